@@ -1,0 +1,74 @@
+// What a function is to the rest of the platform: its configuration and its immutable versions.
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace mayfly::registry {
+
+enum class Runtime { node, python, native, exec };
+enum class Isolation { instance, request };
+enum class Network { none, outbound, host };
+enum class InvocationClass { interactive, background };
+
+/// The keys of [functions.NAME] in mayfly.toml. Every field has the default that a single file gets.
+struct FunctionConfig {
+  std::string handler = "default";            ///< name of the export that is the handler
+  std::chrono::milliseconds timeout{10'000};  ///< the one deadline, waiting included; 1 ms … 15 min
+  std::uint64_t memory = 128ULL << 20U;       ///< bytes; 16 MiB … 64 GiB
+  std::optional<int> concurrency;  ///< invocations an instance takes at once, 1…1000; unset: by handler form
+  Isolation isolation = Isolation::instance;
+  int min_instances = 0;   ///< 0…max_instances, kept alive always
+  int max_instances = 64;  ///< 1…10000
+  int queue = 10'000;      ///< invocations that may wait, 0…1000000; one more is answered 503
+  std::uint64_t max_request = 32ULL << 20U;  ///< bytes of a request body; more is answered 413
+  Network network = Network::outbound;
+  std::map<std::string, std::string> env;
+  std::vector<std::string> secrets;
+  std::vector<std::string> datasets;
+  std::vector<std::string> routes;  ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
+  InvocationClass invocation_class = InvocationClass::interactive;
+  bool eager = false;  ///< build the template at daemon start, not at first use
+};
+
+/// One immutable deployment. Shared as `std::shared_ptr<const Version>`; never changed after it is made.
+struct Version {
+  std::string function;      ///< [a-z0-9][a-z0-9-_]{0,62}
+  std::uint32_t number = 0;  ///< 1, 2, 3, … per function, never used again
+  std::string digest;        ///< sha256 (hex) of what was deployed, configuration included
+  Runtime runtime = Runtime::node;
+  std::filesystem::path root;  ///< folder with the code, read-only, content-addressed
+  std::string entry;           ///< file that holds the handler, relative to root
+  FunctionConfig config;
+  std::chrono::system_clock::time_point created;
+
+  [[nodiscard]] std::string address() const { return function + "@" + std::to_string(number); }
+};
+
+using VersionPtr = std::shared_ptr<const Version>;
+
+/// How requests to a function are spread over its versions. Weights are relative, not percentages.
+struct Traffic {
+  std::map<std::uint32_t, std::uint32_t> weights;  ///< version number → weight > 0; never empty
+  /// "", "header:NAME" or "cookie:NAME": requests with the same value go to the same version.
+  std::string sticky;
+};
+
+/// A function as the router sees it: everything that a request to it may reach.
+struct Function {
+  std::string name;
+  Traffic traffic;
+  std::map<std::uint32_t, VersionPtr> versions;  ///< all that are kept
+  std::map<std::string, std::uint32_t> aliases;  ///< "stable" → 3
+};
+
+using FunctionPtr = std::shared_ptr<const Function>;
+
+}  // namespace mayfly::registry
