@@ -59,8 +59,7 @@ template <class T>
 template <class E, std::size_t N>
 class SlugCategory final : public std::error_category {
  public:
-  constexpr SlugCategory(const char* module, std::array<const char*, N> slugs)
-      : module_(module), slugs_(slugs) {}
+  SlugCategory(const char* module, std::array<const char*, N> slugs) : module_(module), slugs_(slugs) {}
   [[nodiscard]] const char* name() const noexcept override { return module_; }
   [[nodiscard]] std::string message(int value) const override {
     const auto index = static_cast<std::size_t>(value) - 1;

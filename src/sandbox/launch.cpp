@@ -1,0 +1,104 @@
+#include "sandbox/launch.h"
+
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+
+namespace mayfly::sandbox {
+namespace {
+
+/// Everything the child needs, made before the clone: after it only async-signal-safe calls are allowed.
+struct Prepared {
+  std::vector<char*> argv;
+  std::vector<char*> environment;
+  Fd go_read;  ///< the child waits here until its user namespace is mapped
+  Fd go_write;
+};
+
+std::vector<char*> pointers(const std::vector<std::string>& strings) {
+  std::vector<char*> result;
+  for (const auto& s : strings) result.push_back(const_cast<char*>(s.c_str()));
+  result.push_back(nullptr);
+  return result;
+}
+
+[[noreturn]] void child_main(const LaunchOptions& options, Prepared& prepared, std::uint64_t namespaces) {
+  char byte = 0;
+  prepared.go_write.reset();
+  if (::read(prepared.go_read.get(), &byte, 1) != 1) ::_exit(125);
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if ((namespaces & CLONE_NEWNS) != 0) {
+    // /proc must show the processes of the new PID namespace; nothing mounted here may reach the host.
+    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(125);
+    (void)::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
+  }
+  // Lift both out of the way of the numbers they are to have.
+  const int control = ::fcntl(options.control, F_DUPFD, 10);
+  const int output = ::fcntl(options.output, F_DUPFD, 10);
+  const int null = ::open("/dev/null", O_RDONLY);
+  ::dup2(null, 0);
+  ::dup2(output, 1);
+  ::dup2(output, 2);
+  ::dup2(control, kControlFd);
+  ::syscall(SYS_close_range, kControlFd + 1, ~0U, 0);
+  ::setsid();
+  ::execve(prepared.argv[0], prepared.argv.data(), prepared.environment.data());
+  ::_exit(127);
+}
+
+void write_file(const std::string& path, const std::string& text) {
+  const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  if (fd) (void)!::write(fd.get(), text.data(), text.size());
+}
+
+/// Maps the user and group to themselves: the process keeps its identity and gains the namespace's rights
+/// only until it executes (user_namespaces(7)).
+void map_identity(pid_t pid) {
+  const auto folder = "/proc/" + std::to_string(pid) + "/";
+  const auto uid = std::to_string(::geteuid());
+  const auto gid = std::to_string(::getegid());
+  write_file(folder + "setgroups", "deny");
+  write_file(folder + "uid_map", uid + " " + uid + " 1");
+  write_file(folder + "gid_map", gid + " " + gid + " 1");
+}
+
+Result<Launched> try_launch(const LaunchOptions& options, std::uint64_t namespaces) {
+  Prepared prepared;
+  prepared.argv = pointers(options.argv);
+  prepared.environment = pointers(options.environment);
+  int go[2];
+  if (::pipe2(go, O_CLOEXEC) != 0) return fail_errno("pipe");
+  prepared.go_read = Fd(go[0]);
+  prepared.go_write = Fd(go[1]);
+
+  int pidfd = -1;
+  clone_args args{};
+  args.flags = CLONE_PIDFD | namespaces;
+  args.pidfd = reinterpret_cast<std::uint64_t>(&pidfd);
+  args.exit_signal = SIGCHLD;
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
+  if (pid < 0) return fail_errno("clone3");
+  if (pid == 0) child_main(options, prepared, namespaces);
+  Launched launched{pid, Fd(pidfd), (namespaces & CLONE_NEWPID) != 0};
+  if ((namespaces & CLONE_NEWUSER) != 0) map_identity(pid);
+  if (::write(prepared.go_write.get(), "g", 1) != 1) return fail_errno("start runtime process");
+  return launched;
+}
+
+}  // namespace
+
+Result<Launched> launch(const LaunchOptions& options) {
+  const std::uint64_t namespaces = CLONE_NEWPID | CLONE_NEWNS;
+  if (auto launched = try_launch(options, namespaces)) return launched;
+  if (auto launched = try_launch(options, namespaces | CLONE_NEWUSER)) return launched;
+  return try_launch(options, 0);
+}
+
+}  // namespace mayfly::sandbox

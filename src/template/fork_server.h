@@ -1,0 +1,43 @@
+// The fork server: the loop in which a runtime process and every template spend their lives, frozen,
+// making a child on each request of the daemon. Linked into every runtime; single-threaded.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/fd.h"
+#include "wire/control.h"
+
+namespace mayfly::tmpl {
+
+/// What a forked child is born with.
+struct ForkedChild {
+  std::string payload;  ///< the JSON that the daemon sent for it
+  Fd channel;           ///< its control socket (template) or data socket (instance)
+  Fd log;               ///< its log socket; descriptors 1 and 2 are copies of it
+};
+
+/// Serves one control socket. If the daemon closes it, the process ends.
+class ForkServer {
+ public:
+  explicit ForkServer(Fd control) : control_(std::move(control)) {}
+
+  /// Blocks and forks. Returns only in a child, which owns nothing of its parent's control socket,
+  /// will be killed when the parent dies, and has the signal mask that run() was called with.
+  [[nodiscard]] ForkedChild run();
+
+  /// Tell the daemon something about this process (ready, failed), before run().
+  [[nodiscard]] Result<void> report(wire::ControlType type, std::string_view json);
+
+ private:
+  [[nodiscard]] bool serve_one(ForkedChild& child);
+  void report_ended_children();
+  void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
+
+  Fd control_;
+  std::unordered_map<pid_t, std::uint64_t> children_;  // pid → the daemon's token
+};
+
+}  // namespace mayfly::tmpl

@@ -1,0 +1,118 @@
+#include "template/fork_server.h"
+
+#include <gtest/gtest.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+
+namespace mayfly::tmpl {
+namespace {
+
+using wire::ControlMessage;
+using wire::ControlType;
+
+/// A process that runs a ForkServer; its children write their payload to their channel and then do as it
+/// says.
+class ForkServerProcess : public testing::Test {
+ protected:
+  void SetUp() override {
+    auto control = socket_pair(SOCK_SEQPACKET);
+    ASSERT_TRUE(control);
+    control_ = std::move(control->ours);
+    server_ = ::fork();
+    ASSERT_GE(server_, 0);
+    if (server_ == 0) {
+      control_.reset();
+      ForkServer server(std::move(control->theirs));
+      const ForkedChild child = server.run();
+      (void)!::write(child.channel.get(), child.payload.data(), child.payload.size());
+      if (child.payload == "exit 3") ::_exit(3);
+      if (child.payload == "abort") ::raise(SIGKILL);
+      char byte = 0;
+      (void)!::read(child.channel.get(), &byte, 1);  // until the test lets go
+      ::_exit(0);
+    }
+  }
+  void TearDown() override {
+    control_.reset();
+    int status = 0;
+    ::waitpid(server_, &status, 0);
+    EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the server ends when its socket closes";
+  }
+
+  Fd fork(std::uint64_t token, std::string_view payload) {
+    auto channel = socket_pair(SOCK_STREAM);
+    auto log = socket_pair(SOCK_SEQPACKET);
+    EXPECT_TRUE(wire::send_control(control_.get(), ControlType::fork, token, 0, payload,
+                                   {channel->theirs.get(), log->theirs.get()}));
+    return std::move(channel->ours);
+  }
+  static bool wait_readable(int fd) {
+    pollfd p{fd, POLLIN, 0};
+    return ::poll(&p, 1, 10'000) == 1;
+  }
+  ControlMessage next() {
+    EXPECT_TRUE(wait_readable(control_.get()));
+    auto message = wire::receive_control(control_.get());
+    EXPECT_TRUE(message && *message);
+    return std::move(**message);
+  }
+  static std::string read_all(const Fd& fd) {
+    std::string text(100, '\0');
+    EXPECT_TRUE(wait_readable(fd.get()));
+    const auto got = ::read(fd.get(), text.data(), text.size());
+    text.resize(got > 0 ? static_cast<std::size_t>(got) : 0);
+    return text;
+  }
+
+  Fd control_;
+  pid_t server_ = -1;
+};
+
+TEST_F(ForkServerProcess, AChildGetsItsPayloadAndTheDaemonItsPidfd) {
+  const Fd channel = fork(7, "hello");
+  const auto forked = next();
+  EXPECT_EQ(forked.type, ControlType::forked);
+  EXPECT_EQ(forked.token, 7U);
+  EXPECT_EQ(forked.fds.size(), 1U);
+  EXPECT_EQ(read_all(channel), "hello");
+}
+
+TEST_F(ForkServerProcess, ReportsHowAChildEnded) {
+  const Fd channel = fork(1, "exit 3");
+  EXPECT_EQ(next().type, ControlType::forked);
+  const auto exited = next();
+  EXPECT_EQ(exited.type, ControlType::exited);
+  EXPECT_EQ(exited.token, 1U);
+  EXPECT_EQ(WEXITSTATUS(static_cast<int>(exited.value)), 3);
+  const Fd other = fork(2, "abort");
+  EXPECT_EQ(next().type, ControlType::forked);
+  const auto killed = next();
+  EXPECT_EQ(killed.token, 2U);
+  EXPECT_TRUE(WIFSIGNALED(static_cast<int>(killed.value)));
+}
+
+TEST_F(ForkServerProcess, ManyChildrenAreToldApart) {
+  std::vector<Fd> channels;
+  for (std::uint64_t i = 0; i < 20; ++i) channels.push_back(fork(i, std::to_string(i)));
+  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(next().type, ControlType::forked);
+  for (std::uint64_t i = 0; i < 20; ++i) EXPECT_EQ(read_all(channels[i]), std::to_string(i));
+}
+
+TEST_F(ForkServerProcess, ChildrenDieWithTheServer) {
+  const Fd channel = fork(1, "stay");
+  EXPECT_EQ(read_all(channel), "stay");
+  ::kill(server_, SIGKILL);
+  EXPECT_EQ(read_all(channel), "");  // end of file: the only other holder of the socket is dead
+  int status = 0;
+  ::waitpid(server_, &status, 0);
+  // TearDown expects a server that ends well: give it one.
+  server_ = ::fork();
+  if (server_ == 0) ::_exit(0);
+}
+
+}  // namespace
+}  // namespace mayfly::tmpl

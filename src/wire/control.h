@@ -1,0 +1,46 @@
+// Messages between the daemon and a fork server (a runtime process or a template), on a
+// SOCK_SEQPACKET socket. One packet is one message; descriptors travel with it (unix(7), SCM_RIGHTS).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/fd.h"
+
+namespace mayfly::wire {
+
+/// The largest packet: header and payload.
+inline constexpr std::size_t kMaxControl = 160U << 10U;
+
+enum class ControlType : std::uint8_t {
+  // daemon → fork server
+  fork = 1,  ///< payload: JSON for the child; fds: its channel (control or data), its log socket
+  // fork server → daemon
+  forked = 2,       ///< value = pid as the fork server sees it; fd: the child's pidfd
+  fork_failed = 3,  ///< value = errno; payload = the step that failed
+  exited = 4,       ///< value = wait status of the child that `token` named
+  ready = 5,        ///< (template) code is loaded; payload = JSON
+  failed = 6,       ///< (template) code cannot be loaded; payload = JSON {kind, message, stack, file, line}
+};
+
+struct ControlMessage {
+  ControlType type{};
+  std::uint64_t token = 0;  ///< chosen by the daemon for each fork; names the child from then on
+  std::uint64_t value = 0;
+  std::string payload{};
+  std::vector<Fd> fds{};
+};
+
+/// Send one message; the descriptors stay the caller's. Retries EINTR; EAGAIN is an error (the peer
+/// does not read).
+[[nodiscard]] Result<void> send_control(int socket, ControlType type, std::uint64_t token,
+                                        std::uint64_t value, std::string_view payload,
+                                        std::initializer_list<int> fds = {});
+/// Receive one message. Nothing when the socket is non-blocking and empty; an error when the peer is
+/// gone (std::errc::connection_reset) or speaks another protocol. Descriptors arrive close-on-exec.
+[[nodiscard]] Result<std::optional<ControlMessage>> receive_control(int socket);
+
+}  // namespace mayfly::wire
