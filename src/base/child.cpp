@@ -86,8 +86,8 @@ std::string find_executable(const std::string& name) {
 void place_descriptors(Prepared& p, int report) {
   const auto fail = [&] { give_up(report, Failure::Step::descriptors); };
   for (auto& d : p.descriptors)
-    if ((d.ours = ::fcntl(d.ours, F_DUPFD_CLOEXEC, 0)) < 0) fail();
-  (void)0;
+    if ((d.ours = ::fcntl(d.ours, F_DUPFD_CLOEXEC, p.above)) < 0) fail();
+  if (::syscall(SYS_close_range, 0U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) fail();
   for (const auto& d : p.descriptors)
     if (::dup2(d.ours, d.number) < 0) fail();
 }
@@ -105,7 +105,7 @@ void place_descriptors(Prepared& p, int report) {
   // All signals are blocked since before the clone: no handler of ours may run here.
   struct sigaction by_default{};
   by_default.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) (void)by_default;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &by_default, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
