@@ -119,21 +119,28 @@ Pipe make_pipe(int flags) {
   return {Fd(ends[0]), Fd(ends[1])};
 }
 
+/// A shell that writes "to-a" to descriptor `a` and "to-b" to `b`, which are to be these pipes.
+void expect_descriptors(const Pipe& to_a, int a, const Pipe& to_b, int b) {
+  const auto script = "echo to-a >&" + std::to_string(a) + "; echo to-b >&" + std::to_string(b);
+  auto child = Child::start(
+      {.argv = {"/bin/sh", "-c", script}, .descriptors = {{to_a.in.get(), a}, {to_b.in.get(), b}}});
+  ASSERT_TRUE(child);
+  EXPECT_TRUE(child->wait().success());
+  for (const auto& [pipe, expected] : {std::pair(&to_a, "to-a\n"), std::pair(&to_b, "to-b\n")}) {
+    ::fcntl(pipe->out.get(), F_SETFL, O_NONBLOCK);
+    char text[6] = {};
+    EXPECT_EQ(::read(pipe->out.get(), text, 5), 5);
+    EXPECT_STREQ(text, expected);
+  }
+}
+
 TEST(Child, GivesDescriptorsTheirNumbersThoughTheyAreInEachOthersWay) {
   const auto a = make_pipe(O_CLOEXEC);
   const auto b = make_pipe(O_CLOEXEC);
-  const int first = a.in.get();
-  const int second = b.in.get();
-  const auto script = "echo to-a >&" + std::to_string(second) + "; echo to-b >&" + std::to_string(first);
-  auto child =
-      Child::start({.argv = {"/bin/sh", "-c", script}, .descriptors = {{first, second}, {second, first}}});
-  ASSERT_TRUE(child);
-  EXPECT_TRUE(child->wait().success());
-  char text[6] = {};
-  EXPECT_EQ(::read(a.out.get(), text, 5), 5);
-  EXPECT_STREQ(text, "to-a\n");
-  EXPECT_EQ(::read(b.out.get(), text, 5), 5);
-  EXPECT_STREQ(text, "to-b\n");
+  expect_descriptors(a, b.in.get(), b, a.in.get());
+  const int free = Fd(::dup(0)).get();  // the lowest free number: what a duplicate would get
+  expect_descriptors(a, free, b, free + 1);
+  expect_descriptors(a, free + 1, b, free);
 }
 
 TEST(Child, HasNoOtherDescriptorsThanItsOwn) {
