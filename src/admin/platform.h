@@ -1,0 +1,80 @@
+// Operations: what the admin plane needs from the running platform besides the registry. Implemented by
+// daemon/, called on the control thread only.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <cstddef>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "admin/log_queue.h"
+#include "base/result.h"
+
+namespace mayfly::admin {
+
+using Headers = std::vector<std::pair<std::string, std::string>>;
+
+struct InvokeRequest {
+  std::string function;  ///< "hello", "hello@3" or "hello@stable"
+  /// True: `body` is a payload. A Lambda handler gets it as its event, other forms as the body of the
+  /// HTTP request below. False: always the HTTP request below.
+  bool event = false;
+  std::string method = "POST";
+  std::string target = "/";  ///< path and query as the function sees them
+  Headers headers{};
+  std::string body{};
+};
+
+/// The function's own answer, whatever its status.
+struct InvokeAnswer {
+  unsigned status = 200;
+  Headers headers{};  ///< with Mayfly-Invocation and Server-Timing
+  std::string body{};
+};
+
+struct LogQuery {
+  std::string function;
+  std::size_t tail = 100;    ///< at most so many of the newest lines, 0…10000
+  std::string invocation{};  ///< only lines of this invocation; empty: all
+};
+
+class Operations {
+ public:
+  virtual ~Operations() = default;
+
+  /// Live figures of a function: {"instances": n, "busy": n, "waiting": n, "templates": [{"version": n,
+  /// "state": "…", "reason"?: "…"}], "invocations": {"answered": n, "failed": n, …}, "failures":
+  /// [{"time": "…", "invocation": "…", "type": "pool:handler-threw", "message": "…", "stack"?, "logs"?}]}.
+  /// What it does not know it leaves out. A function that was never called has figures of 0.
+  virtual boost::asio::awaitable<nlohmann::json> live(std::string function) = 0;
+
+  /// {"version": "0.1.0", "uptime_s": n, "data": "127.0.0.1:8080", "runtimes": [{"name": "node",
+  /// "version": "20.20.0", "state": "up"}], "memory": {…}, "instances": n, "functions": n}. `data` is
+  /// where the data plane listens, with the port that it really has.
+  virtual boost::asio::awaitable<nlohmann::json> status() = 0;
+
+  /// The whole page of GET /metrics, Prometheus text format 0.0.4.
+  virtual boost::asio::awaitable<std::string> metrics() = 0;
+
+  /// True when requests are served: /readyz. False while starting and while draining.
+  virtual bool ready() = 0;
+
+  /// Where the data plane answers for a function, for people: "http://127.0.0.1:8080/hello".
+  virtual std::string url(const std::string& function) = 0;
+
+  /// One invocation, to its end. An error is the platform's: the handler threw, the instance died, the
+  /// deadline passed…; its details may hold "invocation", "stack" and "logs" (lines divided by '\n').
+  virtual boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) = 0;
+
+  /// The newest log lines that the query asks for, oldest first, each one JSON object without its line
+  /// end: {"time": "…", "level": "info", "version": n, "invocation": "…", "text": "…"}. With `follow`,
+  /// every line after the last of these is pushed to it, none left out and none twice, until push()
+  /// says that nobody reads any more.
+  virtual boost::asio::awaitable<std::vector<std::string>> logs(LogQuery query,
+                                                                std::shared_ptr<LogQueue> follow) = 0;
+};
+
+}  // namespace mayfly::admin

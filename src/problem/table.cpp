@@ -1,0 +1,58 @@
+// One row for each error code that can reach an HTTP client, module by module.
+#include <algorithm>
+#include <array>
+
+#include "problem/problem.h"
+
+namespace mayfly::problem {
+namespace {
+
+using enum Message;
+
+constexpr auto kTable = std::to_array<Row>({
+    // admin/: the admin plane's own
+    {"admin", "bad-request", 400, "The request is not valid HTTP"},
+    {"admin", "body-too-large", 413, "The request body is too large"},
+    {"admin", "header-too-large", 431, "The request header is too large"},
+    {"admin", "invalid-body", 400, "The request body is not what this route takes"},
+    {"admin", "invalid-parameter", 400, "A parameter is not valid"},
+    {"admin", "method-not-allowed", 405, "This route does not take this method"},
+    {"admin", "not-ready", 503, "The daemon does not serve requests now"},
+    {"admin", "request-timeout", 408, "The request did not arrive in time"},
+    {"admin", "too-many-connections", 503, "Too many connections to the admin plane"},
+    {"admin", "unauthorized", 401, "A valid token is needed"},
+    {"admin", "unknown-route", 404, "There is no such route"},
+    // pool/: what became of an instance
+    {"pool", "answer-broken", 502, "The answer broke off", guarded},
+    {"pool", "fork-failed", 503, "No instance could be started"},
+    {"pool", "handler-threw", 500, "The function failed", guarded},
+    {"pool", "instance-exited", 502, "The function's process ended"},
+    {"pool", "instance-killed", 502, "The function's process was killed"},
+    {"pool", "instance-stuck", 502, "The function's process did not react"},
+    {"pool", "out-of-memory", 502, "The function ran out of memory"},
+    {"pool", "protocol-violation", 502, "The function's process broke the protocol"},
+    {"pool", "template-failed", 502, "The function cannot be loaded", guarded},
+    {"pool", "uncaught-exception", 502, "The function ended with an uncaught exception", guarded},
+    {"pool", "unhandled-rejection", 502, "The function ended with an unhandled rejection", guarded},
+});
+
+constexpr bool before(const Row& a, const Row& b) {
+  return a.module != b.module ? a.module < b.module : a.slug < b.slug;
+}
+static_assert(std::ranges::is_sorted(kTable, before), "rows are looked up by halving: keep them in order");
+
+constexpr Row kInternal{"mayfly", "internal", 500, "The platform failed", guarded};
+
+}  // namespace
+
+std::span<const Row> table() { return kTable; }
+
+const Row& row(const std::error_code& code) {
+  const std::string slug = code.message();
+  const Row wanted{code.category().name(), slug, 0, {}};
+  const auto found = std::ranges::lower_bound(kTable, wanted, before);
+  const bool same = found != kTable.end() && found->module == wanted.module && found->slug == wanted.slug;
+  return same ? *found : kInternal;
+}
+
+}  // namespace mayfly::problem
