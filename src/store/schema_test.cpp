@@ -1,0 +1,72 @@
+#include "store/schema.h"
+
+#include <gtest/gtest.h>
+
+#include "base/temp_folder.h"
+#include "store/faulty_vfs_test_support.h"
+
+namespace mayfly::store {
+namespace {
+
+int user_version(Database& db) {
+  int version = -1;
+  EXPECT_TRUE(
+      db.query("PRAGMA user_version", [&](const Row& row) { version = static_cast<int>(row.integer(0)); }));
+  return version;
+}
+
+TEST(Schema, MakesTheTablesOnce) {
+  const TempFolder folder;
+  auto db = Database::open(folder.path() / "m.db");
+  ASSERT_TRUE(db);
+  ASSERT_TRUE(migrate(*db));
+  EXPECT_EQ(user_version(*db), schema_version());
+  ASSERT_TRUE(db->run("INSERT INTO functions(name) VALUES ('f')"));
+  ASSERT_TRUE(migrate(*db));
+  int count = 0;
+  ASSERT_TRUE(db->query("SELECT name FROM functions", [&](const Row&) { ++count; }));
+  EXPECT_EQ(count, 1);
+}
+
+TEST(Schema, RefusesAFileOfANewerMayflyAndLeavesItAlone) {
+  const TempFolder folder;
+  auto db = Database::open(folder.path() / "m.db");
+  ASSERT_TRUE(db);
+  ASSERT_TRUE(db->script("PRAGMA user_version = 1000"));
+  auto refused = migrate(*db);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, StoreErrc::newer_schema);
+  EXPECT_EQ(user_version(*db), 1000);
+}
+
+TEST(Schema, AMigrationThatFailsLeavesTheOldSchema) {
+  const TempFolder folder;
+  FaultyVfs disk;
+  auto db = Database::open(folder.path() / "m.db", {.vfs = FaultyVfs::kName});
+  ASSERT_TRUE(db);
+  disk.fail_writes_after(0);
+  EXPECT_FALSE(migrate(*db));
+  disk.fail_writes_after(-1);
+  EXPECT_EQ(user_version(*db), 0);
+  EXPECT_TRUE(migrate(*db));
+  EXPECT_EQ(user_version(*db), schema_version());
+}
+
+TEST(Schema, AVersionWithTrafficOrAnAliasCannotBeDeleted) {
+  const TempFolder folder;
+  auto db = Database::open(folder.path() / "m.db");
+  ASSERT_TRUE(db);
+  ASSERT_TRUE(migrate(*db));
+  ASSERT_TRUE(db->run("INSERT INTO functions(name) VALUES ('f')"));
+  for (int number : {1, 2, 3})
+    ASSERT_TRUE(db->run("INSERT INTO versions VALUES ('f', ?, 'd', 's', 'node', 'e', '{}', 0)", number));
+  ASSERT_TRUE(db->run("INSERT INTO weights VALUES ('f', 1, 100)"));
+  ASSERT_TRUE(db->run("INSERT INTO aliases VALUES ('f', 'stable', 2)"));
+  EXPECT_EQ(db->run("DELETE FROM versions WHERE number = 1").error().code, StoreErrc::constraint);
+  EXPECT_EQ(db->run("DELETE FROM versions WHERE number = 2").error().code, StoreErrc::constraint);
+  EXPECT_TRUE(db->run("DELETE FROM versions WHERE number = 3"));
+  EXPECT_EQ(db->run("INSERT INTO weights VALUES ('f', 9, 1)").error().code, StoreErrc::constraint);
+}
+
+}  // namespace
+}  // namespace mayfly::store
