@@ -1,0 +1,131 @@
+#include "base/text.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+namespace mayfly {
+namespace {
+
+struct Quantity {
+  double number = 0;
+  std::string_view unit;
+};
+
+/// "1.5 GiB" → 1.5, "GiB". No sign, no exponent: from_chars alone would take "1e3", "inf" and "-1".
+std::optional<Quantity> parse_quantity(std::string_view text) {
+  const auto end = std::min(text.find_first_not_of("0123456789."), text.size());
+  Quantity quantity;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + end, quantity.number);
+  if (error != std::errc{} || stopped != text.data() + end || text[0] == '.') return std::nullopt;
+  quantity.unit = text.substr(end);
+  if (quantity.unit.starts_with(' ')) quantity.unit.remove_prefix(1);
+  return quantity;
+}
+
+struct Unit {
+  std::string_view name;
+  std::uint64_t factor;
+};
+
+// The largest first, so that the first that divides a value exactly is the shortest form.
+constexpr std::array<Unit, 4> kDurations{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+constexpr std::array<Unit, 9> kSizes{{{"TiB", 1ULL << 40U},
+                                      {"TB", 1'000'000'000'000},
+                                      {"GiB", 1ULL << 30U},
+                                      {"GB", 1'000'000'000},
+                                      {"MiB", 1ULL << 20U},
+                                      {"MB", 1'000'000},
+                                      {"KiB", 1ULL << 10U},
+                                      {"kB", 1'000},
+                                      {"B", 1}}};
+
+std::optional<std::uint64_t> scaled(double number, std::uint64_t factor) {
+  const double value = number * static_cast<double>(factor);
+  if (value > 9.2e18 || (number > 0 && value < 1)) return std::nullopt;
+  return static_cast<std::uint64_t>(std::llround(value));
+}
+
+std::string format_units(std::uint64_t value, std::span<const Unit> units) {
+  for (const auto& unit : units)
+    if (value % unit.factor == 0 && value >= unit.factor)
+      return std::to_string(value / unit.factor) + std::string(unit.name);
+  return "0" + std::string(units.back().name);
+}
+
+/// Optimal string alignment distance.
+std::size_t distance(std::string_view a, std::string_view b) {
+  std::vector<std::vector<std::size_t>> d(a.size() + 1, std::vector<std::size_t>(b.size() + 1));
+  for (std::size_t i = 0; i <= a.size(); ++i) d[i][0] = i;
+  for (std::size_t j = 0; j <= b.size(); ++j) d[0][j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t change = a[i - 1] == b[j - 1] ? 0 : 1;
+      d[i][j] = std::min({d[i - 1][j] + 1, d[i][j - 1] + 1, d[i - 1][j - 1] + change});
+      if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+        d[i][j] = std::min(d[i][j], d[i - 2][j - 2] + 1);
+    }
+  }
+  return d[a.size()][b.size()];
+}
+
+}  // namespace
+
+std::optional<std::int64_t> parse_integer(std::string_view text) {
+  std::int64_t value = 0;
+  const auto [stopped, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc{} || stopped != text.data() + text.size()) return std::nullopt;
+  return value;
+}
+
+std::optional<std::chrono::milliseconds> parse_duration(std::string_view text) {
+  const auto quantity = parse_quantity(text);
+  if (!quantity) return std::nullopt;
+  for (const auto& unit : kDurations) {
+    if (unit.name != quantity->unit) continue;
+    const auto value = scaled(quantity->number, unit.factor);
+    if (!value) return std::nullopt;
+    return std::chrono::milliseconds(static_cast<std::int64_t>(*value));
+  }
+  return std::nullopt;
+}
+
+std::string format_duration(std::chrono::milliseconds duration) {
+  return format_units(static_cast<std::uint64_t>(std::max<std::int64_t>(duration.count(), 0)), kDurations);
+}
+
+std::optional<std::uint64_t> parse_size(std::string_view text) {
+  const auto quantity = parse_quantity(text);
+  if (!quantity) return std::nullopt;
+  const auto name = quantity->unit.empty() ? "B" : quantity->unit == "KB" ? "kB" : quantity->unit;
+  for (const auto& unit : kSizes)
+    if (unit.name == name) return scaled(quantity->number, unit.factor);
+  return std::nullopt;
+}
+
+std::string format_size(std::uint64_t bytes) { return format_units(bytes, kSizes); }
+
+std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates) {
+  std::string_view best;
+  std::size_t best_distance = std::numeric_limits<std::size_t>::max();
+  if (name.size() > 64) return best;  // bounds the work: names come from outside
+  for (const auto candidate : candidates) {
+    const auto d = distance(name, candidate);
+    const auto allowed = std::max<std::size_t>(1, std::max(candidate.size(), name.size()) / 3);
+    if (d <= allowed && d < best_distance && d < candidate.size()) {
+      best = candidate;
+      best_distance = d;
+    }
+  }
+  return best;
+}
+
+std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates) {
+  const auto meant = nearest(name, candidates);
+  return meant.empty() ? "" : " (did you mean '" + std::string(meant) + "'?)";
+}
+
+}  // namespace mayfly

@@ -1,0 +1,36 @@
+// Small things with text: numbers and quantities as people write them, and the name that was meant.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+namespace mayfly {
+
+/// A whole decimal integer with an optional '-', nothing around it.
+[[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
+
+/// "10s", "500ms", "5m", "1.5h": a number ≥ 0 and one of ms, s, m, h. Nothing else, and not less than 1 ms
+/// unless 0; at most some 292 years.
+[[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
+/// The shortest exact form that parse_duration() reads: "10s", "1500ms", "5m".
+[[nodiscard]] std::string format_duration(std::chrono::milliseconds duration);
+
+/// "128MiB", "1GB", "512 KiB", "1.5GiB", "4096": bytes. KiB, MiB, GiB are powers of 1024; kB (KB), MB, GB of
+/// 1000; none or B means bytes.
+[[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
+/// The shortest exact form that parse_size() reads: "128MiB", "1GB", "1000001B".
+[[nodiscard]] std::string format_size(std::uint64_t bytes);
+
+/// The candidate that was most likely meant: at most a third of its letters differ (an exchange of two
+/// neighbours counts as one difference). Empty if none is near.
+[[nodiscard]] std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);
+
+/// " (did you mean 'x'?)", or nothing if no candidate is near: to be appended to a message.
+[[nodiscard]] std::string did_you_mean(std::string_view name, std::span<const std::string_view> candidates);
+
+}  // namespace mayfly

@@ -1,0 +1,56 @@
+#include "base/text.h"
+
+#include <gtest/gtest.h>
+
+#include <array>
+
+namespace mayfly {
+namespace {
+
+using namespace std::chrono_literals;
+
+TEST(ParseInteger, TakesTheWholeText) {
+  EXPECT_EQ(parse_integer("-12"), -12);
+  for (const char* bad : {"", " 1", "1 ", "1.0", "0x1", "99999999999999999999"})
+    EXPECT_FALSE(parse_integer(bad)) << bad;
+}
+
+TEST(Duration, IsReadAndWritten) {
+  EXPECT_EQ(parse_duration("10s"), 10s);
+  EXPECT_EQ(parse_duration("500ms"), 500ms);
+  EXPECT_EQ(parse_duration("5m"), 5min);
+  EXPECT_EQ(parse_duration("1.5 h"), 90min);
+  EXPECT_EQ(parse_duration("0s"), 0s);
+  for (const char* bad : {"", "10", "s", "-1s", "1e3s", "1 0s", "10S", "inf s", "0.1ms", ".5s", "1.2.3s",
+                          "1s ", "99999999999999999999h"})
+    EXPECT_FALSE(parse_duration(bad)) << bad;
+  for (const char* text : {"10s", "1500ms", "5m", "2h", "0ms", "90m"})
+    EXPECT_EQ(format_duration(parse_duration(text).value_or(99s)), text);
+}
+
+TEST(Size, IsReadAndWritten) {
+  EXPECT_EQ(parse_size("128MiB"), 128U << 20U);
+  EXPECT_EQ(parse_size("1GB"), 1'000'000'000U);
+  EXPECT_EQ(parse_size("1.5 GiB"), 3ULL << 29U);
+  EXPECT_EQ(parse_size("4096"), 4096U);
+  EXPECT_EQ(parse_size("2KB"), parse_size("2kB"));
+  for (const char* bad : {"", "MiB", "-1MiB", "1mib", "1MiBs", "1e9", "99999999999TiB"})
+    EXPECT_FALSE(parse_size(bad)) << bad;
+  for (const char* text : {"128MiB", "1GB", "1000001B", "0B", "2kB"})
+    EXPECT_EQ(format_size(parse_size(text).value_or(99)), text);
+}
+
+TEST(Nearest, FindsWhatWasMeant) {
+  constexpr std::array<std::string_view, 4> names{"timeout", "memory", "concurrency", "env"};
+  EXPECT_EQ(nearest("timout", names), "timeout");
+  EXPECT_EQ(nearest("memroy", names), "memory");
+  EXPECT_EQ(nearest("evn", names), "env");
+  EXPECT_EQ(nearest("colour", names), "");
+  EXPECT_EQ(nearest("", names), "");
+  EXPECT_EQ(nearest(std::string(100'000, 'x'), names), "");
+  EXPECT_EQ(did_you_mean("timout", names), " (did you mean 'timeout'?)");
+  EXPECT_EQ(did_you_mean("x", names), "");
+}
+
+}  // namespace
+}  // namespace mayfly
