@@ -1,0 +1,194 @@
+"""Functions that misbehave: the caller gets a typed answer, and the next request is served."""
+
+import time
+
+import pytest
+
+from support.daemon import REPOSITORY
+from support.processes import eventually
+
+VICTIMS = REPOSITORY / "tests" / "victims"
+SECRETS = ("thrown on purpose", "nobody catches", "nobody handles", "broken in the middle", ".js:", "at Object", "    at ")
+
+
+def deploy(daemon, victim: str, **settings) -> str:
+    daemon.deploy(victim, VICTIMS / f"{victim}.js", **settings)
+    return f"/{victim}"
+
+
+@pytest.mark.parametrize(
+    "victim, status, kind",
+    [
+        ("throws", 500, "urn:mayfly:pool:handler-threw"),
+        ("throws-nothing", 500, "urn:mayfly:pool:handler-threw"),
+        ("answers-nonsense", 500, "urn:mayfly:pool:handler-threw"),
+        ("exits", 502, "urn:mayfly:pool:instance-exited"),
+        ("kills-itself", 502, "urn:mayfly:pool:instance-killed"),
+        ("segfaults", 502, "urn:mayfly:pool:instance-killed"),
+        ("aborts", 502, "urn:mayfly:pool:instance-killed"),
+        ("uncaught", 502, "urn:mayfly:pool:uncaught-exception"),
+        ("rejects", 502, "urn:mayfly:pool:unhandled-rejection"),
+    ],
+)
+def test_a_failure_is_typed_and_the_next_request_is_served(daemon, victim, status, kind):
+    path = deploy(daemon, victim)
+    assert daemon.request(path).text == "fine"
+    for _ in range(3):
+        answer = daemon.request(path + "/bad")
+        assert (answer.status, answer.problem) == (status, kind), answer.text
+        assert answer.json["status"] == status
+        assert answer.json["invocation"] == answer.header("mayfly-invocation")
+        assert not any(secret in answer.text for secret in SECRETS), f"too much for the public: {answer.text}"
+        assert daemon.request(path).text == "fine"
+
+
+@pytest.mark.parametrize(
+    "victim, detail",
+    [("exits", ("exitCode", 7)), ("kills-itself", ("signal", "SIGKILL")), ("segfaults", ("signal", "SIGSEGV")), ("aborts", ("signal", "SIGABRT"))],
+)
+def test_the_answer_says_how_the_instance_died(daemon, victim, detail):
+    answer = daemon.request(deploy(daemon, victim) + "/bad")
+    assert answer.json[detail[0]] == detail[1], answer.text
+
+
+def test_a_function_that_eats_memory_dies_alone(daemon):
+    path = deploy(daemon, "eats-memory", memory="64MiB", timeout="30s")
+    answer = daemon.request(path + "/bad", timeout=40)
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:out-of-memory"), answer.text
+    assert daemon.request(path).text == "fine"
+
+
+@pytest.mark.parametrize("victim", ["loops", "never-answers"])
+def test_the_deadline_holds(daemon, victim):
+    path = deploy(daemon, victim, timeout="400ms")
+    began = time.monotonic()
+    answer = daemon.request(path + "/bad")
+    took = time.monotonic() - began
+    assert answer.status == 504, answer.text
+    assert answer.problem.startswith("urn:mayfly:")
+    assert "400" in answer.text, "the answer names the limit and its value"
+    assert 0.35 < took < 2.0, took
+    assert daemon.request(path).text == "fine"
+
+
+def test_an_endless_loop_harms_its_neighbours_only_for_a_moment(daemon):
+    """Invocations that share the instance of a loop are answered, with what they asked for or a typed error."""
+    daemon.deploy(
+        "neighbours",
+        """export default { async fetch(request) {
+             if (request.url.endsWith("/bad")) for (;;) {}
+             await new Promise((resolve) => setTimeout(resolve, 50));
+             return new Response("fine");
+           } };""",
+        timeout="500ms", concurrency="16",
+    )
+    import threading
+
+    answers = []
+    threads = [
+        threading.Thread(target=lambda path=path: answers.append((path, daemon.request(path))))
+        for path in ["/neighbours"] * 4 + ["/neighbours/bad"] + ["/neighbours"] * 4
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+        assert not thread.is_alive()
+    for path, answer in answers:
+        if path.endswith("/bad"):
+            assert answer.status == 504
+        else:
+            assert answer.status in (200, 502, 503, 504), answer.text
+    assert daemon.request("/neighbours").text == "fine"
+
+
+@pytest.mark.parametrize("victim", ["breaks-off", "exits-mid-answer"])
+def test_an_answer_that_breaks_off_closes_the_connection_visibly(daemon, victim):
+    path = deploy(daemon, victim)
+    with daemon.wire() as wire:
+        wire.get(path + "/bad")
+        assert wire.head().status == 200
+        rest = wire.rest()
+    assert b"first," in rest
+    assert b"\r\n0\r\n\r\n" not in rest and not rest.startswith(b"0\r\n"), "the answer looks complete"
+    assert daemon.request(path).text == "fine"
+
+
+def test_an_answer_that_stalls_is_ended_by_the_deadline(daemon):
+    path = deploy(daemon, "stalls-mid-answer", timeout="500ms")
+    with daemon.wire() as wire:
+        began = time.monotonic()
+        wire.get(path + "/bad")
+        assert wire.head().status == 200
+        rest = wire.rest()
+        assert time.monotonic() - began < 3
+    assert b"0\r\n\r\n" not in rest
+    assert daemon.request(path).text == "fine"
+
+
+def test_the_admin_plane_shows_the_stack_and_the_last_lines(daemon):
+    daemon.deploy(
+        "explained",
+        'function inner() { throw new TypeError("for the developer"); }\n'
+        'export default { fetch() { console.log("just before"); inner(); } };\n',
+    )
+    answer = daemon.admin("/v1/functions/explained/invocations", "POST", json={})
+    assert answer.status == 500, answer.text
+    assert answer.problem == "urn:mayfly:pool:handler-threw"
+    assert "for the developer" in answer.text
+    assert "index.js:1" in answer.json["stack"], answer.json["stack"]
+    assert any("just before" in line for line in answer.json["logs"]), answer.text
+
+
+def test_describe_keeps_the_last_failures_with_their_reasons(daemon):
+    path = deploy(daemon, "exits")
+    daemon.request(path + "/bad")
+    failures = eventually(lambda: daemon.describe("exits")["live"].get("failures"), what="a failure on record")
+    assert any("instance-exited" in failure["type"] for failure in failures), failures
+
+
+def test_a_template_that_dies_is_built_again(daemon):
+    path = deploy(daemon, "throws", max_instances="2")
+    assert daemon.request(path).text == "fine"
+    import os
+    import signal
+
+    for pid in template_pids(daemon):
+        os.kill(pid, signal.SIGKILL)
+    for _ in range(20):
+        assert daemon.request(path).status in (200, 502, 503)
+    assert daemon.request(path).text == "fine"
+
+
+def template_pids(daemon) -> list[int]:
+    """Children of the runtime process, which are children of the daemon."""
+    from support.processes import _parents
+
+    table = _parents()
+    runtimes = [pid for pid, (parent, _) in table.items() if parent == daemon.process.pid]
+    return [pid for pid, (parent, state) in table.items() if parent in runtimes and state != "Z"]
+
+
+def test_a_runtime_process_that_dies_is_started_again(daemon):
+    import os
+    import signal
+
+    from support.processes import _parents
+
+    path = deploy(daemon, "throws")
+    assert daemon.request(path).text == "fine"
+    runtimes = [pid for pid, (parent, state) in _parents().items() if parent == daemon.process.pid and state != "Z"]
+    assert runtimes
+    for pid in runtimes:
+        os.kill(pid, signal.SIGKILL)
+    eventually(lambda: daemon.request(path).status == 200, what="the function to be served again")
+    daemon.deploy("after-death", "export default { fetch: () => new Response('deployed') };")
+    assert daemon.request("/after-death").text == "deployed"
+
+
+def test_code_that_cannot_be_forked_is_served_all_the_same(daemon):
+    daemon.deploy("holds-a-socket", VICTIMS / "holds-a-socket.js", concurrency="1", max_instances="3")
+    answers = [daemon.request("/holds-a-socket") for _ in range(3)]
+    assert all(answer.status == 200 for answer in answers)
+    described = str(daemon.describe("holds-a-socket"))
+    assert "socket" in described.lower(), described

@@ -1,0 +1,125 @@
+"""Limits: header, body, slow clients, connections, the queue. Each answer names the limit."""
+
+import socket
+import time
+
+import pytest
+
+HELLO = 'export default { fetch: () => new Response("hello") };\n'
+SIZE = "export default { async fetch(request) { return new Response(String((await request.arrayBuffer()).byteLength)); } };\n"
+
+
+def test_a_header_that_is_too_large(daemon):
+    daemon.deploy("hello", HELLO)
+    with daemon.wire() as wire:
+        wire.get("/hello", "X-Large: " + "x" * 200_000 + "\r\n")
+        answer = wire.answer()
+        assert answer.status == 431
+        assert answer.header("content-type") == "application/problem+json"
+    assert daemon.request("/hello").text == "hello"
+
+
+def test_headers_of_some_kilobytes_are_fine(daemon):
+    daemon.deploy("hello", HELLO)
+    assert daemon.request("/hello", headers={"x-large": "x" * 6000}).text == "hello"
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_body_that_is_too_large(daemon, chunked):
+    daemon.deploy("size", SIZE, max_request="100KiB")
+    assert daemon.request("/size", "POST", body=b"x" * 102_400).text == "102400"
+    with daemon.wire() as wire:
+        head = "POST /size HTTP/1.1\r\nHost: x\r\n"
+        if chunked:
+            wire.send(head + "Transfer-Encoding: chunked\r\n\r\n")
+            try:
+                for _ in range(40):
+                    wire.send(b"1000\r\n" + b"x" * 4096 + b"\r\n")
+            except OSError:
+                pass  # refused while we were still sending
+        else:
+            wire.send(head + "Content-Length: 102401\r\n\r\n")
+        answer = wire.answer()
+    assert answer.status == 413, answer
+    assert "102400" in answer.text or "100" in answer.text, "the answer names the limit and its value"
+    assert daemon.request("/size", "POST", body=b"abc").text == "3"
+
+
+def test_a_client_that_never_ends_its_header(start_daemon):
+    daemon = start_daemon("--header-timeout", "1s")
+    daemon.deploy("hello", HELLO)
+    with daemon.wire() as wire:
+        began = time.monotonic()
+        wire.send("GET /hello HTTP/1.1\r\nHost: x\r\n")
+        got = wire.rest()
+        took = time.monotonic() - began
+    assert got == b"" or got.startswith(b"HTTP/1.1 408")
+    assert 0.5 < took < 4
+    # Byte by byte does not buy more time.
+    with daemon.wire() as wire:
+        began = time.monotonic()
+        try:
+            for byte in b"GET /hello HTTP/1.1\r\nX-Slow: " + b"x" * 1000:
+                wire.send(bytes([byte]))
+                time.sleep(0.05)
+                assert time.monotonic() - began < 4, "a slow header is read for ever"
+        except OSError:
+            pass
+
+
+def test_connections_are_limited(start_daemon):
+    daemon = start_daemon("--max-connections", "20")
+    daemon.deploy("hello", HELLO)
+    held = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(30)]
+    time.sleep(0.3)
+
+    def served(connection) -> bool:
+        connection.settimeout(2)
+        try:
+            connection.sendall(b"GET /hello HTTP/1.1\r\nHost: x\r\n\r\n")
+            return b"200 OK" in connection.recv(1000)
+        except OSError:
+            return False
+
+    outcome = [served(connection) for connection in held]
+    assert 1 <= sum(outcome) <= 20
+    for connection in held:
+        connection.close()
+    from support.processes import eventually
+
+    eventually(lambda: daemon.request("/hello").status == 200, what="a connection to be free again")
+
+
+def test_a_full_queue_is_answered_with_503_and_when_to_come_again(daemon):
+    daemon.deploy(
+        "narrow", "export default { async fetch() { await new Promise((r) => setTimeout(r, 300)); return new Response('ok'); } };",
+        max_instances="1", concurrency="1", queue="2",
+    )
+    wires = [daemon.wire() for _ in range(8)]
+    for wire in wires:
+        wire.get("/narrow")
+    answers = [wire.answer() for wire in wires]
+    for wire in wires:
+        wire.close()
+    statuses = sorted(answer.status for answer in answers)
+    assert statuses.count(200) >= 3 and statuses.count(503) >= 1, statuses
+    refused = next(answer for answer in answers if answer.status == 503)
+    assert int(refused.header("retry-after")) >= 1
+    assert refused.problem.startswith("urn:mayfly:")
+
+
+def test_waiting_counts_towards_the_deadline(daemon):
+    daemon.deploy(
+        "waits", "export default { async fetch() { await new Promise((r) => setTimeout(r, 400)); return new Response('ok'); } };",
+        max_instances="1", concurrency="1", timeout="600ms",
+    )
+    wires = [daemon.wire() for _ in range(4)]
+    began = time.monotonic()
+    for wire in wires:
+        wire.get("/waits")
+    answers = [wire.answer() for wire in wires]
+    took = time.monotonic() - began
+    for wire in wires:
+        wire.close()
+    assert sorted(answer.status for answer in answers).count(504) >= 2, [answer.status for answer in answers]
+    assert took < 2

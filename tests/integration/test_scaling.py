@@ -1,0 +1,99 @@
+"""Instances come with demand and go without it; nobody starves; a burst is served. Runs alone."""
+
+import asyncio
+import threading
+import time
+
+from support.load import Load
+from support.processes import eventually
+
+TWENTY = "export default { async fetch() { await new Promise((r) => setTimeout(r, 20)); return new Response('ok'); } };\n"
+PID = "export default { async fetch() { await new Promise((r) => setTimeout(r, 30)); return new Response(String(process.pid)); } };\n"
+
+
+def live(daemon, name: str) -> dict:
+    return daemon.describe(name)["live"]
+
+
+def test_scale_to_zero_and_back(start_daemon):
+    daemon = start_daemon("--idle", "500ms")
+    daemon.deploy("sleeper", "export default { fetch: () => new Response('awake') };")
+    assert daemon.request("/sleeper").text == "awake"
+    assert live(daemon, "sleeper")["instances"] >= 1
+    eventually(lambda: live(daemon, "sleeper")["instances"] == 0, 30, "the instances to go")
+    assert daemon.request("/sleeper").text == "awake"
+
+
+def test_min_instances_are_there_before_anybody_asks(daemon):
+    daemon.deploy("ready", PID, min_instances="3", concurrency="1")
+    eventually(lambda: live(daemon, "ready")["instances"] >= 3, what="three instances")
+
+
+def test_max_instances_are_never_exceeded(daemon):
+    daemon.deploy("bounded", PID, max_instances="2", concurrency="1")
+    with Load(f"{daemon.url}/bounded", threads=8) as load:
+        load.wait_for(100)
+        assert live(daemon, "bounded")["instances"] <= 2
+    pids = {outcome[1] for outcome in load.outcomes}
+    assert {outcome[0] for outcome in load.outcomes} == {200}
+    assert len(pids) <= 2
+
+
+def test_concurrency_shares_an_instance(daemon):
+    daemon.deploy("shared", PID, max_instances="1", concurrency="10")
+    began = time.monotonic()
+    with Load(f"{daemon.url}/shared", threads=10) as load:
+        load.wait_for(100)
+    assert {outcome[0] for outcome in load.outcomes} == {200}
+    # 100 answers of 30 ms, ten at a time: 0.3 s. One at a time: 3 s.
+    assert time.monotonic() - began < 2
+
+
+def test_a_flood_of_one_function_does_not_starve_another(daemon):
+    spin = "export default { fetch() { const end = performance.now() + 5; while (performance.now() < end); return new Response('spun'); } };"
+    daemon.deploy("flooded", spin, max_instances="2", concurrency="1", timeout="30s")
+    daemon.deploy("modest", "export default { fetch: () => new Response('served') };")
+    assert daemon.request("/modest").text == "served"
+    with Load(f"{daemon.url}/flooded", threads=32) as flood:
+        flood.wait_for(50)
+        times = []
+        for _ in range(50):
+            began = time.monotonic()
+            assert daemon.request("/modest").text == "served"
+            times.append(time.monotonic() - began)
+    assert {outcome[0] for outcome in flood.outcomes} <= {200, 503}
+    assert sorted(times)[len(times) // 2] < 0.15, f"median {sorted(times)[25]:.3f} s beside a flood"
+    assert max(times) < 2.0
+
+
+async def burst(port: int, count: int, path: str) -> list[int]:
+    async def one() -> int:
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        answer = await reader.read()
+        writer.close()
+        return int(answer.split(b" ", 2)[1])
+
+    return await asyncio.gather(*(one() for _ in range(count)))
+
+
+def test_a_burst_of_500_to_a_function_at_zero(daemon):
+    daemon.deploy("burst", TWENTY, max_instances="500", timeout="30s")
+    most = 0
+    done = threading.Event()
+
+    def watch():
+        nonlocal most
+        while not done.is_set():
+            most = max(most, live(daemon, "burst")["instances"])
+            time.sleep(0.02)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        statuses = asyncio.run(burst(daemon.port, 500, "/burst"))
+    finally:
+        done.set()
+        watcher.join()
+    assert statuses == [200] * 500
+    assert most <= 500

@@ -1,0 +1,7 @@
+// Never gives the processor back.
+export default {
+  async fetch(request) {
+    if (new URL(request.url).pathname !== "/bad") return new Response("fine");
+    for (;;) {}
+  },
+};

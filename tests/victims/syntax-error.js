@@ -1,0 +1,6 @@
+// Does not parse: line 4.
+export default {
+  fetch() {
+    return new Response("never";
+  },
+};
