@@ -1,0 +1,27 @@
+// What the admin plane itself can refuse.
+#pragma once
+
+#include <system_error>
+#include <type_traits>
+
+namespace mayfly::admin {
+
+enum class AdminErrc {
+  bad_request = 1,  ///< not HTTP
+  body_too_large,
+  header_too_large,
+  invalid_body,       ///< not JSON, or not of the form that the route takes
+  invalid_parameter,  ///< in the path or the query
+  method_not_allowed,
+  not_ready,
+  request_timeout,
+  too_many_connections,
+  unauthorized,
+  unknown_route,
+};
+[[nodiscard]] std::error_code make_error_code(AdminErrc code);
+
+}  // namespace mayfly::admin
+
+template <>
+struct std::is_error_code_enum<mayfly::admin::AdminErrc> : std::true_type {};

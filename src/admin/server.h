@@ -1,0 +1,48 @@
+// The admin plane's HTTP/1.1 server.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <chrono>
+#include <cstddef>
+#include <filesystem>
+#include <memory>
+#include <string>
+
+#include "admin/route.h"
+
+namespace mayfly::admin {
+
+struct ServerOptions {
+  std::string token;                                 ///< never empty
+  std::filesystem::path upload_folder;               ///< exists; uploads are kept here while they are handled
+  std::size_t max_connections = 256;                 ///< one more is answered 503 and closed
+  std::uint32_t max_header = 32U << 10U;             ///< bytes
+  std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
+  std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests
+  std::chrono::milliseconds stall_timeout{30'000};   ///< without a byte in or out, in the middle of a message
+  std::chrono::milliseconds log_heartbeat{15'000};   ///< an empty line to those who follow a silent log
+};
+
+/// Serves the routes on one thread: that of the io_context. Destroy it after stop() has come back, or when
+/// the io_context does not run any more.
+class Server {
+ public:
+  Server(boost::asio::io_context& context, ServerOptions options, std::vector<Route> routes);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  /// Binds and accepts; gives where it listens (with the port, if it was 0).
+  [[nodiscard]] Result<boost::asio::ip::tcp::endpoint> listen(const boost::asio::ip::tcp::endpoint& where);
+  /// Accepts nothing more, ends followed logs and idle connections, and waits at most `grace` for the
+  /// requests that are being handled; what is left then is cut off.
+  [[nodiscard]] boost::asio::awaitable<void> stop(std::chrono::milliseconds grace);
+
+ private:
+  struct Core;
+  std::shared_ptr<Core> core_;
+};
+
+}  // namespace mayfly::admin

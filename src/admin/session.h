@@ -1,0 +1,53 @@
+// One connection to the admin plane. Included by server.cpp and session.cpp only: it is heavy.
+#pragma once
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http/empty_body.hpp>
+#include <boost/beast/http/parser.hpp>
+#include <memory>
+
+#include "admin/route.h"
+#include "admin/server.h"
+
+namespace mayfly::admin {
+
+class Session {
+ public:
+  /// `options` and `table` outlive it.
+  Session(boost::asio::ip::tcp::socket socket, const ServerOptions& options, const RouteTable& table);
+
+  /// Serves requests until the client leaves, a limit is broken or stop() was called. Never throws.
+  boost::asio::awaitable<void> run();
+  /// Answers 503 to whatever comes first.
+  boost::asio::awaitable<void> refuse();
+  /// Let the request that is being handled end, then close.
+  void stop();
+  /// Close now.
+  void abort();
+
+ private:
+  using HeaderParser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
+  struct Exchange;
+
+  boost::asio::awaitable<bool> serve_one();
+  boost::asio::awaitable<bool> read_header(HeaderParser& parser);
+  boost::asio::awaitable<Result<void>> read_body(HeaderParser& parser, Exchange& exchange);
+  boost::asio::awaitable<Result<void>> read_to_memory(HeaderParser& parser, Exchange& exchange);
+  boost::asio::awaitable<Result<void>> read_to_file(HeaderParser& parser, Exchange& exchange);
+  boost::asio::awaitable<Response> handle(HeaderParser& parser, Exchange& exchange);
+  boost::asio::awaitable<bool> write(Response response, bool head_only, bool keep_alive);
+  boost::asio::awaitable<void> write_stream(Response response);
+  boost::asio::awaitable<void> close();
+
+  boost::beast::tcp_stream stream_;
+  boost::beast::flat_buffer buffer_;
+  const ServerOptions& options_;
+  const RouteTable& table_;
+  std::shared_ptr<LogQueue> following_;
+  bool idle_ = true;  // between two requests
+  bool stopping_ = false;
+};
+
+}  // namespace mayfly::admin

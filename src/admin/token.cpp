@@ -1,0 +1,100 @@
+#include "admin/token.h"
+
+#include <fcntl.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+
+#include "base/fd.h"
+
+namespace mayfly::admin {
+namespace {
+
+constexpr std::size_t kMaxTokenFile = 4096;
+
+std::string_view trimmed(std::string_view text) {
+  const auto first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) return {};
+  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+/// The token of an existing file; the error of a file that is not there is ENOENT.
+Result<std::string> load(const std::filesystem::path& file) {
+  const Fd fd(::open(file.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW));
+  if (!fd) return fail_errno("open " + file.string());
+  struct stat info{};
+  if (::fstat(fd.get(), &info) != 0) return fail_errno("stat " + file.string());
+  if ((info.st_mode & (S_IRWXG | S_IRWXO)) != 0)
+    return fail_errno(file.string() + " must be readable by its owner only: chmod 600 " + file.string(),
+                      EPERM);
+  std::string text(kMaxTokenFile, '\0');
+  const auto size = ::read(fd.get(), text.data(), text.size());
+  if (size < 0) return fail_errno("read " + file.string());
+  const auto token = trimmed(std::string_view(text).substr(0, static_cast<std::size_t>(size)));
+  if (token.empty()) return fail_errno(file.string() + " is empty: delete it to get a new token", EINVAL);
+  return std::string(token);
+}
+
+Result<std::string> random_token() {
+  std::array<std::uint8_t, 32> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    return fail_errno("getrandom");
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 0xFU];
+  }
+  return text;
+}
+
+/// Writes a file of another name and links it into place: nobody ever sees it empty or half.
+Result<void> create(const std::filesystem::path& file, const std::string& token) {
+  std::string draft = file.string() + ".XXXXXX";
+  const Fd fd(::mkostemp(draft.data(), O_CLOEXEC));  // mode 0600
+  if (!fd) return fail_errno("create a file in " + file.parent_path().string());
+  const std::string text = token + "\n";
+  Result<void> result;
+  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
+    result = fail_errno("write " + draft);
+  else if (::fsync(fd.get()) != 0)
+    result = fail_errno("sync " + draft);
+  else if (::link(draft.c_str(), file.c_str()) != 0 && errno != EEXIST)
+    result = fail_errno("create " + file.string());
+  ::unlink(draft.c_str());
+  return result;
+}
+
+}  // namespace
+
+Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
+  const auto file = folder / "admin-token";
+  auto token = load(file);
+  if (token || token.error().code != std::errc::no_such_file_or_directory) return token;
+  auto fresh = random_token();
+  if (!fresh) return fresh;
+  auto created = create(file, *fresh);
+  if (!created) return propagate(created);
+  return load(file);  // another daemon may have been first
+}
+
+bool authorizes(std::string_view header, std::string_view token) {
+  constexpr std::string_view kScheme = "bearer ";
+  if (header.size() < kScheme.size() || token.empty()) return false;
+  for (std::size_t i = 0; i < kScheme.size(); ++i)
+    if ((static_cast<unsigned char>(header[i]) | 0x20U) != static_cast<unsigned char>(kScheme[i]))
+      return false;
+  const auto given = trimmed(header.substr(kScheme.size()));
+  // Every byte given is compared, with some byte of the token, whatever came before.
+  unsigned difference = given.size() == token.size() ? 0U : 1U;
+  for (std::size_t i = 0; i < given.size(); ++i)
+    difference |= static_cast<unsigned char>(given[i]) ^ static_cast<unsigned char>(token[i % token.size()]);
+  return difference == 0;
+}
+
+}  // namespace mayfly::admin
