@@ -15,8 +15,8 @@
 namespace mayfly::admin {
 
 struct ServerOptions {
-  std::string token;                                 ///< never empty
-  std::filesystem::path upload_folder;               ///< exists; uploads are kept here while they are handled
+  std::string token{};                               ///< never empty
+  std::filesystem::path upload_folder{};             ///< exists; uploads are kept here while they are handled
   std::size_t max_connections = 256;                 ///< one more is answered 503 and closed
   std::uint32_t max_header = 32U << 10U;             ///< bytes
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end

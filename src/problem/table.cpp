@@ -34,6 +34,30 @@ constexpr auto kTable = std::to_array<Row>({
     {"pool", "template-failed", 502, "The function cannot be loaded", guarded},
     {"pool", "uncaught-exception", 502, "The function ended with an uncaught exception", guarded},
     {"pool", "unhandled-rejection", 502, "The function ended with an unhandled rejection", guarded},
+    // registry/: names, versions, and what was wrong with a deployment
+    {"registry", "bad-archive", 422, "The archive cannot be read"},
+    {"registry", "bad-config", 422, "The configuration is not valid"},
+    {"registry", "bad-name", 400, "This is not a name that can be given"},
+    {"registry", "bad-traffic", 422, "Traffic cannot be split like this"},
+    {"registry", "build-failed", 422, "The code cannot be built", guarded},
+    {"registry", "init-failed", 422, "The code failed while it was loaded", guarded},
+    {"registry", "missing-export", 422, "The code does not export a handler", guarded},
+    {"registry", "no-entry", 422, "No file was found that could hold the handler"},
+    {"registry", "syntax-error", 422, "The code has a syntax error", guarded},
+    {"registry", "too-large", 413, "The deployment is too large"},
+    {"registry", "unknown-function", 404, "There is no such function"},
+    {"registry", "unknown-version", 404, "There is no such version"},
+    {"registry", "unsafe-path", 422, "The archive holds a path that leaves its folder"},
+    {"registry", "unsupported-source", 422, "No runtime can run this"},
+    {"registry", "version-in-use", 409, "The version is in use"},
+    // store/: the database
+    {"store", "busy", 503, "The store is busy"},
+    {"store", "constraint", 500, "The store refused the change", guarded},
+    {"store", "corrupt", 500, "The store is damaged", guarded},
+    {"store", "failed", 500, "The store failed", guarded},
+    {"store", "full", 507, "The disk is full"},
+    {"store", "io", 500, "The store could not be read or written", guarded},
+    {"store", "newer-schema", 500, "The store was written by a newer version", guarded},
 });
 
 constexpr bool before(const Row& a, const Row& b) {

@@ -1,0 +1,29 @@
+// The endpoints of the admin plane.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <vector>
+
+#include "admin/platform.h"
+#include "admin/route.h"
+#include "registry/deploy.h"
+#include "registry/registry.h"
+
+namespace mayfly::admin {
+
+/// What the endpoints work on. It and all that it refers to outlive the routes.
+struct Services {
+  registry::Registry& registry;
+  registry::Deployer& deployer;
+  Operations& operations;
+  boost::asio::any_io_executor control;  ///< the server's
+};
+
+/// Deploy, list, describe, delete; versions, rollback, traffic, aliases: functions_api.cpp.
+[[nodiscard]] std::vector<Route> function_routes(const Services& services);
+/// Invocations, logs, status, metrics and health: runtime_api.cpp.
+[[nodiscard]] std::vector<Route> runtime_routes(const Services& services);
+/// All of these, and the OpenAPI document that describes them.
+[[nodiscard]] std::vector<Route> api_routes(const Services& services);
+
+}  // namespace mayfly::admin

@@ -1,0 +1,15 @@
+// The OpenAPI 3.1 document, made from the route table.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "admin/route.h"
+
+namespace mayfly::admin {
+
+[[nodiscard]] std::string openapi_document(const std::vector<Route>& routes);
+/// The components that routes refer to by name, as JSON text: openapi_schemas.cpp.
+[[nodiscard]] std::string_view openapi_schemas();
+
+}  // namespace mayfly::admin

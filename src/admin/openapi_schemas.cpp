@@ -1,0 +1,96 @@
+#include "admin/openapi.h"
+
+namespace mayfly::admin {
+
+std::string_view openapi_schemas() {
+  static constexpr std::string_view kSchemas = R"json({
+  "path.name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}(@[a-z0-9_-]+)?$",
+    "description": "A function. Where it is called: also NAME@VERSION or NAME@ALIAS"},
+  "path.version": {"type": "integer", "minimum": 1},
+  "path.alias": {"type": "string"},
+  "Version": {"type": "object",
+    "required": ["version", "address", "digest", "runtime", "entry", "created", "weight", "aliases"],
+    "properties": {
+      "version": {"type": "integer", "minimum": 1},
+      "address": {"type": "string", "examples": ["hello@3"]},
+      "digest": {"type": "string", "description": "sha256 of code and configuration"},
+      "runtime": {"enum": ["node", "python", "native", "exec"]},
+      "entry": {"type": "string", "description": "The file that holds the handler"},
+      "created": {"type": "string", "format": "date-time"},
+      "weight": {"type": "integer", "description": "Its share of the traffic, relative to the others'"},
+      "aliases": {"type": "array", "items": {"type": "string"}}}},
+  "Versions": {"type": "object", "required": ["name", "versions"],
+    "properties": {"name": {"type": "string"},
+      "versions": {"type": "array", "items": {"$ref": "#/components/schemas/Version"}}}},
+  "Deployed": {"allOf": [{"$ref": "#/components/schemas/Version"}], "required": ["name", "url"],
+    "properties": {
+      "name": {"type": "string"},
+      "url": {"type": "string", "format": "uri", "description": "Where the function answers"},
+      "warnings": {"type": "array", "items": {"type": "string"}},
+      "unchanged": {"type": "boolean", "description": "True: the newest version was the same, none was made"}}},
+  "Summary": {"allOf": [{"$ref": "#/components/schemas/Version"}], "required": ["name", "url", "traffic"],
+    "description": "The version shown is the one with the most traffic",
+    "properties": {
+      "name": {"type": "string"},
+      "url": {"type": "string", "format": "uri"},
+      "versions": {"type": "integer"},
+      "routes": {"type": "array", "items": {"type": "string"}},
+      "traffic": {"$ref": "#/components/schemas/Traffic"}}},
+  "Functions": {"type": "object", "required": ["functions"],
+    "properties": {"functions": {"type": "array", "items": {"$ref": "#/components/schemas/Summary"}}}},
+  "Function": {"allOf": [{"$ref": "#/components/schemas/Version"}],
+    "required": ["name", "url", "config", "versions", "traffic", "aliases", "live"],
+    "properties": {
+      "name": {"type": "string"},
+      "url": {"type": "string", "format": "uri"},
+      "config": {"type": "object", "description": "[functions.NAME] of mayfly.toml, defaults filled in"},
+      "versions": {"type": "array", "items": {"$ref": "#/components/schemas/Version"}},
+      "routes": {"type": "array", "items": {"type": "string"}},
+      "traffic": {"$ref": "#/components/schemas/Traffic"},
+      "aliases": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "live": {"type": "object", "description": "Instances, queue, templates, counts, last failures"}}},
+  "Traffic": {"type": "object", "required": ["weights"],
+    "properties": {
+      "name": {"type": "string", "readOnly": true},
+      "weights": {"type": "object", "additionalProperties": {"type": "integer", "minimum": 0},
+        "examples": [{"3": 90, "4": 10}]},
+      "sticky": {"type": "string", "pattern": "^((header|cookie):.+)?$",
+        "description": "Requests with the same value of it go to the same version"}}},
+  "VersionReference": {"type": "object", "properties": {"version": {"type": "integer", "minimum": 1}}},
+  "Aliases": {"type": "object", "required": ["name", "aliases"],
+    "properties": {"name": {"type": "string"},
+      "aliases": {"type": "object", "additionalProperties": {"type": "integer"}}}},
+  "LogLine": {"type": "object",
+    "properties": {
+      "time": {"type": "string", "format": "date-time"},
+      "level": {"enum": ["debug", "info", "warn", "error"]},
+      "version": {"type": "integer"},
+      "invocation": {"type": "string"},
+      "text": {"type": "string"},
+      "dropped": {"type": "integer", "description": "So many lines were lost here: the client was too slow"}}},
+  "Status": {"type": "object",
+    "properties": {
+      "version": {"type": "string"},
+      "uptime_s": {"type": "number"},
+      "data": {"type": "string", "description": "Where functions answer: ADDRESS:PORT"},
+      "runtimes": {"type": "array", "items": {"type": "object"}},
+      "memory": {"type": "object"}}},
+  "Document": {"type": "object"},
+  "Problem": {"type": "object", "required": ["type", "title", "status"],
+    "properties": {
+      "type": {"type": "string", "examples": ["urn:mayfly:registry:unknown-function"]},
+      "title": {"type": "string"},
+      "status": {"type": "integer"},
+      "detail": {"type": "string"},
+      "invocation": {"type": "string"},
+      "file": {"type": "string"},
+      "line": {"type": "integer"},
+      "column": {"type": "integer"},
+      "stack": {"type": "string"},
+      "logs": {"type": "array", "items": {"type": "string"}}},
+    "additionalProperties": true}
+})json";
+  return kSchemas;
+}
+
+}  // namespace mayfly::admin

@@ -1,0 +1,183 @@
+#include "admin/view.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <ctime>
+#include <limits>
+#include <nlohmann/json.hpp>
+
+#include "admin/errors.h"
+#include "base/text.h"
+
+namespace mayfly::admin {
+
+using nlohmann::json;
+using registry::Function;
+using registry::Version;
+
+namespace {
+
+const char* text(registry::Runtime runtime) {
+  switch (runtime) {
+    case registry::Runtime::node:
+      return "node";
+    case registry::Runtime::python:
+      return "python";
+    case registry::Runtime::native:
+      return "native";
+    case registry::Runtime::exec:
+      return "exec";
+  }
+  return "unknown";
+}
+
+const char* text(registry::Network network) {
+  switch (network) {
+    case registry::Network::none:
+      return "none";
+    case registry::Network::outbound:
+      return "outbound";
+    case registry::Network::host:
+      return "host";
+  }
+  return "unknown";
+}
+
+std::unexpected<Error> invalid(std::string message) {
+  return fail(AdminErrc::invalid_body, std::move(message));
+}
+
+}  // namespace
+
+std::string timestamp(WallTime time) {
+  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
+  const std::time_t seconds = ms / 1000;
+  std::tm parts{};
+  ::gmtime_r(&seconds, &parts);
+  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
+                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ms % 1000);
+}
+
+json config_json(const registry::FunctionConfig& config) {
+  json result = {
+      {"handler", config.handler},
+      {"timeout", format_duration(config.timeout)},
+      {"memory", format_size(config.memory)},
+      {"isolation", config.isolation == registry::Isolation::request ? "request" : "instance"},
+      {"min_instances", config.min_instances},
+      {"max_instances", config.max_instances},
+      {"queue", config.queue},
+      {"max_request", format_size(config.max_request)},
+      {"network", text(config.network)},
+      {"env", config.env},
+      {"secrets", config.secrets},
+      {"datasets", config.datasets},
+      {"routes", config.routes},
+      {"class",
+       config.invocation_class == registry::InvocationClass::background ? "background" : "interactive"},
+      {"eager", config.eager},
+  };
+  if (config.concurrency) result["concurrency"] = *config.concurrency;
+  return result;
+}
+
+json version_json(const Version& version, const Function& function) {
+  const auto weight = function.traffic.weights.find(version.number);
+  json aliases = json::array();
+  for (const auto& [alias, number] : function.aliases)
+    if (number == version.number) aliases.push_back(alias);
+  return {
+      {"version", version.number},
+      {"address", version.address()},
+      {"digest", version.digest},
+      {"runtime", text(version.runtime)},
+      {"entry", version.entry},
+      {"created", timestamp(version.created)},
+      {"aliases", std::move(aliases)},
+      {"weight", weight == function.traffic.weights.end() ? 0 : weight->second},
+  };
+}
+
+json versions_json(const Function& function) {
+  json list = json::array();
+  for (auto it = function.versions.rbegin(); it != function.versions.rend(); ++it)
+    list.push_back(version_json(*it->second, function));
+  return list;
+}
+
+json traffic_json(const registry::Traffic& traffic) {
+  json weights = json::object();
+  for (const auto& [number, weight] : traffic.weights) weights[std::to_string(number)] = weight;
+  return {{"weights", std::move(weights)}, {"sticky", traffic.sticky}};
+}
+
+json aliases_json(const Function& function) {
+  json aliases = json::object();
+  for (const auto& [alias, number] : function.aliases) aliases[alias] = number;
+  return aliases;
+}
+
+const Version& main_version(const Function& function) {
+  const auto lighter = [](const auto& a, const auto& b) { return a.second <= b.second; };
+  const auto& weights = function.traffic.weights;
+  auto best = weights.begin();
+  for (auto it = weights.begin(); it != weights.end(); ++it)
+    if (lighter(*best, *it)) best = it;
+  return *function.versions.at(best->first);
+}
+
+Result<json> parse_object(const std::string& body, const std::vector<std::string_view>& members) {
+  if (body.empty()) return json::object();
+  json value = json::parse(body, nullptr, false);
+  if (value.is_discarded()) return invalid("the body is not JSON");
+  if (!value.is_object()) return invalid("the body must be a JSON object");
+  for (const auto& [key, ignored] : value.items()) {
+    if (std::ranges::find(members, std::string_view(key)) == members.end())
+      return invalid("there is no member '" + key + "'" + did_you_mean(key, members));
+  }
+  return value;
+}
+
+Result<std::uint32_t> version_number(std::string_view text) {
+  const auto number = parse_integer(text);
+  if (!number || *number < 1 || *number > std::numeric_limits<std::uint32_t>::max())
+    return fail(AdminErrc::invalid_parameter,
+                "a version is a number from 1 on, not '" + std::string(text) + "'");
+  return static_cast<std::uint32_t>(*number);
+}
+
+Result<std::uint32_t> version_member(const json& body) {
+  const auto found = body.find("version");
+  if (found == body.end() || !found->is_number_unsigned())
+    return invalid("the member \"version\" must be a number from 1 on");
+  const auto number = found->get<std::uint64_t>();
+  if (number < 1 || number > std::numeric_limits<std::uint32_t>::max())
+    return invalid("the member \"version\" must be a number from 1 on");
+  return static_cast<std::uint32_t>(number);
+}
+
+Result<registry::Traffic> parse_traffic(const std::string& body) {
+  auto value = parse_object(body, {"weights", "sticky"});
+  if (!value) return propagate(value);
+  registry::Traffic traffic;
+  const auto weights = value->find("weights");
+  if (weights == value->end() || !weights->is_object())
+    return invalid(
+        R"(the member "weights" must be an object of version numbers and weights: {"3": 90, "4": 10})");
+  for (const auto& [key, weight] : weights->items()) {
+    auto number = version_number(key);
+    if (!number) return propagate(number);
+    if (!weight.is_number_unsigned() ||
+        weight.get<std::uint64_t>() > std::numeric_limits<std::uint32_t>::max())
+      return invalid("the weight of version " + key + " must be a whole number");
+    traffic.weights[*number] = weight.get<std::uint32_t>();
+  }
+  if (const auto sticky = value->find("sticky"); sticky != value->end()) {
+    if (!sticky->is_string()) return invalid(R"("sticky" must be "", "header:NAME" or "cookie:NAME")");
+    traffic.sticky = sticky->get<std::string>();
+  }
+  return traffic;
+}
+
+}  // namespace mayfly::admin
