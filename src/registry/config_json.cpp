@@ -1,0 +1,63 @@
+// The form in which a configuration is stored: the keys and values of mayfly.toml, as JSON.
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "registry/config_choices.h"
+#include "registry/config_keys.h"
+
+namespace mayfly::registry {
+namespace {
+
+using nlohmann::json;
+
+std::optional<ConfigValue> value_from(const json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_boolean()) return value.get<bool>();
+  if (value.is_number_integer()) return value.get<std::int64_t>();
+  if (value.is_array()) return value.get<std::vector<std::string>>();
+  if (value.is_object()) return value.get<std::map<std::string, std::string>>();
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::string config_to_json(const FunctionConfig& config) {
+  json object = {
+      {"handler", config.handler},
+      {"timeout", format_duration(config.timeout)},
+      {"memory", format_size(config.memory)},
+      {"isolation", name_of(kIsolations, config.isolation)},
+      {"min_instances", config.min_instances},
+      {"max_instances", config.max_instances},
+      {"queue", config.queue},
+      {"max_request", format_size(config.max_request)},
+      {"network", name_of(kNetworks, config.network)},
+      {"env", json::object()},
+      {"secrets", config.secrets},
+      {"datasets", config.datasets},
+      {"routes", config.routes},
+      {"class", name_of(kClasses, config.invocation_class)},
+      {"eager", config.eager},
+  };
+  for (const auto& [name, value] : config.env) object["env"][name] = value;
+  if (config.concurrency) object["concurrency"] = *config.concurrency;
+  // Variables may hold any bytes; what is no UTF-8 must not make this throw.
+  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+Result<FunctionConfig> config_from_json(const std::string& text) {
+  FunctionSpec spec;
+  try {
+    const auto object = json::parse(text);  // named: items() refers to it
+    for (const auto& [key, value] : object.items()) {
+      const auto read = value_from(value);
+      if (!read) return fail(RegistryErrc::bad_config, "stored configuration: " + key);
+      if (auto set = set_key(spec, key, *read); !set) return propagate(set);
+    }
+  } catch (const json::exception& error) {
+    return fail(RegistryErrc::bad_config, std::string("stored configuration: ") + error.what());
+  }
+  return spec.config;
+}
+
+}  // namespace mayfly::registry

@@ -1,0 +1,272 @@
+#include "registry/config_keys.h"
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+
+#include "base/text.h"
+#include "registry/config_choices.h"
+#include "registry/name.h"
+
+namespace mayfly::registry {
+namespace {
+
+using List = std::vector<std::string>;
+using Table = std::map<std::string, std::string>;
+using Set = Result<void> (*)(FunctionSpec&, const ConfigValue&);
+
+enum class Kind { text, integer, boolean, list, table };
+
+constexpr const char* kind_name(Kind kind) {
+  switch (kind) {
+    case Kind::text:
+      return "a text";
+    case Kind::integer:
+      return "a whole number";
+    case Kind::boolean:
+      return "true or false";
+    case Kind::list:
+      return "a list of texts";
+    case Kind::table:
+      return "a table of texts";
+  }
+  return "";
+}
+
+struct Key {
+  std::string_view name;
+  Kind kind;
+  const char* allowed;  ///< for people, in every error about it
+  Set set;              ///< the value is of the right kind; an error's message is put behind "allowed"
+};
+
+/// The value is not in `allowed`: nothing more to say.
+std::unexpected<Error> refused() { return fail(RegistryErrc::bad_config, ""); }
+
+template <auto Member, std::int64_t Low, std::int64_t High>
+Result<void> integer(FunctionSpec& spec, const ConfigValue& value) {
+  const auto number = std::get<std::int64_t>(value);
+  if (number < Low || number > High) return refused();
+  spec.config.*Member = static_cast<int>(number);
+  return {};
+}
+
+template <auto Member, std::uint64_t Low, std::uint64_t High>
+Result<void> size(FunctionSpec& spec, const ConfigValue& value) {
+  const auto bytes = parse_size(std::get<std::string>(value));
+  if (!bytes || *bytes < Low || *bytes > High) return refused();
+  spec.config.*Member = *bytes;
+  return {};
+}
+
+void warn(FunctionSpec& spec, std::string_view what) {
+  spec.warnings.push_back(std::string(what) + " has no effect yet");
+}
+
+Result<void> set_handler(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& name = std::get<std::string>(value);
+  if (name.empty() || name.size() > 255 || name.contains('\0')) return refused();
+  spec.config.handler = name;
+  return {};
+}
+
+Result<void> set_source(FunctionSpec& spec, const ConfigValue& value) {
+  const std::filesystem::path path = std::get<std::string>(value);
+  if (path.empty() || path.is_absolute() || std::ranges::find(path, "..") != path.end()) return refused();
+  if (path.native().contains('\0')) return refused();
+  spec.source = path.lexically_normal();
+  return {};
+}
+
+Result<void> set_timeout(FunctionSpec& spec, const ConfigValue& value) {
+  const auto time = parse_duration(std::get<std::string>(value));
+  if (!time || *time < std::chrono::milliseconds(1) || *time > std::chrono::minutes(15)) return refused();
+  spec.config.timeout = *time;
+  return {};
+}
+
+Result<void> set_isolation(FunctionSpec& spec, const ConfigValue& value) {
+  const auto chosen = value_of(kIsolations, std::get<std::string>(value));
+  if (!chosen) return refused();
+  spec.config.isolation = *chosen;
+  return {};
+}
+
+Result<void> set_network(FunctionSpec& spec, const ConfigValue& value) {
+  const auto chosen = value_of(kNetworks, std::get<std::string>(value));
+  if (!chosen) return refused();
+  spec.config.network = *chosen;
+  if (*chosen == Network::none) warn(spec, "network = \"none\"");
+  return {};
+}
+
+Result<void> set_class(FunctionSpec& spec, const ConfigValue& value) {
+  const auto chosen = value_of(kClasses, std::get<std::string>(value));
+  if (!chosen) return refused();
+  spec.config.invocation_class = *chosen;
+  if (*chosen == InvocationClass::background) warn(spec, "class = \"background\"");
+  return {};
+}
+
+Result<void> set_env(FunctionSpec& spec, const ConfigValue& value) {
+  for (const auto& [name, text] : std::get<Table>(value)) {
+    if (!is_env_name(name)) return fail(RegistryErrc::bad_config, "'" + name + "' is no name of a variable");
+    if (text.contains('\0')) return fail(RegistryErrc::bad_config, name + " contains a zero byte");
+    spec.config.env[name] = text;
+  }
+  return {};
+}
+
+Result<void> set_secrets(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& names = std::get<List>(value);
+  if (!std::ranges::all_of(names, is_env_name)) return refused();
+  spec.config.secrets = names;
+  if (!names.empty()) warn(spec, "secrets");
+  return {};
+}
+
+Result<void> set_datasets(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& names = std::get<List>(value);
+  for (const auto& name : names)
+    if (!check_function_name(name)) return refused();
+  spec.config.datasets = names;
+  if (!names.empty()) warn(spec, "datasets");
+  return {};
+}
+
+/// Only the outline; what a pattern may be is router/'s to say.
+Result<void> set_routes(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& routes = std::get<List>(value);
+  for (const auto& route : routes)
+    if (!route.contains('/') || route.size() > 1024) return refused();
+  spec.config.routes = routes;
+  return {};
+}
+
+Result<void> set_eager(FunctionSpec& spec, const ConfigValue& value) {
+  spec.config.eager = std::get<bool>(value);
+  return {};
+}
+
+using Config = FunctionConfig;
+constexpr std::uint64_t kMiB = 1ULL << 20U;
+
+constexpr std::array kKeys{
+    Key{"source", Kind::text, "a file or folder below mayfly.toml, like \"hello.js\"", set_source},
+    Key{"handler", Kind::text, "the name of an export", set_handler},
+    Key{"timeout", Kind::text, "1ms to 15m, like \"10s\"", set_timeout},
+    Key{"memory", Kind::text, "16MiB to 64GiB, like \"128MiB\"",
+        size<&Config::memory, 16 * kMiB, 65536 * kMiB>},
+    Key{"concurrency", Kind::integer, "1 to 1000", integer<&Config::concurrency, 1, 1000>},
+    Key{"isolation", Kind::text, "\"instance\" or \"request\"", set_isolation},
+    Key{"min_instances", Kind::integer, "0 to max_instances (at most 10000)",
+        integer<&Config::min_instances, 0, 10'000>},
+    Key{"max_instances", Kind::integer, "1 to 10000", integer<&Config::max_instances, 1, 10'000>},
+    Key{"queue", Kind::integer, "0 to 1000000", integer<&Config::queue, 0, 1'000'000>},
+    Key{"max_request", Kind::text, "0B to 64GiB, like \"32MiB\"",
+        size<&Config::max_request, 0, 65536 * kMiB>},
+    Key{"network", Kind::text, "\"none\", \"outbound\" or \"host\"", set_network},
+    Key{"env", Kind::table, "variables with a value each, like { GREETING = \"hi\" }", set_env},
+    Key{"secrets", Kind::list, "names of variables", set_secrets},
+    Key{"datasets", Kind::list, "names of datasets", set_datasets},
+    Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
+    Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
+    Key{"eager", Kind::boolean, "true or false", set_eager},
+};
+
+/// Known from the design, of later stages: named so that nobody takes them for misspelt, or for working.
+constexpr std::array<std::string_view, 2> kLater{"on", "wrap"};
+
+std::unexpected<Error> bad_key(std::string_view name) {
+  std::vector<std::string_view> names;
+  for (const auto& key : kKeys) names.push_back(key.name);
+  auto error = fail(RegistryErrc::bad_config,
+                    "unknown key '" + std::string(name.substr(0, 80)) + "'" + did_you_mean(name, names));
+  error.error().with("key", std::string(name.substr(0, 80)));
+  return error;
+}
+
+std::unexpected<Error> bad_value(const Key& key, const std::string& why) {
+  auto message = std::string(key.name) + ": " + (why.empty() ? "" : why + "; ") + "allowed is " + key.allowed;
+  auto error = fail(RegistryErrc::bad_config, std::move(message));
+  error.error().with("key", std::string(key.name)).with("allowed", key.allowed);
+  return error;
+}
+
+const Key* find_key(std::string_view name) {
+  const auto* key = std::ranges::find(kKeys, name, &Key::name);
+  return key == kKeys.end() ? nullptr : key;
+}
+
+bool is_kind(const ConfigValue& value, Kind kind) { return value.index() == static_cast<std::size_t>(kind); }
+
+List split(std::string_view text) {
+  List items;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(','), text.size());
+    items.emplace_back(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+  }
+  return items;
+}
+
+Result<ConfigValue> read_value(const Key& key, std::string_view text) {
+  switch (key.kind) {
+    case Kind::text:
+      return ConfigValue(std::string(text));
+    case Kind::list:
+      return ConfigValue(split(text));
+    case Kind::integer:
+      if (const auto number = parse_integer(text)) return ConfigValue(*number);
+      break;
+    case Kind::boolean:
+      if (text == "true" || text == "false") return ConfigValue(text == "true");
+      break;
+    case Kind::table:
+      return bad_value(key, "give each variable as env.NAME=value");
+  }
+  return bad_value(key, "'" + std::string(text.substr(0, 80)) + "' is not " + kind_name(key.kind));
+}
+
+}  // namespace
+
+Result<void> set_key(FunctionSpec& spec, std::string_view name, const ConfigValue& value) {
+  if (std::ranges::find(kLater, name) != kLater.end()) {
+    warn(spec, name);
+    return {};
+  }
+  const Key* key = find_key(name);
+  if (key == nullptr) return bad_key(name);
+  if (!is_kind(value, key->kind)) return bad_value(*key, std::string("it has to be ") + kind_name(key->kind));
+  auto set = key->set(spec, value);
+  if (!set) return bad_value(*key, set.error().message);
+  return {};
+}
+
+Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
+  const auto equals = setting.find('=');
+  if (equals == std::string_view::npos || equals == 0) {
+    return fail(RegistryErrc::bad_config,
+                "a setting has the form key=value, not '" + std::string(setting.substr(0, 80)) + "'");
+  }
+  const auto name = setting.substr(0, equals);
+  const auto text = setting.substr(equals + 1);
+  if (name.starts_with("env."))
+    return set_key(spec, "env", Table{{std::string(name.substr(4)), std::string(text)}});
+  const Key* key = find_key(name);
+  if (key == nullptr) return set_key(spec, name, std::string(text));
+  auto value = read_value(*key, text);
+  if (!value) return propagate(value);
+  return set_key(spec, name, *value);
+}
+
+Result<void> check_together(const FunctionConfig& config) {
+  if (config.min_instances <= config.max_instances) return {};
+  auto error = fail(RegistryErrc::bad_config, "min_instances (" + std::to_string(config.min_instances) +
+                                                  ") is more than max_instances (" +
+                                                  std::to_string(config.max_instances) + ")");
+  error.error().with("key", "min_instances");
+  return error;
+}
+
+}  // namespace mayfly::registry

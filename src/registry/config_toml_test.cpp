@@ -1,0 +1,215 @@
+#include "registry/config_toml.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace mayfly::registry {
+namespace {
+
+using namespace std::chrono_literals;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+FunctionSpec one(std::string_view text) {
+  auto specs = parse_toml(text, "mayfly.toml");
+  EXPECT_TRUE(specs) << specs.error().message;
+  return specs && specs->size() == 1 ? specs->front() : FunctionSpec{};
+}
+
+Error error_of(std::string_view text) {
+  auto specs = parse_toml(text, "mayfly.toml");
+  EXPECT_FALSE(specs) << text;
+  return specs ? Error{} : specs.error();
+}
+
+TEST(ConfigToml, ReadsEveryKey) {
+  const auto spec = one(R"(
+[functions.hello]
+source = "src/hello.js"
+handler = "main"
+timeout = "1500ms"
+memory = "256MiB"
+concurrency = 16
+isolation = "request"
+min_instances = 2
+max_instances = 8
+queue = 5
+max_request = "1GB"
+network = "host"
+env = { GREETING = "hi", B = "" }
+routes = ["GET /hello/*", "api.example.com/v1/:id"]
+class = "interactive"
+eager = true
+)");
+  EXPECT_EQ(spec.name, "hello");
+  EXPECT_EQ(spec.source, "src/hello.js");
+  EXPECT_EQ(spec.config.handler, "main");
+  EXPECT_EQ(spec.config.timeout, 1500ms);
+  EXPECT_EQ(spec.config.memory, 256U << 20U);
+  EXPECT_EQ(spec.config.concurrency, 16);
+  EXPECT_EQ(spec.config.isolation, Isolation::request);
+  EXPECT_EQ(spec.config.min_instances, 2);
+  EXPECT_EQ(spec.config.max_instances, 8);
+  EXPECT_EQ(spec.config.queue, 5);
+  EXPECT_EQ(spec.config.max_request, 1'000'000'000U);
+  EXPECT_EQ(spec.config.network, Network::host);
+  EXPECT_EQ(spec.config.env, (std::map<std::string, std::string>{{"GREETING", "hi"}, {"B", ""}}));
+  EXPECT_THAT(spec.config.routes, ElementsAre("GET /hello/*", "api.example.com/v1/:id"));
+  EXPECT_TRUE(spec.config.eager);
+  EXPECT_THAT(spec.warnings, ElementsAre());
+}
+
+TEST(ConfigToml, AnUnknownKeyIsAnErrorWithThePlaceAndTheNearestKey) {
+  const auto error = error_of("[functions.hello]\nhandler = \"x\"\ntimout = \"1s\"\n");
+  EXPECT_EQ(error.code, RegistryErrc::bad_config);
+  EXPECT_EQ(error.message, "mayfly.toml:3: unknown key 'timout' (did you mean 'timeout'?)");
+  EXPECT_EQ(error.detail("file"), "mayfly.toml");
+  EXPECT_EQ(error.detail("line"), "3");
+  EXPECT_EQ(error.detail("key"), "timout");
+  EXPECT_EQ(error_of("[function.hello]\n").message,
+            "mayfly.toml:1: unknown key 'function' (did you mean 'functions'?)");
+}
+
+TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
+  for (const auto& [line, allowed] : std::vector<std::pair<std::string, std::string>>{
+           {"timeout = \"16m\"", "1ms to 15m"},
+           {"timeout = \"0s\"", "1ms to 15m"},
+           {"timeout = 10", "1ms to 15m"},
+           {"timeout = \"soon\"", "1ms to 15m"},
+           {"memory = \"1MiB\"", "16MiB to 64GiB"},
+           {"memory = \"65GiB\"", "16MiB to 64GiB"},
+           {"concurrency = 0", "1 to 1000"},
+           {"concurrency = 1001", "1 to 1000"},
+           {"concurrency = 1.5", "1 to 1000"},
+           {"concurrency = \"1\"", "1 to 1000"},
+           {"min_instances = -1", "0 to max_instances"},
+           {"max_instances = 0", "1 to 10000"},
+           {"max_instances = 99999999999", "1 to 10000"},
+           {"queue = -1", "0 to 1000000"},
+           {"isolation = \"vm\"", "\"instance\" or \"request\""},
+           {"network = \"lan\"", "\"none\", \"outbound\" or \"host\""},
+           {"class = \"x\"", "\"interactive\" or \"background\""},
+           {"eager = \"yes\"", "true or false"},
+           {"routes = \"GET /\"", "patterns with a path"},
+           {"routes = [\"GET\"]", "patterns with a path"},
+           {"routes = [1]", "patterns with a path"},
+           {"env = { A = 1 }", "variables with a value"},
+           {"env = { \"A B\" = \"1\" }", "variables with a value"},
+           {"secrets = [\"A B\"]", "names of variables"},
+           {"source = \"/etc/passwd\"", "below mayfly.toml"},
+           {"source = \"a/../../b\"", "below mayfly.toml"},
+           {"handler = \"\"", "name of an export"}}) {
+    const auto error = error_of("[functions.f]\n" + line + "\n");
+    EXPECT_EQ(error.code, RegistryErrc::bad_config) << line;
+    EXPECT_THAT(error.message, HasSubstr(allowed)) << line;
+    EXPECT_THAT(error.message, testing::StartsWith("mayfly.toml:2: ")) << line;
+    EXPECT_THAT(std::string(error.detail("allowed")), HasSubstr(allowed)) << line;
+  }
+}
+
+TEST(ConfigToml, MoreInstancesAtLeastThanAtMostIsAnError) {
+  const auto error = error_of("[functions.f]\nmin_instances = 65\n");
+  EXPECT_THAT(error.message, HasSubstr("min_instances (65) is more than max_instances (64)"));
+}
+
+TEST(ConfigToml, WhatHasNoEffectYetGivesAWarning) {
+  const auto spec = one(R"(
+[functions.f]
+class = "background"
+network = "none"
+secrets = ["KEY"]
+datasets = ["access-log"]
+wrap = "auth"
+[[functions.f.on]]
+schedule = "0 3 * * *"
+)");
+  EXPECT_THAT(spec.warnings,
+              testing::UnorderedElementsAre("class = \"background\" has no effect yet",
+                                            "network = \"none\" has no effect yet",
+                                            "secrets has no effect yet", "datasets has no effect yet",
+                                            "wrap has no effect yet", "on has no effect yet"));
+  EXPECT_EQ(spec.config.invocation_class, InvocationClass::background);
+  EXPECT_THAT(spec.config.datasets, ElementsAre("access-log"));
+}
+
+TEST(ConfigToml, BrokenTomlHasItsLine) {
+  const auto error = error_of("[functions.f]\nhandler = \n");
+  EXPECT_EQ(error.code, RegistryErrc::bad_config);
+  EXPECT_EQ(error.detail("line"), "2");
+  EXPECT_EQ(error_of("[functions.Bad]\n").code, RegistryErrc::bad_name);
+  EXPECT_EQ(error_of("functions = 3\n").code, RegistryErrc::bad_config);
+  EXPECT_EQ(error_of("[functions]\nf = 3\n").code, RegistryErrc::bad_config);
+}
+
+TEST(ChooseFunction, TakesTheNamedElseTheOnlyOne) {
+  auto two = parse_toml("[functions.a]\nhandler=\"x\"\n[functions.b]\n", "mayfly.toml");
+  ASSERT_TRUE(two);
+  EXPECT_EQ(choose_function(*two, "b")->name, "b");
+  const auto none = choose_function(*two, "c");
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, HasSubstr("a, b"));
+  auto only = parse_toml("[functions.a]\nhandler=\"x\"\n", "mayfly.toml");
+  EXPECT_EQ(choose_function(*only, "c")->config.handler, "x");
+  EXPECT_EQ(choose_function({}, "c")->config.handler, "default");
+}
+
+TEST(Settings, FollowTheRulesOfTheFile) {
+  FunctionSpec spec;
+  for (const char* setting : {"timeout=5m", "concurrency=3", "eager=true", "env.A=x=y",
+                              "env.B=", "routes=GET /a,POST /b", "memory=1GiB"}) {
+    const auto set = set_text(spec, setting);
+    EXPECT_TRUE(set) << set.error().message;
+  }
+  EXPECT_EQ(spec.config.timeout, 5min);
+  EXPECT_EQ(spec.config.concurrency, 3);
+  EXPECT_TRUE(spec.config.eager);
+  EXPECT_EQ(spec.config.env, (std::map<std::string, std::string>{{"A", "x=y"}, {"B", ""}}));
+  EXPECT_THAT(spec.config.routes, ElementsAre("GET /a", "POST /b"));
+  ASSERT_TRUE(set_text(spec, "routes="));
+  EXPECT_THAT(spec.config.routes, ElementsAre());
+}
+
+TEST(Settings, BadOnesSayWhatIsAllowed) {
+  FunctionSpec spec;
+  const auto message = [&](const char* setting) {
+    auto set = set_text(spec, setting);
+    EXPECT_FALSE(set) << setting;
+    return set ? "" : set.error().message;
+  };
+  EXPECT_THAT(message("timeout"), HasSubstr("key=value"));
+  EXPECT_THAT(message("=1"), HasSubstr("key=value"));
+  EXPECT_THAT(message("timout=1s"), HasSubstr("did you mean 'timeout'?"));
+  EXPECT_THAT(message("concurrency=many"), HasSubstr("1 to 1000"));
+  EXPECT_THAT(message("concurrency=1001"), HasSubstr("1 to 1000"));
+  EXPECT_THAT(message("eager=1"), HasSubstr("true or false"));
+  EXPECT_THAT(message("env=A"), HasSubstr("env.NAME=value"));
+  EXPECT_THAT(message("env.A B=1"), HasSubstr("'A B' is no name"));
+}
+
+TEST(ConfigJson, KeepsEveryKey) {
+  FunctionSpec spec;
+  for (const char* setting :
+       {"handler=h", "timeout=90m", "timeout=7s", "memory=17MiB", "concurrency=3", "isolation=request",
+        "min_instances=1", "max_instances=5", "queue=0", "max_request=3MB", "network=none", "env.A=ü\"",
+        "secrets=A,B", "datasets=d", "routes=/a", "class=background", "eager=true"})
+    (void)set_text(spec, setting);
+  const auto json = config_to_json(spec.config);
+  const auto back = config_from_json(json);
+  ASSERT_TRUE(back) << back.error().message;
+  EXPECT_EQ(config_to_json(*back), json);
+  EXPECT_EQ(back->timeout, 7s);
+  EXPECT_EQ(back->memory, 17U << 20U);
+  EXPECT_EQ(back->concurrency, 3);
+  EXPECT_EQ(back->env.at("A"), "ü\"");
+  EXPECT_EQ(back->network, Network::none);
+  EXPECT_THAT(back->secrets, ElementsAre("A", "B"));
+
+  // Defaults survive too, and what is damaged is an error.
+  EXPECT_EQ(config_to_json(*config_from_json(config_to_json({}))), config_to_json({}));
+  EXPECT_FALSE(config_from_json("{"));
+  EXPECT_FALSE(config_from_json("{\"timeout\": null}"));
+  EXPECT_FALSE(config_from_json("{\"routes\": [1]}"));
+}
+
+}  // namespace
+}  // namespace mayfly::registry
