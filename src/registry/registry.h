@@ -69,6 +69,8 @@ class Registry {
   /// Removes the sources of versions that are deleted and that nobody holds any more: templates and
   /// instances of a deleted version may still load files. Cheap when there are none; call now and then.
   void collect();
+  /// Removes a source that a deploy which failed has left, unless a version or another deploy uses it.
+  void discard(const std::string& source);
 
   [[nodiscard]] SourceStore& sources() { return sources_; }
   [[nodiscard]] const Clock& clock() const { return *clock_; }

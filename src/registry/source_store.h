@@ -6,6 +6,7 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <string_view>
 
 #include "base/result.h"
 #include "base/temp_folder.h"
@@ -15,39 +16,61 @@ namespace mayfly::registry {
 /// sha256 (hex) of a folder's content: paths, kinds, executable bits, bytes, targets of links; not times,
 /// owners or other modes.
 [[nodiscard]] Result<std::string> digest_of(const std::filesystem::path& folder);
+/// sha256 (hex) of a text.
+[[nodiscard]] std::string digest_of_text(std::string_view text);
 
-/// Content-addressed folders. Every function may be called from any thread; calls for the same digest
-/// are the caller's to serialise with remove().
+/// Content-addressed folders. Movable; every function may be called from any thread.
 class SourceStore {
+  struct State;
+
  public:
+  /// Keeps one content from being removed while no row of the database refers to it yet. Move-only.
+  class Pin {
+   public:
+    Pin() = default;
+    Pin(Pin&&) noexcept = default;
+    Pin& operator=(Pin&& other) noexcept;
+    Pin(const Pin&) = delete;
+    Pin& operator=(const Pin&) = delete;
+    ~Pin() { release(); }
+    [[nodiscard]] const std::string& digest() const { return digest_; }
+
+   private:
+    friend class SourceStore;
+    Pin(std::shared_ptr<State> state, std::string digest)
+        : state_(std::move(state)), digest_(std::move(digest)) {}
+    void release() noexcept;
+
+    std::shared_ptr<State> state_;
+    std::string digest_;
+  };
+
   /// Makes DIR/sources and DIR/staging. What is in DIR/staging is removed: nobody else uses it.
   [[nodiscard]] static Result<SourceStore> open(const std::filesystem::path& data);
 
   /// An empty folder on the same file system, removed with its owner.
   [[nodiscard]] Result<TempFolder> stage() const;
 
-  /// Takes the content of `folder` (inside one given by stage()) over: seals it read-only and renames it
-  /// to its address, atomically. If the content is there already, that one stays. Gives the digest. Not
-  /// yet synced: see sync().
-  [[nodiscard]] Result<std::string> take(const std::filesystem::path& folder) const;
+  /// Takes the content of `folder` (one given by stage(), or inside it) over: seals it read-only and
+  /// renames it to its address, atomically. If the content is there already, that one stays. Not yet
+  /// synced: see sync().
+  [[nodiscard]] Result<Pin> take(const std::filesystem::path& folder) const;
 
   /// Makes a content survive a power cut. Blocks for as long as the disk takes.
   [[nodiscard]] Result<void> sync(const std::string& digest) const;
 
-  [[nodiscard]] std::filesystem::path path(const std::string& digest) const { return sources_ / digest; }
+  [[nodiscard]] std::filesystem::path path(const std::string& digest) const;
   [[nodiscard]] bool contains(const std::string& digest) const;
 
-  /// Removes one content; nothing happens if it is not there.
-  void remove(const std::string& digest) const;
-  /// Removes all contents but these.
+  /// Removes one content unless it is pinned; false if it is.
+  bool remove(const std::string& digest) const;
+  /// Removes all contents but these and the pinned ones.
   void retain(const std::set<std::string>& digests) const;
 
  private:
-  explicit SourceStore(const std::filesystem::path& data)
-      : sources_(data / "sources"), staging_(data / "staging") {}
+  explicit SourceStore(std::shared_ptr<State> state) : state_(std::move(state)) {}
 
-  std::filesystem::path sources_;
-  std::filesystem::path staging_;
+  std::shared_ptr<State> state_;
 };
 
 }  // namespace mayfly::registry
