@@ -4,11 +4,13 @@
 #   PRESET=name     a preset of CMakePresets.json  (default: release)
 #   JOBS=n          parallel jobs                  (default: all processors)
 #   TESTS=regex     only the tests whose name matches
+#   CHECKS=names    only these checks of scripts/checks
 
 BUILD  ?= build
 PRESET ?= release
 JOBS   ?= $(shell nproc)
 TESTS  ?=
+CHECKS ?=
 ONCE   ?=
 
 MAKEFLAGS += --no-print-directory
@@ -46,7 +48,7 @@ bench: ## the comparison with other servers, as a table and as build/bench.json
 check: ## the checks of the repository: documents, layout, format, second compiler, sanitizers, linter, fuzzers
 	@scripts/setup build test check
 	@$(MAKE) configure
-	@scripts/check
+	@scripts/check $(CHECKS)
 
 format: ## reformat the C++ sources
 	@git ls-files '*.cpp' '*.h' '*.c' | xargs clang-format-19 -i

@@ -33,7 +33,7 @@ def classify(answer):
 
 def victims(daemon, depth: int) -> list[int]:
     """Processes `depth` generations below the daemon: 1 runtime processes, 2 templates, 3 instances."""
-    table = processes._parents()
+    table = processes.process_table()
     generation = {daemon.process.pid}
     for _ in range(depth):
         generation = {pid for pid, (parent, state) in table.items() if parent in generation and state != "Z"}

@@ -162,9 +162,9 @@ def test_a_template_that_dies_is_built_again(daemon):
 
 def template_pids(daemon) -> list[int]:
     """Children of the runtime process, which are children of the daemon."""
-    from support.processes import _parents
+    from support.processes import process_table
 
-    table = _parents()
+    table = process_table()
     runtimes = [pid for pid, (parent, _) in table.items() if parent == daemon.process.pid]
     return [pid for pid, (parent, state) in table.items() if parent in runtimes and state != "Z"]
 
@@ -173,11 +173,11 @@ def test_a_runtime_process_that_dies_is_started_again(daemon):
     import os
     import signal
 
-    from support.processes import _parents
+    from support.processes import process_table
 
     path = deploy(daemon, "throws")
     assert daemon.request(path).text == "fine"
-    runtimes = [pid for pid, (parent, state) in _parents().items() if parent == daemon.process.pid and state != "Z"]
+    runtimes = [pid for pid, (parent, state) in process_table().items() if parent == daemon.process.pid and state != "Z"]
     assert runtimes
     for pid in runtimes:
         os.kill(pid, signal.SIGKILL)

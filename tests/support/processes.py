@@ -18,7 +18,7 @@ def adopt_orphans() -> None:
         raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
 
 
-def _parents() -> dict[int, tuple[int, str]]:
+def process_table() -> dict[int, tuple[int, str]]:
     """pid → (parent, state) of every process."""
     table = {}
     for entry in os.listdir("/proc"):
@@ -36,7 +36,7 @@ def _parents() -> dict[int, tuple[int, str]]:
 
 def descendants(root: int | None = None, zombies: bool = False) -> list[int]:
     """Processes below `root` (default: this process), without those that only wait to be reaped."""
-    table = _parents()
+    table = process_table()
     children: dict[int, list[int]] = {}
     for pid, (parent, _) in table.items():
         children.setdefault(parent, []).append(pid)
