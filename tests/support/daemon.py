@@ -1,12 +1,12 @@
 """A daemon of the test's own: own data folder, own ports, own processes."""
 
-import json
 import os
 import random
 import signal
 import socket
 import subprocess
 import time
+import urllib.parse
 from pathlib import Path
 
 from . import http, processes
@@ -155,9 +155,6 @@ class Daemon:
         return answer.json
 
 
-def quote(value) -> str:
-    from urllib.parse import quote as percent
-
-    if not isinstance(value, str):
-        value = json.dumps(value)
-    return percent(value, safe="")
+def quote(value: str | list[str]) -> str:
+    """A setting's value in a query; a list is divided by commas."""
+    return urllib.parse.quote(value if isinstance(value, str) else ",".join(value), safe="")
