@@ -1,0 +1,62 @@
+'use strict';
+// Errors as people should see them: stacks without the frames of Node and of this bridge, and the place
+// in the user's own code.
+
+const path = require('path');
+const { fileURLToPath } = require('url');
+const { inspect } = require('util');
+
+const ownFolder = __dirname + path.sep;
+let root = '';
+
+/** Files are told relative to this folder from now on. */
+function setRoot(folder) {
+  root = folder.endsWith(path.sep) ? folder : folder + path.sep;
+}
+
+function relative(file) {
+  let name = file;
+  if (name.startsWith('file://')) {
+    try {
+      name = fileURLToPath(name.replace(/\?.*$/, ''));
+    } catch {
+      return file;
+    }
+  }
+  return root !== '' && name.startsWith(root) ? name.slice(root.length) : name;
+}
+
+function isInternalFrame(line) {
+  return /^\s+at /.test(line) && (/\(?node:/.test(line) || line.includes(ownFolder) || / \(<anonymous>\)$/.test(line) ||
+    /^\s+at new Promise /.test(line));
+}
+
+/** The stack of an error (or a description of what was thrown instead of one). */
+function cleanStack(error) {
+  if (error === null || typeof error !== 'object' || typeof error.stack !== 'string') return inspect(error);
+  const lines = error.stack.split('\n').filter((line) => !isInternalFrame(line));
+  let text = lines.join('\n').replaceAll('file://' + root, '');
+  if (root !== '') text = text.replaceAll(root, '');
+  if (error.cause instanceof Error) text += `\n[cause]: ${cleanStack(error.cause)}`;
+  return text;
+}
+
+// "file:///x/hello.mjs:3" before the source line of a syntax error, "at f (file:///x/hello.mjs:3:7)" in a frame
+const header = /^(file:\/\/\/[^\n]*|\/[^\n]*):(\d+)$/m;
+const frame = /^\s+at (?:.*\()?(file:\/\/\/[^)\n]*|\/[^)\n]*):(\d+):\d+\)?$/gm;
+
+/** {file, line} in the user's code where the error came from; {} when that cannot be told. */
+function placeOf(error) {
+  const stack = typeof error?.stack === 'string' ? error.stack : '';
+  const head = stack.match(header);
+  if (head && (error.name === 'SyntaxError' || stack.startsWith(head[0]))) return { file: relative(head[1]), line: Number(head[2]) };
+  for (const [, file, line] of stack.matchAll(frame)) {
+    const name = relative(file);
+    if (file.includes(ownFolder) || name.includes('node_modules/')) continue;
+    return { file: name, line: Number(line) };
+  }
+  const from = /imported from ([^\n]+)/.exec(error?.message ?? '');
+  return from ? { file: relative(from[1]) } : {};
+}
+
+module.exports = { setRoot, cleanStack, placeOf, relative };

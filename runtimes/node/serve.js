@@ -1,0 +1,72 @@
+'use strict';
+// The serving end of an instance: turns the addon's callbacks into calls on invocations.
+
+const bridge = require('./bridge.js');
+const { Invocation } = require('./invocation.js');
+
+const open = new Map();  // id -> invocation whose handler has returned but whose slot is not free
+let handle = null;
+let running = null;      // the invocation whose handler is being called right now
+let stopping = false;
+let stopped = null;      // what to do when everything is done after onStop
+let idle = null;         // called when the last open invocation is done
+let scope = null;        // an AsyncLocalStorage that carries the invocation's id
+
+function onRequest(id, method, target, head, body, more, info) {
+  const invocation = new Invocation(id, method, target, head, body, more, info);
+  running = invocation;
+  if (scope === null) handle(invocation);
+  else scope.run(id, handle, invocation);
+  running = null;
+  if (invocation.finished) {
+    if (open.size === 0) idle();
+    return;
+  }
+  open.set(id, invocation);
+  invocation.onFinished = onFinished;
+}
+
+function onFinished() {
+  open.delete(this.id);
+  if (open.size > 0) return;
+  idle();
+  if (stopping) stopped();
+}
+
+function onBody(id, chunk) {
+  open.get(id)?.feed?.push(chunk);
+}
+
+function onAbort(id, reason) {
+  open.get(id)?.abort(reason);
+}
+
+function onWritable(id) {
+  open.get(id)?.opened();
+}
+
+function onStop() {
+  stopping = true;
+  if (open.size === 0) stopped();
+}
+
+/** The id of the invocation that the running code belongs to; 0 when that is not known. */
+function current() {
+  if (running !== null) return running.id;
+  if (open.size === 1) return open.keys().next().value;
+  return scope?.getStore() ?? 0;
+}
+
+/**
+ * Serve with `serveInvocation` (from a handler form). options: `onIdle()` when no invocation is left,
+ * `onStopped()` when none is left after the daemon said stop, `scope` to tell invocations apart.
+ */
+function start(serveInvocation, options) {
+  handle = serveInvocation;
+  idle = options.onIdle;
+  stopped = options.onStopped;
+  scope = options.scope ?? null;
+  bridge.addon.serve({ onRequest, onBody, onAbort, onWritable, onStop });
+}
+
+module.exports = { start, current };
