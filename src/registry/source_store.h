@@ -19,7 +19,7 @@ namespace mayfly::registry {
 /// sha256 (hex) of a text.
 [[nodiscard]] std::string digest_of_text(std::string_view text);
 
-/// Content-addressed folders. Movable; every function may be called from any thread.
+/// Content-addressed folders. Copies are the same store; every function may be called from any thread.
 class SourceStore {
   struct State;
 

@@ -1,0 +1,160 @@
+#include "registry/build.h"
+
+#include <algorithm>
+#include <exception>
+#include <fstream>
+#include <iterator>
+#include <utility>
+
+#include "registry/bundle.h"
+#include "registry/config_choices.h"
+#include "registry/config_toml.h"
+#include "registry/entry.h"
+#include "registry/error.h"
+#include "registry/module_syntax.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<std::string> read_file(const fs::path& file) {
+  std::ifstream stream(file, std::ios::binary);
+  std::string text{std::istreambuf_iterator<char>(stream), {}};
+  if (!stream) return fail_errno("read " + file.filename().string(), EIO);
+  return text;
+}
+
+Result<void> write_file(const fs::path& file, std::string_view text) {
+  std::ofstream stream(file, std::ios::binary);
+  stream.write(text.data(), static_cast<std::streamsize>(text.size()));
+  stream.close();
+  if (!stream) return fail_errno("write " + file.string(), EIO);
+  return {};
+}
+
+/// The first bytes of what was sent: enough to tell an archive.
+std::string head_of(const DeployRequest& request) {
+  if (request.body_file.empty()) return request.body.substr(0, 512);
+  std::string head(512, '\0');
+  std::ifstream stream(request.body_file, std::ios::binary);
+  stream.read(head.data(), static_cast<std::streamsize>(head.size()));
+  head.resize(static_cast<std::size_t>(stream.gcount()));
+  return head;
+}
+
+Result<void> unpack_into(const fs::path& folder, const DeployRequest& request, const SourceStore& sources,
+                         const ArchiveLimits& limits) {
+  if (!request.body_file.empty()) return unpack(request.body_file, folder, limits);
+  const auto beside = sources.stage();
+  if (!beside) return std::unexpected(beside.error());
+  const auto archive = beside->path() / "archive";
+  if (auto written = write_file(archive, request.body); !written) return written;
+  return unpack(archive, folder, limits);
+}
+
+/// One file is the whole deployment.
+Result<void> place_file(const fs::path& folder, const DeployRequest& request, const ArchiveLimits& limits) {
+  const auto& name = request.file_name;
+  if (name.empty() || !runtime_of(name)) {
+    const auto what =
+        name.empty() ? std::string("a source without a file name") : "'" + name.substr(0, 80) + "'";
+    return fail(RegistryErrc::unsupported_source,
+                what +
+                    " is neither an archive (tar, tar.gz, zip) nor a file that "
+                    "can be run; known are " +
+                    known_extensions());
+  }
+  if (name.contains('/') || name.contains('\0') || name.starts_with('.') || name.size() > 200)
+    return fail(RegistryErrc::unsafe_path, "'" + name.substr(0, 80) + "' is not the name of a file");
+  if (request.body_file.empty()) return write_file(folder / name, request.body);
+  std::error_code error;
+  if (fs::file_size(request.body_file, error) > limits.max_bytes)
+    return fail(RegistryErrc::too_large, "the source file is too large");
+  fs::copy_file(request.body_file, folder / name, error);
+  if (error) return fail_errno("copy the source", error.value());
+  return {};
+}
+
+/// An archive of a folder often holds that folder as its only entry (npm's "package", GitHub's "name-main").
+fs::path project_root(const fs::path& folder) {
+  const fs::directory_iterator first(folder);
+  if (first == fs::directory_iterator() ||
+      std::next(fs::directory_iterator(folder)) != fs::directory_iterator())
+    return folder;
+  return first->is_directory() && !first->is_symlink() && first->path().filename() != "src" ? first->path()
+                                                                                            : folder;
+}
+
+Result<FunctionSpec> configure(const fs::path& root, const DeployRequest& request) {
+  FunctionSpec spec;
+  if (const auto file = root / "mayfly.toml"; fs::is_regular_file(file)) {
+    auto text = read_file(file);
+    if (!text) return propagate(text);
+    auto specs = parse_toml(*text, "mayfly.toml");
+    if (!specs) return propagate(specs);
+    auto chosen = choose_function(*specs, request.name);
+    if (!chosen) return chosen;
+    spec = std::move(*chosen);
+  }
+  for (const auto& setting : request.settings)
+    if (auto set = set_text(spec, setting); !set) return propagate(set);
+  if (auto checked = check_together(spec.config); !checked) return propagate(checked);
+  return spec;
+}
+
+/// Only .js files are ambiguous, but siblings of an .mjs entry may be .js as well.
+Result<void> declare_module_kind(const fs::path& root, const std::string& entry) {
+  if (has_package_json(root, entry)) return {};
+  auto source = read_file(root / entry);
+  if (!source) return propagate(source);
+  const bool module = entry.ends_with(".mjs") || (!entry.ends_with(".cjs") && has_module_syntax(*source));
+  return write_file(root / "package.json", module ? "{\"type\":\"module\"}\n" : "{\"type\":\"commonjs\"}\n");
+}
+
+Result<Built> build_staged(const fs::path& root, const DeployRequest& request, const SourceStore& sources,
+                           const DeployOptions& options) {
+  auto spec = configure(root, request);
+  if (!spec) return propagate(spec);
+  auto entry = find_entry(root, spec->source);
+  if (!entry) return propagate(entry);
+  Built built;
+  built.runtime = runtime_of(*entry).value_or(Runtime::node);
+  built.entry = std::move(*entry);
+  built.config = std::move(spec->config);
+  built.warnings = std::move(spec->warnings);
+  if (needs_bundle(built.entry)) {
+    auto bundled = bundle(options.esbuild, root, built.entry);
+    if (!bundled) return propagate(bundled);
+    built.entry = std::move(bundled->entry);
+    std::ranges::move(bundled->warnings, std::back_inserter(built.warnings));
+  }
+  if (auto declared = declare_module_kind(root, built.entry); !declared) return propagate(declared);
+  auto taken = sources.take(root);
+  if (!taken) return propagate(taken);
+  built.source = std::move(*taken);
+  built.digest = digest_of_text(built.source.digest() + "\n" + name_of(kRuntimes, built.runtime) + "\n" +
+                                built.entry + "\n" + config_to_json(built.config));
+  return built;
+}
+
+}  // namespace
+
+Result<Built> build(const DeployRequest& request, const SourceStore& sources, const DeployOptions& options) {
+  try {
+    auto staged = sources.stage();
+    if (!staged) return propagate(staged);
+    const auto folder = staged->path() / "source";
+    fs::create_directory(folder);
+    const bool archive = is_archive(head_of(request));
+    auto placed = archive ? unpack_into(folder, request, sources, options.limits)
+                          : place_file(folder, request, options.limits);
+    if (!placed) return propagate(placed);
+    const auto root = archive ? project_root(folder) : folder;
+    return build_staged(root, request, sources, options);
+  } catch (const std::exception& error) {  // of std::filesystem, or no memory
+    return std::unexpected(Error{std::make_error_code(std::errc::io_error), error.what(), {}});
+  }
+}
+
+}  // namespace mayfly::registry

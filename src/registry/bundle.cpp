@@ -1,0 +1,186 @@
+#include "registry/bundle.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "base/child.h"
+#include "base/text.h"
+#include "registry/error.h"
+#include "registry/esbuild_log.h"
+#include "registry/native_packages.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr const char* kMetafile = ".mayfly-bundle.json";
+
+/// What CommonJS packages expect and an ES module has not. esbuild renames a `require` of the user's own, and
+/// `--define` replaces only those two names that nobody has declared.
+constexpr const char* kBanner =
+    "--banner:js=import{createRequire as __mayflyCreateRequire}from'node:module';"
+    "import{fileURLToPath as __mayflyPath}from'node:url';"
+    "var require=__mayflyCreateRequire(import.meta.url),__mayflyFilename=__mayflyPath(import.meta.url),"
+    "__mayflyDirname=__mayflyPath(new URL('.',import.meta.url)).slice(0,-1);";
+
+struct Job {
+  const fs::path& esbuild;
+  const fs::path& folder;
+  const std::string& entry;
+  const std::vector<std::string>& external;
+  std::chrono::milliseconds deadline;
+};
+
+std::vector<std::string> arguments(const Job& job, bool module, const std::string& output) {
+  std::vector<std::string> argv{job.esbuild,
+                                "./" + job.entry,
+                                "--bundle",
+                                "--platform=node",
+                                "--target=node18",
+                                "--sourcemap=inline",
+                                "--sources-content=false",
+                                "--log-level=warning",
+                                "--log-limit=20",
+                                "--color=false",
+                                std::string("--format=") + (module ? "esm" : "cjs"),
+                                "--outfile=" + output,
+                                std::string("--metafile=") + kMetafile};
+  if (module) {
+    argv.emplace_back(kBanner);
+    argv.emplace_back("--define:__dirname=__mayflyDirname");
+    argv.emplace_back("--define:__filename=__mayflyFilename");
+  }
+  argv.emplace_back("--external:*.node");
+  for (const auto& package : job.external) argv.push_back("--external:" + package);
+  return argv;
+}
+
+std::unexpected<Error> build_error(const RunResult& ran) {
+  const auto messages = parse_esbuild_log(ran.errors);
+  const auto first = std::ranges::find(messages, true, &EsbuildMessage::is_error);
+  if (first == messages.end())
+    return fail(RegistryErrc::build_failed,
+                "esbuild ended with " + ran.status.text() + ": " + ran.errors.substr(0, 500));
+  std::string text;
+  for (const auto& message : messages)
+    if (message.is_error) text += (text.empty() ? "" : "\n") + message.describe();
+  const bool unresolved = first->text.starts_with("Could not resolve") || first->file.empty();
+  auto error = fail(unresolved ? RegistryErrc::build_failed : RegistryErrc::syntax_error, std::move(text));
+  if (!first->file.empty()) {
+    error.error()
+        .with("file", first->file)
+        .with("line", std::to_string(first->line))
+        .with("column", std::to_string(first->column));
+  }
+  return error;
+}
+
+/// Runs esbuild; gives what it says about inputs and outputs.
+Result<json> run_esbuild(const Job& job, bool module, const std::string& output,
+                         std::vector<std::string>& warnings) {
+  RunOptions options{.cwd = job.folder, .deadline = job.deadline};
+  // Nothing of the daemon's environment: it could hold secrets, and NODE_PATH would change the result.
+  options.environment = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin"};
+  auto ran = run(arguments(job, module, output), options);
+  if (!ran) return fail(RegistryErrc::build_failed, "esbuild cannot be started: " + ran.error().message);
+  if (ran->timed_out)
+    return fail(RegistryErrc::build_failed, "esbuild took longer than " + format_duration(job.deadline));
+  if (!ran->status.success()) return build_error(*ran);
+  for (const auto& message : parse_esbuild_log(ran->errors)) warnings.push_back(message.describe());
+  const auto metafile = job.folder / kMetafile;
+  std::ifstream stream(metafile);
+  auto meta = json::parse(stream, nullptr, false);
+  fs::remove(metafile);
+  if (!meta.is_object()) return fail(RegistryErrc::build_failed, "esbuild did not say what it built");
+  return meta;
+}
+
+/// esbuild reads whatever file an import names: none but the deployment's own may end up in a bundle.
+Result<void> check_inputs(const json& meta) {
+  for (const auto& [path, input] : meta.at("inputs").items()) {
+    if (!path.starts_with("../") && !path.starts_with('/')) continue;
+    auto error = fail(RegistryErrc::unsafe_path, "'" + path + "' is imported from outside the deployment");
+    error.error().with("path", path);
+    return error;
+  }
+  return {};
+}
+
+/// Whether the bundle needs something of node_modules when it runs.
+bool imports_any(const json& meta, const std::string& output, const std::vector<std::string>& packages) {
+  for (const auto& import : meta.at("outputs").at(output).at("imports")) {
+    const auto path = import.at("path").get<std::string>();
+    if (path.ends_with(".node")) return true;
+    for (const auto& package : packages)
+      if (path == package || path.starts_with(package + "/")) return true;
+  }
+  return false;
+}
+
+Result<Bundle> build(const Job& job) {
+  const auto stem = fs::path(job.entry).replace_extension();
+  Bundle result;
+  result.entry = stem.string() + ".mayfly.mjs";
+  auto meta = run_esbuild(job, true, result.entry, result.warnings);
+  if (!meta) return propagate(meta);
+  const bool module = meta->at("inputs").at(job.entry).value("format", "esm") == "esm";
+  if (!module) {
+    // As an ES module a CommonJS file would export nothing but a default.
+    fs::remove(job.folder / result.entry);
+    result = {.entry = stem.string() + ".mayfly.cjs", .warnings = {}};
+    meta = run_esbuild(job, false, result.entry, result.warnings);
+    if (!meta) return propagate(meta);
+  }
+  if (auto checked = check_inputs(*meta); !checked) return propagate(checked);
+  if (!imports_any(*meta, result.entry, job.external)) {
+    std::error_code ignored;
+    fs::remove_all(job.folder / "node_modules", ignored);  // all of it that is needed is in the bundle
+  }
+  return result;
+}
+
+}  // namespace
+
+bool needs_bundle(std::string_view file_name) {
+  constexpr std::array<std::string_view, 5> kExtensions{".ts", ".mts", ".cts", ".tsx", ".jsx"};
+  return std::ranges::any_of(kExtensions, [&](auto extension) { return file_name.ends_with(extension); });
+}
+
+fs::path find_esbuild(const fs::path& install, const std::string& setting) {
+  if (!setting.empty()) return setting;
+#if defined(__aarch64__)
+  const auto native = install / "node_modules/@esbuild/linux-arm64/bin/esbuild";
+#else
+  const auto native = install / "node_modules/@esbuild/linux-x64/bin/esbuild";
+#endif
+  for (const auto& path : {native, install / "node_modules/.bin/esbuild"})
+    if (::access(path.c_str(), X_OK) == 0) return path;
+  return {};
+}
+
+Result<Bundle> bundle(const fs::path& esbuild, const fs::path& folder, const std::string& entry,
+                      std::chrono::milliseconds deadline) {
+  if (esbuild.empty()) {
+    return fail(RegistryErrc::build_failed,
+                "TypeScript and JSX need esbuild, which is not installed (npm install esbuild, or set "
+                "MAYFLY_ESBUILD)");
+  }
+  const auto external = native_packages(folder / "node_modules");
+  const auto normal = fs::path(entry).lexically_normal().string();
+  try {
+    return build({esbuild, folder, normal, external, deadline});
+  } catch (const json::exception& error) {  // esbuild's metafile has another form than it had
+    return fail(RegistryErrc::build_failed,
+                std::string("esbuild's report was not understood: ") + error.what());
+  }
+}
+
+}  // namespace mayfly::registry

@@ -1,0 +1,31 @@
+// What a deploy is asked to do, and within which bounds.
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "registry/archive.h"
+
+namespace mayfly::registry {
+
+struct DeployRequest {
+  std::string name;                     ///< of the function
+  std::string file_name;                ///< "hello.js", "site.tar.gz"; may be empty for an archive
+  std::string body;                     ///< the raw source or the archive …
+  std::filesystem::path body_file{};    ///< … or, if this is set, the file that holds it; stays the caller's
+  std::vector<std::string> settings{};  ///< "key=value", as of [functions.NAME]; they win over mayfly.toml
+  /// Leave the traffic as it is: the new version gets none until someone gives it some. Without it a
+  /// deploy gives the new version all traffic, also when it had been split or rolled back by hand. A
+  /// first deploy always serves.
+  bool keep_traffic = false;
+};
+
+struct DeployOptions {
+  ArchiveLimits limits{};
+  std::filesystem::path esbuild{};  ///< its executable; empty: TypeScript is refused with build_failed
+  std::size_t threads = 2;          ///< for the steps that block
+};
+
+}  // namespace mayfly::registry
