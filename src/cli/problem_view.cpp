@@ -1,0 +1,103 @@
+#include "cli/problem_view.h"
+
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace mayfly::cli {
+
+using nlohmann::json;
+namespace fs = std::filesystem;
+
+namespace {
+
+constexpr std::size_t kMaxCodeLine = 160;
+
+std::string text_of(const json& document, const char* member) {
+  const auto found = document.find(member);
+  return found != document.end() && found->is_string() ? printable(found->get<std::string>()) : "";
+}
+
+std::size_t number_of(const json& document, const char* member) {
+  const auto found = document.find(member);
+  return found != document.end() && found->is_number_unsigned() ? found->get<std::size_t>() : 0;
+}
+
+/// The local file that the daemon speaks of: its path is relative to what was deployed, and may begin with
+/// the folder where the daemon keeps it.
+fs::path local_file(const fs::path& source, const std::string& name) {
+  std::error_code ignored;
+  if (source.empty() || name.empty()) return {};
+  if (fs::is_regular_file(source, ignored))
+    return source.filename() == fs::path(name).filename() ? source : fs::path();
+  fs::path rest(name);
+  while (!rest.empty()) {
+    if (rest.is_relative() && fs::is_regular_file(source / rest, ignored)) return source / rest;
+    fs::path shorter;
+    for (auto part = std::next(rest.begin()); part != rest.end(); ++part) shorter /= *part;
+    rest = shorter;
+  }
+  return {};
+}
+
+std::string code_line(const fs::path& file, std::size_t number) {
+  std::ifstream stream(file);
+  std::string line;
+  for (std::size_t i = 0; i < number; ++i)
+    if (!std::getline(stream, line)) return {};
+  return printable(line);
+}
+
+std::string excerpt(const fs::path& file, std::size_t line, std::size_t column, const Output& output) {
+  if (file.empty() || line == 0) return {};
+  const auto code = code_line(file, line);
+  if (code.empty() || code.size() > kMaxCodeLine) return {};
+  const std::string number = std::to_string(line);
+  std::string text = "  " + output.paint(Style::dim, number + " | ") + code + "\n";
+  if (column == 0 || column > code.size() + 1) return text;
+  std::string indent(number.size() + 3, ' ');
+  // Tabs stay tabs, so that the caret stands where the code does.
+  for (std::size_t i = 0; i + 1 < column; ++i) indent += code[i] == '\t' ? '\t' : ' ';
+  return text + "  " + indent + output.paint(Style::green, "^") + "\n";
+}
+
+std::string indented(const std::string& lines) {
+  std::string text = "    ";
+  for (const char c : lines) text.append(c == '\n' ? "\n    " : std::string(1, c));
+  while (text.ends_with(' ') || text.ends_with('\n')) text.pop_back();
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string show_problem(const std::string& document_text, const Output& output, const fs::path& source) {
+  const auto document = json::parse(document_text, nullptr, false);
+  if (!document.is_object()) return printable(document_text) + "\n";
+  const auto file = text_of(document, "file");
+  const auto line = number_of(document, "line");
+  const auto column = number_of(document, "column");
+  const auto local = local_file(source, file);
+  std::string place = local.empty() ? file : local.lexically_normal().string();
+  if (!place.empty() && line > 0) place += ":" + std::to_string(line);
+  if (!place.empty() && line > 0 && column > 0) place += ":" + std::to_string(column);
+
+  const auto title = text_of(document, "title");
+  auto detail = text_of(document, "detail");
+  if (detail.empty()) detail = title;
+  std::string text = place.empty() ? "" : output.paint(Style::bold, place + ": ");
+  text += output.paint(Style::red, "error: ") + detail + "\n";
+  text += excerpt(local, line, column, output);
+  if (const auto stack = text_of(document, "stack"); !stack.empty())
+    text += output.paint(Style::dim, indented(stack));
+  if (const auto logs = document.find("logs"); logs != document.end() && logs->is_array() && !logs->empty()) {
+    text += "  the last log lines:\n";
+    for (const auto& each : *logs)
+      if (each.is_string())
+        text += output.paint(Style::dim, "    " + printable(each.get<std::string>())) + "\n";
+  }
+  if (!title.empty() && title != detail) text += output.paint(Style::dim, "  " + title) + "\n";
+  if (const auto id = text_of(document, "invocation"); !id.empty())
+    text += output.paint(Style::dim, "  invocation " + id) + "\n";
+  return text;
+}
+
+}  // namespace mayfly::cli

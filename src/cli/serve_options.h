@@ -1,0 +1,27 @@
+// What `mayfly serve` was told. The daemon takes it from here.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <string>
+
+namespace mayfly::cli {
+
+struct ServeOptions {
+  std::filesystem::path data{};           ///< the data folder, absolute; made if it is not there
+  std::string listen = "127.0.0.1:8080";  ///< data plane, ADDRESS:PORT; port 0: any
+  std::string admin = "127.0.0.1:8081";   ///< admin plane, likewise
+  unsigned threads = 0;                   ///< of the data plane; 0: one for each processor
+  std::uint64_t memory = 0;  ///< bytes for idle instances and templates; 0: half of what is there
+  std::string node{};        ///< Node's executable; empty: `node` in PATH
+  std::string esbuild{};     ///< esbuild's executable; empty: look for it
+  std::chrono::milliseconds drain{30'000};  ///< how long requests may go on after SIGTERM
+  std::string log_level = "info";           ///< debug, info, warn or error
+};
+
+/// Runs the daemon until it is told to end; gives the exit code of the process.
+using ServeFunction = std::function<int(const ServeOptions&)>;
+
+}  // namespace mayfly::cli

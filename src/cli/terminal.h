@@ -1,0 +1,74 @@
+// What is printed: colour, tables, progress. Colour and progress only where a person looks.
+#pragma once
+
+#include <condition_variable>
+#include <cstdio>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+namespace mayfly::cli {
+
+enum class Style { plain, bold, dim, red, green, yellow, cyan };
+
+/// One output stream. write() may be called from several threads; a call's text stays together.
+class Output {
+ public:
+  /// Colour if `stream` is a terminal, NO_COLOR is not set (or empty) and TERM is not "dumb".
+  explicit Output(std::FILE* stream);
+  Output(std::FILE* stream, bool terminal, bool colour)
+      : stream_(stream), terminal_(terminal), colour_(colour) {}
+
+  void write(std::string_view text);
+  void line(std::string_view text);
+  /// The text in a style, if there is colour.
+  [[nodiscard]] std::string paint(Style style, std::string_view text) const;
+  [[nodiscard]] bool is_terminal() const { return terminal_; }
+
+ private:
+  std::FILE* stream_;
+  bool terminal_;
+  bool colour_;
+  std::mutex mutex_;
+};
+
+/// Columns of text. Cells may be UTF-8 (each code point counts as one column) and hold colour.
+class Table {
+ public:
+  explicit Table(std::vector<std::string> header) : rows_{std::move(header)} {}
+  void row(std::vector<std::string> cells) { rows_.push_back(std::move(cells)); }
+  [[nodiscard]] bool empty() const { return rows_.size() == 1; }
+  /// Left-aligned columns, two blanks between them, the header dim, no blanks at the ends of lines.
+  [[nodiscard]] std::string text(const Output& output) const;
+
+ private:
+  std::vector<std::vector<std::string>> rows_;
+};
+
+/// Columns that the text takes on a terminal: code points, without escape sequences.
+[[nodiscard]] std::size_t display_width(std::string_view text);
+/// The text without control characters that would move the cursor or change colours; tabs stay.
+[[nodiscard]] std::string printable(std::string_view text);
+
+/// Says on a terminal that something takes long, from 300 ms on, until it is destroyed.
+class Progress {
+ public:
+  Progress(Output& output, std::string text);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+ private:
+  void run();
+
+  Output& output_;
+  const std::string text_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool done_ = false;
+  std::thread thread_;
+};
+
+}  // namespace mayfly::cli
