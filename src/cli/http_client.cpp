@@ -139,6 +139,7 @@ asio::awaitable<Result<void>> HttpClient::Impl::connect() {
   const std::string port = std::to_string(server.port);
   const auto [unknown, addresses] = co_await resolver.async_resolve(server.host, port, kNoThrow);
   if (unknown) co_return fail(CliErrc::unreachable, "the host " + server.host + " is not known");
+  if (cancelled) co_return fail(CliErrc::unreachable, "cancelled");  // connecting would open the socket again
   stream->expires_after(std::chrono::seconds(5));
   const auto [error, endpoint] = co_await stream->async_connect(addresses, kNoThrow);
   if (error) co_return std::unexpected(lost(error));

@@ -94,9 +94,12 @@ std::vector<Argument> arguments_of(const Verb& verb, Context& context) {
     all.push_back({"--token", "TOKEN",
                    "The admin token (else MAYFLY_TOKEN, else the file in the data folder)",
                    &connection.token});
-    all.push_back({"--data", "DIR",
-                   "The daemon's data folder, where the token is (else MAYFLY_DATA, else the default)",
-                   &connection.data, ValueKind::path});
+    // `invoke` has a --data of its own, as curl has; there the folder is MAYFLY_DATA.
+    const auto taken = [](const Argument& each) { return each.names.ends_with("--data"); };
+    if (std::ranges::none_of(verb.arguments, taken))
+      all.push_back({"--data", "DIR",
+                     "The daemon's data folder, where the token is (else MAYFLY_DATA, else the default)",
+                     &connection.data, ValueKind::path});
   }
   return all;
 }

@@ -1,0 +1,188 @@
+#include <algorithm>
+
+#include "cli/help.h"
+#include "cli/parse.h"
+
+namespace mayfly::cli {
+namespace {
+
+std::vector<Argument> arguments_for_shell(const Verb& verb) {
+  static Output nowhere(stdout, false, false);
+  static Context context{.out = nowhere, .err = nowhere};
+  auto arguments = arguments_of(verb, context);
+  arguments.push_back({"-h,--help", "", "Say what this verb does", &context.json});
+  return arguments;
+}
+
+std::vector<std::string> names_of(const Argument& argument) {
+  std::vector<std::string> names;
+  std::string_view rest = argument.names;
+  while (!rest.empty()) {
+    const auto name = rest.substr(0, rest.find(','));
+    names.emplace_back(name);
+    rest.remove_prefix(std::min(name.size() + 1, rest.size()));
+  }
+  return names;
+}
+
+/// What a value of this kind may be, as a command whose words are the candidates; empty: files.
+std::string candidates(ValueKind kind) {
+  switch (kind) {
+    case ValueKind::function:
+      return "mayfly list --names 2>/dev/null";
+    case ValueKind::verb:
+      return "echo \"$_mayfly_verbs\"";
+    case ValueKind::shell:
+      return "echo bash zsh fish";
+    case ValueKind::template_name:
+      return "echo js ts lambda express";
+    case ValueKind::text:
+    case ValueKind::path:
+      break;
+  }
+  return "";
+}
+
+/// In single quotes for a shell.
+std::string quoted(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
+std::string joined(const std::vector<std::string>& words) {
+  std::string text;
+  for (const auto& word : words) text += (text.empty() ? "" : " ") + word;
+  return text;
+}
+
+/// The kind of the first positional argument, which is the one that is completed.
+ValueKind first_positional(const std::vector<Argument>& arguments) {
+  const auto found = std::ranges::find_if(arguments, &Argument::positional);
+  return found == arguments.end() ? ValueKind::text : found->kind;
+}
+
+std::string all_verbs_line(const std::vector<Verb>& verbs) {
+  std::vector<std::string> names;
+  for (const auto& verb : verbs) names.push_back(verb.name);
+  return joined(names);
+}
+
+std::string bash_values(ValueKind kind) {
+  const auto command = candidates(kind);
+  if (!command.empty()) return "COMPREPLY=($(compgen -W \"$(" + command + ")\" -- \"$word\"))";
+  return kind == ValueKind::path ? "COMPREPLY=($(compgen -f -- \"$word\"))" : "COMPREPLY=()";
+}
+
+std::string bash_script(const std::vector<Verb>& verbs) {
+  std::string script =
+      "# Completion of mayfly for bash: source <(mayfly completion bash)\n"
+      "_mayfly_verbs=" +
+      quoted(all_verbs_line(verbs)) +
+      "\n_mayfly() {\n"
+      "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} "
+      "options=''\n"
+      "  if ((COMP_CWORD == 1)); then COMPREPLY=($(compgen -W \"$_mayfly_verbs --help --version\" -- "
+      "\"$word\")); return; fi\n"
+      "  case $verb in\n";
+  for (const auto& verb : verbs) {
+    const auto arguments = arguments_for_shell(verb);
+    std::vector<std::string> options;
+    std::string values;
+    for (const auto& argument : arguments) {
+      if (argument.positional()) continue;
+      const auto names = names_of(argument);
+      options.insert(options.end(), names.begin(), names.end());
+      if (argument.value.empty()) continue;
+      std::string pattern;
+      for (const auto& name : names) pattern += (pattern.empty() ? "" : "|") + name;
+      values += "      " + pattern + ") " + bash_values(argument.kind) + "; return ;;\n";
+    }
+    script += "  " + verb.name + ")\n    case $before in\n" + values +
+              "    esac\n    options=" + quoted(joined(options)) + "\n    [[ $word == -* ]] || { " +
+              bash_values(first_positional(arguments)) + "; return; }\n    ;;\n";
+  }
+  script +=
+      "  esac\n  COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n}\n"
+      "complete -o filenames -F _mayfly mayfly\n";
+  return script;
+}
+
+std::string zsh_action(ValueKind kind) {
+  const auto command = candidates(kind);
+  if (!command.empty()) return "($(" + command + "))";
+  return kind == ValueKind::path ? "_files" : " ";
+}
+
+std::string zsh_script(const std::vector<Verb>& verbs) {
+  std::string script =
+      "#compdef mayfly\n# Completion of mayfly for zsh: source <(mayfly completion zsh)\n"
+      "_mayfly_verbs=" +
+      quoted(all_verbs_line(verbs)) + "\n_mayfly() {\n  local -a verbs\n  verbs=(\n";
+  const auto escaped = [](std::string text) {
+    for (std::size_t at = 0; (at = text.find_first_of(":[]\\", at)) != std::string::npos; at += 2)
+      text.insert(at, "\\");
+    return text;
+  };
+  for (const auto& verb : verbs) script += "    " + quoted(verb.name + ":" + escaped(verb.summary)) + "\n";
+  script +=
+      "  )\n  if ((CURRENT == 2)); then _describe verb verbs; return; fi\n  local verb=$words[2]\n  shift "
+      "words\n"
+      "  ((CURRENT--))\n  case $verb in\n";
+  for (const auto& verb : verbs) {
+    script += "  " + verb.name + ") _arguments";
+    for (const auto& argument : arguments_for_shell(verb)) {
+      const auto value =
+          argument.value.empty() ? "" : ":" + escaped(argument.value) + ":" + zsh_action(argument.kind);
+      if (argument.positional()) {
+        const bool many = std::holds_alternative<std::vector<std::string>*>(argument.target);
+        script += " \\\n    " + quoted((many ? "*" : "") + value);
+        continue;
+      }
+      const bool many = std::holds_alternative<std::vector<std::string>*>(argument.target);
+      for (const auto& name : names_of(argument))
+        script +=
+            " \\\n    " + quoted((many ? "*" : "") + name + "[" + escaped(argument.about) + "]" + value);
+    }
+    script += " ;;\n";
+  }
+  script += "  esac\n}\ncompdef _mayfly mayfly\n";
+  return script;
+}
+
+std::string fish_script(const std::vector<Verb>& verbs) {
+  std::string script =
+      "# Completion of mayfly for fish: mayfly completion fish | source\n"
+      "set -g _mayfly_verbs " +
+      all_verbs_line(verbs) + "\ncomplete -c mayfly -f\n";
+  for (const auto& verb : verbs) {
+    script += "complete -c mayfly -n 'not __fish_seen_subcommand_from $_mayfly_verbs' -a " + verb.name +
+              " -d " + quoted(verb.summary) + "\n";
+    const std::string seen = "complete -c mayfly -n '__fish_seen_subcommand_from " + verb.name + "'";
+    for (const auto& argument : arguments_for_shell(verb)) {
+      std::string line = seen;
+      for (const auto& name : argument.positional() ? std::vector<std::string>() : names_of(argument))
+        line += name.starts_with("--") ? " -l " + name.substr(2) : " -s " + name.substr(1);
+      const auto command = candidates(argument.kind);
+      if (!argument.value.empty() && !argument.positional()) line += " -r";
+      if (!argument.value.empty() && argument.kind == ValueKind::path) line += " -F";
+      if (!command.empty())
+        line += " -a '(" + (argument.kind == ValueKind::verb ? "echo $_mayfly_verbs" : command) +
+                " | string split \" \")'";
+      if (!argument.positional()) line += " -d " + quoted(argument.about);
+      if (line != seen) script += line + "\n";
+    }
+  }
+  return script;
+}
+
+}  // namespace
+
+std::string completion_script(const std::vector<Verb>& verbs, std::string_view shell) {
+  if (shell == "bash") return bash_script(verbs);
+  if (shell == "zsh") return zsh_script(verbs);
+  if (shell == "fish") return fish_script(verbs);
+  return {};
+}
+
+}  // namespace mayfly::cli

@@ -1,0 +1,110 @@
+#include <nlohmann/json.hpp>
+
+#include "cli/daemon_client.h"
+#include "cli/input.h"
+#include "cli/verbs.h"
+
+namespace mayfly::cli {
+
+using nlohmann::json;
+
+namespace {
+
+/// A JSON value as a cell: strings without quotes.
+std::string cell(const json& value) {
+  return value.is_string() ? printable(value.get<std::string>()) : value.dump();
+}
+
+bool says_something(const json& value) {
+  return !(value.is_null() || (value.is_structured() && value.empty()) || (value.is_string() && value == ""));
+}
+
+void print_pairs(Context& context, const std::string& title, const json& object) {
+  std::string text;
+  std::size_t width = 0;
+  for (const auto& [key, value] : object.items()) width = std::max(width, key.size());
+  for (const auto& [key, value] : object.items())
+    if (says_something(value))
+      text += "  " + context.out.paint(Style::dim, key) + std::string(width - key.size() + 2, ' ') +
+              cell(value) + "\n";
+  if (!text.empty()) context.out.write("\n" + context.out.paint(Style::bold, title) + "\n" + text);
+}
+
+void print_versions(Context& context, const json& versions) {
+  Table table({"VERSION", "WEIGHT", "DEPLOYED", "ENTRY", "ALIASES"});
+  for (const auto& version : versions) {
+    std::string aliases;
+    for (const auto& alias : version.at("aliases")) aliases += (aliases.empty() ? "" : ", ") + cell(alias);
+    table.row({cell(version.at("version")), cell(version.at("weight")),
+               short_time(version.value("created", "")), version.value("entry", ""), aliases});
+  }
+  context.out.write("\n" + context.out.paint(Style::bold, "Versions") + "\n" + table.text(context.out));
+}
+
+void print_templates(Context& context, const json& templates) {
+  Table table({"TEMPLATE", "STATE", "WHY"});
+  for (const auto& each : templates)
+    table.row({each.contains("version") ? "@" + cell(each.at("version")) : "", each.value("state", ""),
+               printable(each.value("reason", ""))});
+  if (!table.empty()) context.out.write("\n" + table.text(context.out));
+}
+
+void print_failures(Context& context, const json& failures) {
+  if (failures.empty()) return;
+  context.out.write("\n" + context.out.paint(Style::bold, "Last failures") + "\n");
+  for (const auto& failure : failures) {
+    context.out.line("  " + short_time(failure.value("time", "")) + "  " +
+                     context.out.paint(Style::red, failure.value("type", "")) + "  " +
+                     printable(failure.value("message", "")));
+    if (const auto id = failure.value("invocation", ""); !id.empty())
+      context.out.line(
+          context.out.paint(Style::dim, "    mayfly logs " + std::string("NAME --invocation ") + id));
+  }
+}
+
+void print_live(Context& context, const json& live) {
+  json figures = json::object();
+  for (const auto& [key, value] : live.items()) {
+    if (key == "invocations" && value.is_object())
+      for (const auto& [kind, count] : value.items()) figures[kind] = count;
+    else if (!value.is_array())
+      figures[key] = value;
+  }
+  print_pairs(context, "Now", figures);
+  if (const auto found = live.find("templates"); found != live.end()) print_templates(context, *found);
+  if (const auto found = live.find("failures"); found != live.end()) print_failures(context, *found);
+}
+
+Result<int> describe(Context& context, const std::string& name) {
+  auto client = DaemonClient::open(context.connection);
+  if (!client) return propagate(client);
+  auto answer = client->get(function_target(name));
+  if (!answer) return propagate(answer);
+  if (context.json) {
+    context.out.line(answer->dump(2));
+    return 0;
+  }
+  const auto& function = *answer;
+  context.out.line(context.out.paint(Style::bold, function.value("address", name)) + "  " +
+                   function.value("url", ""));
+  print_versions(context, function.at("versions"));
+  print_pairs(context, "Configuration", function.at("config"));
+  print_live(context, function.value("live", json::object()));
+  return 0;
+}
+
+}  // namespace
+
+Verb describe_verb() {
+  auto name = std::make_shared<std::string>();
+  return {.name = "describe",
+          .summary = "Show all that is known of a function",
+          .description =
+              "Configuration and versions, what it does now (instances, queue, templates), and its last "
+              "failures with their reasons.",
+          .examples = {"mayfly describe hello"},
+          .arguments = {{"name", "NAME", "The function", name.get(), ValueKind::function, true}},
+          .run = [name](Context& context) { return describe(context, *name); }};
+}
+
+}  // namespace mayfly::cli

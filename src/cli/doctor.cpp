@@ -1,0 +1,73 @@
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "cli/daemon_client.h"
+#include "cli/doctor_checks.h"
+#include "cli/error.h"
+#include "cli/verbs.h"
+
+namespace mayfly::cli {
+namespace {
+
+const char* text(Health health) {
+  switch (health) {
+    case Health::good:
+      return "ok";
+    case Health::warning:
+      return "warning";
+    case Health::bad:
+      return "problem";
+  }
+  return "";
+}
+
+Style style_of(Health health) {
+  return health == Health::good ? Style::green : health == Health::warning ? Style::yellow : Style::red;
+}
+
+Result<int> doctor(Context& context) {
+  std::vector<Finding> findings;
+  {
+    const Progress progress(context.err, "looking");
+    for (auto& group :
+         {check_kernel(), check_programs(), check_data_folder(data_folder(context.connection.data)),
+          check_daemon(context.connection)})
+      findings.insert(findings.end(), group.begin(), group.end());
+  }
+  const bool bad = std::ranges::any_of(findings, [](const auto& each) { return each.health == Health::bad; });
+  if (context.json) {
+    nlohmann::json list = nlohmann::json::array();
+    for (const auto& each : findings)
+      list.push_back({{"what", each.what},
+                      {"health", text(each.health)},
+                      {"found", each.found},
+                      {"advice", each.advice}});
+    context.out.line(nlohmann::json{{"findings", list}, {"fit", !bad}}.dump(2));
+    return bad ? kFailed : kOk;
+  }
+  Table table({"", "CHECK", "FOUND"});
+  for (const auto& each : findings)
+    table.row(
+        {context.out.paint(style_of(each.health), text(each.health)), each.what, printable(each.found)});
+  context.out.write(table.text(context.out));
+  for (const auto& each : findings)
+    if (!each.advice.empty())
+      context.out.line("\n" + context.out.paint(style_of(each.health), each.what) + ": " +
+                       printable(each.advice));
+  return bad ? kFailed : kOk;
+}
+
+}  // namespace
+
+Verb doctor_verb() {
+  return {.name = "doctor",
+          .summary = "Check whether this machine is fit to run functions, and say what to do",
+          .description =
+              "Looks at the kernel, at Node and esbuild, at the data folder and for a daemon. Ends with 1 if "
+              "something would keep the daemon from working; warnings do not count.",
+          .examples = {"mayfly doctor", "mayfly doctor --json"},
+          .arguments = {},
+          .run = doctor};
+}
+
+}  // namespace mayfly::cli

@@ -1,0 +1,30 @@
+// What can be wrong with a machine, one check each.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "cli/verb.h"
+
+namespace mayfly::cli {
+
+enum class Health { good, warning, bad };
+
+struct Finding {
+  std::string what;  ///< "node", "cgroup", "port 8080"
+  Health health = Health::good;
+  std::string found;     ///< "20.20.0", "version 1 only"
+  std::string advice{};  ///< what to do; empty if nothing is to be done
+};
+
+/// Of the kernel: its version, user namespaces, memfd, pidfd, PAGEMAP_SCAN, cgroups, limits.
+[[nodiscard]] std::vector<Finding> check_kernel();
+/// Node and esbuild, as they are found without further options.
+[[nodiscard]] std::vector<Finding> check_programs();
+/// The data folder: who may write and read it, and how much space is left.
+[[nodiscard]] std::vector<Finding> check_data_folder(const std::filesystem::path& folder);
+/// Whether a daemon answers, and if none does, whether the default ports are free for one.
+[[nodiscard]] std::vector<Finding> check_daemon(const Connection& connection);
+
+}  // namespace mayfly::cli

@@ -1,0 +1,132 @@
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <linux/magic.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/syscall.h>
+#include <sys/utsname.h>
+#include <sys/vfs.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+
+#include "base/child.h"
+#include "base/fd.h"
+#include "cli/doctor_checks.h"
+#include "cli/input.h"
+
+namespace mayfly::cli {
+namespace {
+
+Finding kernel_version() {
+  struct utsname name{};
+  ::uname(&name);
+  int major = 0;
+  int minor = 0;
+  const bool known = std::sscanf(name.release, "%d.%d", &major, &minor) == 2;
+  if (known && (major > 6 || (major == 6 && minor >= 7))) return {"kernel", Health::good, name.release};
+  if (known && (major > 5 || (major == 5 && minor >= 10)))
+    return {"kernel", Health::warning, name.release, "isolation = \"request\" is quicker from Linux 6.7 on"};
+  return {"kernel", Health::bad, name.release, "Linux 5.10 or newer is needed"};
+}
+
+/// `unshare --user true`, so that what a distribution forbids by other means counts, too.
+Finding user_namespaces() {
+  auto done = run({"unshare", "--user", "true"});
+  if (done && done->status.success()) return {"user namespaces", Health::good, "can be made"};
+  if (!done) return {"user namespaces", Health::warning, "unknown", "install util-linux to find out"};
+  return {
+      "user namespaces", Health::warning, "refused",
+      "functions have less of a sandbox without them: sysctl -w kernel.unprivileged_userns_clone=1 "
+      "user.max_user_namespaces=15000 kernel.apparmor_restrict_unprivileged_userns=0, as far as these exist"};
+}
+
+Finding memfd() {
+  const Fd fd(::memfd_create("mayfly-doctor", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (fd) return {"memfd", Health::good, "can be made"};
+  return {"memfd", Health::bad, std::strerror(errno),
+          "memfd_create must be allowed: is a container's seccomp filter in the way?"};
+}
+
+Finding pidfd() {
+  const Fd fd(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  if (fd) return {"pidfd", Health::good, "can be opened"};
+  return {"pidfd", Health::bad, std::strerror(errno),
+          "pidfd_open must be allowed: is a container's seccomp filter in the way?"};
+}
+
+// From <linux/fs.h> of Linux 6.7; Debian 12's headers are older.
+struct PageRegion {
+  std::uint64_t start, end, categories;
+};
+struct PagemapScan {
+  std::uint64_t size, flags, start, end, walk_end, vec, vec_len, max_pages;
+  std::uint64_t category_inverted, category_mask, category_anyof_mask, return_mask;
+};
+
+Finding pagemap_scan() {
+  const Fd fd(::open("/proc/self/pagemap", O_RDONLY | O_CLOEXEC));
+  PageRegion region{};
+  const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  const auto here = reinterpret_cast<std::uintptr_t>(&region) & ~(page - 1);
+  constexpr std::uint64_t kPresent = 1U << 3U;
+  PagemapScan scan{.size = sizeof(PagemapScan),
+                   .flags = 0,
+                   .start = here,
+                   .end = here + page,
+                   .walk_end = 0,
+                   .vec = reinterpret_cast<std::uintptr_t>(&region),
+                   .vec_len = 1,
+                   .max_pages = 0,
+                   .category_inverted = 0,
+                   .category_mask = kPresent,
+                   .category_anyof_mask = 0,
+                   .return_mask = kPresent};
+  if (fd && ::ioctl(fd.get(), _IOWR('f', 16, PagemapScan), &scan) >= 0)
+    return {"PAGEMAP_SCAN", Health::good, "works"};
+  return {"PAGEMAP_SCAN", Health::warning, fd ? "not in this kernel" : "/proc/self/pagemap cannot be opened",
+          "isolation = \"request\" uses a fresh fork for each request instead of a reset; Linux 6.7 has it"};
+}
+
+Finding cgroups() {
+  struct statfs info{};
+  if (::statfs("/sys/fs/cgroup", &info) != 0)
+    return {"cgroup", Health::warning, "not mounted",
+            "memory limits of instances are not enforced by the kernel"};
+  if (static_cast<unsigned long>(info.f_type) != CGROUP2_SUPER_MAGIC)
+    return {"cgroup", Health::warning, "version 1",
+            "boot with systemd.unified_cgroup_hierarchy=1 for limits per function"};
+  auto controllers = read_file("/sys/fs/cgroup/cgroup.controllers");
+  const bool memory = controllers && controllers->find("memory") != std::string::npos;
+  if (memory) return {"cgroup", Health::good, "version 2, with memory"};
+  return {"cgroup", Health::warning, "version 2, without the memory controller",
+          "memory limits of instances are not enforced by the kernel"};
+}
+
+Finding limit(const char* what, __rlimit_resource resource, rlim_t wanted, const char* option) {
+  struct rlimit value{};
+  ::getrlimit(resource, &value);
+  const std::string found = value.rlim_cur == RLIM_INFINITY ? "unlimited" : std::to_string(value.rlim_cur);
+  if (value.rlim_cur >= wanted) return {what, Health::good, found};
+  return {what, Health::warning, found,
+          std::string("a thousand instances need more: ulimit ") + option + " " + std::to_string(wanted) +
+              ", or Limit… in the service's unit"};
+}
+
+}  // namespace
+
+std::vector<Finding> check_kernel() {
+  return {kernel_version(),
+          user_namespaces(),
+          memfd(),
+          pidfd(),
+          pagemap_scan(),
+          cgroups(),
+          limit("open files", RLIMIT_NOFILE, 8192, "-n"),
+          limit("processes", RLIMIT_NPROC, 4096, "-u")};
+}
+
+}  // namespace mayfly::cli

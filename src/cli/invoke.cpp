@@ -1,0 +1,141 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "cli/daemon_client.h"
+#include "cli/error.h"
+#include "cli/input.h"
+#include "cli/log_view.h"
+#include "cli/verbs.h"
+
+namespace mayfly::cli {
+
+using nlohmann::json;
+
+namespace {
+
+struct InvokeArguments {
+  std::string name;
+  std::string payload;
+  std::optional<std::string> data;
+  std::optional<std::string> method;
+  std::optional<std::string> path;
+  std::vector<std::string> headers;
+  bool event = false;
+  bool quiet = false;
+};
+
+Result<HttpRequest> request_of(const InvokeArguments& arguments) {
+  if (arguments.data && !arguments.payload.empty())
+    return fail(CliErrc::usage, "the payload is given twice: as an argument and with --data");
+  HttpRequest request{.method = "POST", .target = function_target(arguments.name, "/invocations")};
+  char separator = '?';
+  const auto add = [&](const std::string& key, const std::string& value) {
+    request.target += separator + key + "=" + percent_encode(value);
+    separator = '&';
+  };
+  if (arguments.method) add("method", *arguments.method);
+  if (arguments.path) add("path", *arguments.path);
+  if (arguments.event) add("event", "1");
+  bool has_type = false;
+  for (const auto& header : arguments.headers) {
+    const auto colon = header.find(':');
+    if (colon == std::string::npos || colon == 0)
+      return fail(CliErrc::usage, "'" + header + "' is not a header, for example -H 'Accept: text/plain'");
+    const auto name = header.substr(0, colon);
+    const auto value = header.find_first_not_of(' ', colon + 1);
+    request.headers.emplace_back(name, value == std::string::npos ? "" : header.substr(value));
+    has_type = has_type || name == "Content-Type" || name == "content-type";
+  }
+  auto body = read_value(arguments.data.value_or(arguments.payload));
+  if (!body) return propagate(body);
+  request.body = std::move(*body);
+  if (!request.body.empty() && !has_type)
+    request.headers.emplace_back("Content-Type",
+                                 json::accept(request.body) ? "application/json" : "text/plain");
+  return request;
+}
+
+/// What the function logged for this invocation; nothing if that cannot be had.
+void print_logs(Context& context, const DaemonClient& client, const std::string& address,
+                std::string_view id) {
+  if (id.empty()) return;
+  const auto name = split_address(address).first;
+  auto logs =
+      client.send({.target = function_target(name, "/logs?tail=100&invocation=" + percent_encode(id))});
+  if (!logs) return;
+  std::string_view rest = logs->body;
+  while (!rest.empty()) {
+    const auto end = std::min(rest.find('\n'), rest.size());
+    if (end > 0) context.err.line(show_log_line(rest.substr(0, end), context.err));
+    rest.remove_prefix(std::min(end + 1, rest.size()));
+  }
+}
+
+void print_answer(Context& context, const HttpAnswer& answer) {
+  if (context.json) {
+    json headers = json::array();
+    for (const auto& [name, value] : answer.headers) headers.push_back({name, value});
+    const json body = json::accept(answer.body) ? json::parse(answer.body) : json(answer.body);
+    const json all = {{"status", answer.status}, {"headers", headers}, {"body", body}};
+    context.out.line(all.dump(2, ' ', false, json::error_handler_t::replace));
+    return;
+  }
+  context.out.write(answer.body);
+  if (context.out.is_terminal() && !answer.body.empty() && !answer.body.ends_with('\n'))
+    context.out.write("\n");
+}
+
+Result<int> invoke(Context& context, const InvokeArguments& arguments) {
+  auto request = request_of(arguments);
+  if (!request) return propagate(request);
+  auto client = DaemonClient::open(context.connection);
+  if (!client) return propagate(client);
+  const auto began = std::chrono::steady_clock::now();
+  Result<HttpAnswer> answer = [&] {
+    const Progress progress(context.err, "waiting for " + arguments.name);
+    return client->send_to_function(std::move(*request));
+  }();
+  if (!answer) return propagate(answer);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
+  const bool good = answer->status < 400;
+  print_answer(context, *answer);
+  if (!arguments.quiet) {
+    const auto id = answer->header("Mayfly-Invocation");
+    print_logs(context, *client, arguments.name, id);
+    context.err.line(
+        context.err.paint(good ? Style::green : Style::red, std::to_string(answer->status)) +
+        context.err.paint(Style::dim, fmt::format("  {:.1f} ms  {}", took.count(), printable(id))));
+  }
+  return good ? kOk : kFailed;
+}
+
+}  // namespace
+
+Verb invoke_verb() {
+  auto arguments = std::make_shared<InvokeArguments>();
+  return {
+      .name = "invoke",
+      .summary = "Call a function once",
+      .description =
+          "The answer's body goes to standard output; its status, log lines and errors go to standard error. "
+          "The payload is the event of a Lambda handler; any other handler gets it as the body of POST /. "
+          "With --method or --path every handler gets an HTTP request.\n\n"
+          "NAME may be an address: hello@3, or hello@stable for an alias.",
+      .examples = {"mayfly invoke hello", "mayfly invoke hello '{\"name\": \"Ada\"}'",
+                   "mayfly invoke shop --path /cart?id=7 --method GET", "mayfly invoke hello -d @event.json",
+                   "date | mayfly invoke hello -d -"},
+      .arguments =
+          {{"name", "NAME", "The function, or an address of it", &arguments->name, ValueKind::function, true},
+           {"payload", "PAYLOAD", "The payload; @FILE takes a file's, - standard input", &arguments->payload},
+           {"-d,--data", "PAYLOAD", "The same as an option", &arguments->data},
+           {"-X,--method", "METHOD", "The method of the request", &arguments->method},
+           {"--path", "PATH", "Path and query of the request", &arguments->path},
+           {"-H,--header", "'NAME: VALUE'", "A header of the request; may be repeated", &arguments->headers},
+           {"--event", "", "The payload is an event even with --method or --path", &arguments->event},
+           {"-q,--quiet", "", "Print the body only", &arguments->quiet}},
+      .run = [arguments](Context& context) { return invoke(context, *arguments); }};
+}
+
+}  // namespace mayfly::cli

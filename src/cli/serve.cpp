@@ -1,0 +1,155 @@
+#include <algorithm>
+
+#include "base/text.h"
+#include "cli/daemon_client.h"
+#include "cli/error.h"
+#include "cli/input.h"
+#include "cli/toml_file.h"
+#include "cli/verbs.h"
+
+namespace mayfly::cli {
+namespace {
+
+/// As given; what is not given is taken from the configuration file, then from ServeOptions' defaults.
+struct ServeArguments {
+  std::optional<std::string> config;
+  std::optional<std::string> data;
+  std::optional<std::string> listen;
+  std::optional<std::string> admin;
+  std::optional<std::string> threads;
+  std::optional<std::string> memory;
+  std::optional<std::string> node;
+  std::optional<std::string> esbuild;
+  std::optional<std::string> drain;
+  std::optional<std::string> log_level;
+
+  [[nodiscard]] std::vector<std::pair<std::string_view, std::optional<std::string>*>> by_key() {
+    return {{"data", &data},       {"listen", &listen}, {"admin", &admin},
+            {"threads", &threads}, {"memory", &memory}, {"node", &node},
+            {"esbuild", &esbuild}, {"drain", &drain},   {"log-level", &log_level}};
+  }
+};
+
+Result<void> read_config(ServeArguments& arguments) {
+  if (!arguments.config) return {};
+  auto text = read_file(*arguments.config);
+  if (!text) return fail(CliErrc::usage, text.error().message);
+  const auto parsed = parse_toml(*text, *arguments.config);
+  if (!parsed) return fail(CliErrc::usage, parsed.error().message);
+  auto keys = arguments.by_key();
+  for (const auto& [key, value] : *parsed) {
+    const auto found = std::ranges::find(keys, key.str(), [](const auto& each) { return each.first; });
+    if (found == keys.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& [name, ignored] : keys) names.push_back(name);
+      return fail(CliErrc::usage, *arguments.config + ": there is no key '" + std::string(key.str()) + "'" +
+                                      did_you_mean(key.str(), names));
+    }
+    if (found->second->has_value()) continue;  // the command line wins
+    if (const auto string = value.value_exact<std::string>())
+      *found->second = *string;
+    else if (const auto number = value.value_exact<std::int64_t>())
+      *found->second = std::to_string(*number);
+    else
+      return fail(CliErrc::usage,
+                  *arguments.config + ": '" + std::string(key.str()) + "' must be a string or a number");
+  }
+  return {};
+}
+
+std::unexpected<Error> bad(const std::string& option, const std::string& value, const std::string& wanted) {
+  return fail(CliErrc::usage, "--" + option + " " + value + ": " + wanted);
+}
+
+Result<void> check_address(const std::string& option, const std::string& text) {
+  const auto colon = text.rfind(':');
+  const auto port =
+      colon == std::string::npos ? std::nullopt : parse_integer(std::string_view(text).substr(colon + 1));
+  if (!port || *port < 0 || *port > 65535 || colon == 0)
+    return bad(option, text, "must be ADDRESS:PORT, for example 127.0.0.1:8080");
+  return {};
+}
+
+Result<void> take_numbers(const ServeArguments& arguments, ServeOptions& options) {
+  if (arguments.threads) {
+    const auto threads = parse_integer(*arguments.threads);
+    if (!threads || *threads < 0 || *threads > 1024)
+      return bad("threads", *arguments.threads, "must be 0 to 1024");
+    options.threads = static_cast<unsigned>(*threads);
+  }
+  if (arguments.memory) {
+    const auto memory = parse_size(*arguments.memory);
+    if (!memory) return bad("memory", *arguments.memory, "must be a size, for example 2GiB");
+    options.memory = *memory;
+  }
+  if (arguments.drain) {
+    const auto drain = parse_duration(*arguments.drain);
+    if (!drain) return bad("drain", *arguments.drain, "must be a duration, for example 30s");
+    options.drain = *drain;
+  }
+  return {};
+}
+
+Result<ServeOptions> options_of(ServeArguments arguments) {
+  auto read = read_config(arguments);
+  if (!read) return propagate(read);
+  ServeOptions options;
+  options.data = data_folder(arguments.data);
+  options.listen = arguments.listen.value_or(options.listen);
+  options.admin = arguments.admin.value_or(options.admin);
+  options.node = arguments.node.value_or("");
+  options.esbuild = arguments.esbuild.value_or("");
+  options.log_level = arguments.log_level.value_or(options.log_level);
+  for (const auto& [option, address] :
+       {std::pair("listen", options.listen), std::pair("admin", options.admin)}) {
+    auto checked = check_address(option, address);
+    if (!checked) return propagate(checked);
+  }
+  static constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
+  if (std::ranges::find(kLevels, options.log_level) == kLevels.end())
+    return bad("log-level", options.log_level, "must be debug, info, warn or error");
+  auto taken = take_numbers(arguments, options);
+  if (!taken) return propagate(taken);
+  return options;
+}
+
+}  // namespace
+
+Verb serve_verb(const ServeFunction& serve) {
+  auto a = std::make_shared<ServeArguments>();
+  return {
+      .name = "serve",
+      .summary = "Run the daemon",
+      .description =
+          "Serves functions on the data plane and the admin API on the admin plane, until SIGTERM or Ctrl-C: "
+          "then "
+          "requests in flight are let end first. What is deployed is kept in the data folder and served "
+          "again after a "
+          "restart. The first start makes the admin token there.\n\n"
+          "--config names a TOML file with the long names of these options as keys: listen = \"0.0.0.0:80\". "
+          "What is "
+          "given on the command line wins.",
+      .examples = {"mayfly serve", "mayfly serve --data ./data --listen 0.0.0.0:8080 --admin 127.0.0.1:8081"},
+      .arguments = {{"--data", "DIR", "The data folder (else MAYFLY_DATA, else the default)", &a->data,
+                     ValueKind::path},
+                    {"--listen", "ADDRESS:PORT", "Where functions answer (127.0.0.1:8080)", &a->listen},
+                    {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
+                    {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
+                    {"--memory", "SIZE", "For idle instances and templates (half of the machine's)",
+                     &a->memory},
+                    {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
+                    {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
+                     ValueKind::path},
+                    {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},
+                    {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
+                    {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
+      .run = [a, serve](Context&) -> Result<int> {
+        auto options = options_of(*a);
+        if (!options) return propagate(options);
+        return serve(*options);
+      },
+      .connects = false,
+      .prints = false};
+}
+
+}  // namespace mayfly::cli
