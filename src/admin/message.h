@@ -17,7 +17,7 @@ namespace mayfly::admin {
 using Query = std::vector<std::pair<std::string, std::string>>;
 
 struct Request {
-  std::string method;
+  std::string method{};
   std::map<std::string, std::string, std::less<>> params{};  ///< from the route's pattern, percent-decoded
   Query query{};
   Headers headers{};

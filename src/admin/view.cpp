@@ -9,6 +9,7 @@
 
 #include "admin/errors.h"
 #include "base/text.h"
+#include "registry/config_keys.h"
 
 namespace mayfly::admin {
 
@@ -32,18 +33,6 @@ const char* text(registry::Runtime runtime) {
   return "unknown";
 }
 
-const char* text(registry::Network network) {
-  switch (network) {
-    case registry::Network::none:
-      return "none";
-    case registry::Network::outbound:
-      return "outbound";
-    case registry::Network::host:
-      return "host";
-  }
-  return "unknown";
-}
-
 std::unexpected<Error> invalid(std::string message) {
   return fail(AdminErrc::invalid_body, std::move(message));
 }
@@ -60,26 +49,7 @@ std::string timestamp(WallTime time) {
 }
 
 json config_json(const registry::FunctionConfig& config) {
-  json result = {
-      {"handler", config.handler},
-      {"timeout", format_duration(config.timeout)},
-      {"memory", format_size(config.memory)},
-      {"isolation", config.isolation == registry::Isolation::request ? "request" : "instance"},
-      {"min_instances", config.min_instances},
-      {"max_instances", config.max_instances},
-      {"queue", config.queue},
-      {"max_request", format_size(config.max_request)},
-      {"network", text(config.network)},
-      {"env", config.env},
-      {"secrets", config.secrets},
-      {"datasets", config.datasets},
-      {"routes", config.routes},
-      {"class",
-       config.invocation_class == registry::InvocationClass::background ? "background" : "interactive"},
-      {"eager", config.eager},
-  };
-  if (config.concurrency) result["concurrency"] = *config.concurrency;
-  return result;
+  return json::parse(registry::config_to_json(config));
 }
 
 json version_json(const Version& version, const Function& function) {

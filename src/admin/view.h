@@ -15,6 +15,7 @@ namespace mayfly::admin {
 /// "2024-05-01T12:00:00.123Z"
 [[nodiscard]] std::string timestamp(WallTime time);
 
+/// Every key of [functions.NAME], as mayfly.toml has it.
 [[nodiscard]] nlohmann::json config_json(const registry::FunctionConfig& config);
 /// Number, address, digest, runtime, entry, created; with its share of the traffic and its aliases.
 [[nodiscard]] nlohmann::json version_json(const registry::Version& version,

@@ -1,0 +1,175 @@
+#include "admin/api.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "admin/api_test_support.h"
+#include "registry/error.h"
+
+namespace mayfly::admin {
+namespace {
+
+using nlohmann::json;
+
+struct Api : testing::Test {
+  Response call(std::string_view method, const std::string& target, const std::string& body = "") {
+    return daemon.call(table, method, target, {.body = body});
+  }
+  json get(const std::string& target) { return json::parse(call("GET", target).body); }
+  Response deploy(const std::string& name, const std::string& source, const std::string& query = "") {
+    const auto file = daemon.folder() / "upload";
+    std::ofstream(file) << source;
+    return daemon.call(table, "PUT", "/v1/functions/" + name + "?file=hello.js" + query,
+                       {.upload = file, .upload_size = source.size()});
+  }
+  static std::string hello(const std::string& text) {
+    return "export default { fetch: () => new Response('" + text + "') };\n";
+  }
+  static std::string problem(const Response& response) {
+    return json::parse(response.body).value("type", "").substr(std::string("urn:mayfly:").size());
+  }
+
+  FakeDaemon daemon;
+  RouteTable table{api_routes(daemon.services())};
+};
+
+TEST_F(Api, DeployMakesVersionsAndSaysWhereTheyAnswer) {
+  const auto first = deploy("hello", hello("1"));
+  ASSERT_EQ(first.status, 201U) << first.body;
+  const auto answer = json::parse(first.body);
+  EXPECT_EQ(answer["address"], "hello@1");
+  EXPECT_EQ(answer["name"], "hello");
+  EXPECT_EQ(answer["url"], "http://127.0.0.1:8080/hello");
+  EXPECT_EQ(answer["digest"].get<std::string>().size(), 64U);
+  EXPECT_FALSE(answer.contains("unchanged"));
+  EXPECT_EQ(json::parse(deploy("hello", hello("2")).body)["version"], 2);
+  const auto again = deploy("hello", hello("2"));
+  EXPECT_EQ(again.status, 200U);
+  EXPECT_EQ(json::parse(again.body)["unchanged"], true);
+}
+
+TEST_F(Api, SettingsOfADeployAreTakenAndChecked) {
+  ASSERT_EQ(deploy("hello", hello("1"), "&set=timeout%3D3s&set=env.A%3Db").status, 201U);
+  const auto config = get("/v1/functions/hello")["config"];
+  EXPECT_EQ(config["timeout"], "3s");
+  EXPECT_EQ(config["env"]["A"], "b");
+  const auto refused = deploy("hello", hello("1"), "&set=timeot%3D3s");
+  EXPECT_EQ(refused.status, 422U);
+  EXPECT_EQ(problem(refused), "registry:bad-config");
+}
+
+TEST_F(Api, CodeThatDoesNotLoadIsA422WithItsPlace) {
+  daemon.platform.refusal = Error{registry::RegistryErrc::init_failed,
+                                  "boom",
+                                  {{"file", "hello.js"}, {"line", "3"}, {"stack", "at hello.js:3"}}};
+  const auto refused = deploy("hello", hello("1"));
+  EXPECT_EQ(refused.status, 422U);
+  EXPECT_EQ(refused.content_type, "application/problem+json");
+  const auto document = json::parse(refused.body);
+  EXPECT_EQ(document["line"], 3);
+  EXPECT_EQ(document["stack"], "at hello.js:3");
+  EXPECT_EQ(call("GET", "/v1/functions/hello").status, 404U);
+}
+
+TEST_F(Api, ListDescribeAndDelete) {
+  deploy("b", hello("b"));
+  deploy("a", hello("a"));
+  const auto functions = get("/v1/functions")["functions"];
+  ASSERT_EQ(functions.size(), 2U);
+  EXPECT_EQ(functions[0]["name"], "a");
+  const auto described = get("/v1/functions/a");
+  EXPECT_EQ(described["versions"].size(), 1U);
+  EXPECT_EQ(described["live"]["instances"], 0);
+  EXPECT_EQ(described["traffic"]["weights"].size(), 1U);
+  EXPECT_EQ(call("DELETE", "/v1/functions/a").status, 204U);
+  EXPECT_EQ(problem(call("GET", "/v1/functions/a")), "registry:unknown-function");
+}
+
+TEST_F(Api, TrafficRollbackAndVersions) {
+  for (const char* text : {"1", "2", "3"}) deploy("hello", hello(text));
+  const auto split =
+      call("PUT", "/v1/functions/hello/traffic", R"({"weights": {"1": 80, "3": 20}, "sticky": "cookie:x"})");
+  ASSERT_EQ(split.status, 200U) << split.body;
+  EXPECT_EQ(get("/v1/functions/hello/traffic")["weights"], (json{{"1", 80}, {"3", 20}}));
+  EXPECT_EQ(get("/v1/functions/hello/traffic")["sticky"], "cookie:x");
+  EXPECT_EQ(get("/v1/functions/hello")["version"], 1) << "the one with the most traffic";
+  EXPECT_EQ(call("POST", "/v1/functions/hello/rollback", R"({"version": 2})").status, 200U);
+  EXPECT_EQ(get("/v1/functions/hello/traffic")["weights"].begin().key(), "2");
+  EXPECT_EQ(call("POST", "/v1/functions/hello/rollback").status, 200U);
+  EXPECT_EQ(get("/v1/functions/hello/traffic")["weights"].begin().key(), "1");
+  EXPECT_EQ(problem(call("DELETE", "/v1/functions/hello/versions/1")), "registry:version-in-use");
+  EXPECT_EQ(call("DELETE", "/v1/functions/hello/versions/2").status, 204U);
+  EXPECT_EQ(get("/v1/functions/hello/versions")["versions"].size(), 2U);
+  EXPECT_EQ(problem(call("DELETE", "/v1/functions/hello/versions/x")), "admin:invalid-parameter");
+}
+
+TEST_F(Api, Aliases) {
+  deploy("hello", hello("1"));
+  EXPECT_EQ(call("PUT", "/v1/functions/hello/aliases/stable", R"({"version": 1})").status, 200U);
+  EXPECT_EQ(get("/v1/functions/hello/aliases")["aliases"], (json{{"stable", 1}}));
+  EXPECT_EQ(get("/v1/functions/hello/versions")["versions"][0]["aliases"], json::array({"stable"}));
+  EXPECT_EQ(call("PUT", "/v1/functions/hello/aliases/stable", R"({"version": 7})").status, 404U);
+  EXPECT_EQ(call("DELETE", "/v1/functions/hello/aliases/stable").status, 204U);
+  EXPECT_EQ(get("/v1/functions/hello/aliases")["aliases"], json::object());
+}
+
+TEST_F(Api, BodiesThatAreNotWhatARouteTakes) {
+  deploy("hello", hello("1"));
+  for (const char* body : {"not json", "[]", "{}", R"({"weights": 5})", R"({"weights": {"x": 1}})",
+                           "\xff\xfe", R"({"weights": {"1": -1}})", R"({"weights": {"1": 1.5}})",
+                           R"({"wieghts": {"1": 1}})", R"({"weights": {"1": 1}, "sticky": 3})"}) {
+    const auto refused = call("PUT", "/v1/functions/hello/traffic", body);
+    EXPECT_EQ(refused.status, 400U) << body;
+  }
+  for (const char* body : {R"({"version": 0})", R"({"version": "1"})", R"({"version": 99999999999})"})
+    EXPECT_EQ(call("POST", "/v1/functions/hello/rollback", body).status, 400U) << body;
+}
+
+TEST_F(Api, InvocationsGiveThePayloadAndTheFunctionsAnswer) {
+  deploy("hello", hello("1"));
+  daemon.operations.answer =
+      InvokeAnswer{.status = 418, .headers = {{"X-A", "b"}, {"Content-Length", "9"}}, .body = "teapot"};
+  Request request{.headers = {{"Authorization", "Bearer x"}, {"X-Mine", "1"}}, .body = "{}"};
+  const auto answer = daemon.call(table, "POST", "/v1/functions/hello@1/invocations", request);
+  EXPECT_EQ(answer.status, 418U);
+  EXPECT_EQ(answer.body, "teapot");
+  EXPECT_EQ(answer.headers, (Headers{{"X-A", "b"}}));
+  const auto& seen = daemon.operations.seen;
+  EXPECT_EQ(seen.function, "hello@1");
+  EXPECT_TRUE(seen.event);
+  EXPECT_EQ(seen.headers, (Headers{{"X-Mine", "1"}})) << "the token is not the function's";
+  daemon.call(table, "POST", "/v1/functions/hello/invocations?method=GET&path=/a?b%3D1", {});
+  EXPECT_FALSE(seen.event);
+  EXPECT_EQ(seen.method, "GET");
+  EXPECT_EQ(seen.target, "/a?b=1");
+  EXPECT_EQ(call("POST", "/v1/functions/nobody/invocations").status, 404U);
+  for (const char* query : {"?method=get", "?method=", "?path=x", "?path=/a%20b", "?path=/a%0d%0ab"})
+    EXPECT_EQ(call("POST", std::string("/v1/functions/hello/invocations") + query).status, 400U) << query;
+}
+
+TEST_F(Api, LogsTailAndFollow) {
+  deploy("hello", hello("1"));
+  const auto answer = call("GET", "/v1/functions/hello/logs?tail=5&invocation=abc");
+  EXPECT_EQ(answer.body, "{\"text\":\"one\"}\n{\"text\":\"two\"}\n");
+  EXPECT_EQ(answer.content_type, "application/x-ndjson");
+  EXPECT_EQ(daemon.operations.logs_asked.tail, 5U);
+  EXPECT_EQ(daemon.operations.logs_asked.invocation, "abc");
+  EXPECT_FALSE(answer.follow);
+  EXPECT_TRUE(call("GET", "/v1/functions/hello/logs?follow=1").follow);
+  EXPECT_EQ(call("GET", "/v1/functions/hello/logs?tail=x").status, 400U);
+  EXPECT_EQ(call("GET", "/v1/functions/nobody/logs").status, 404U);
+}
+
+TEST_F(Api, HealthAndReadiness) {
+  EXPECT_EQ(call("GET", "/healthz").status, 200U);
+  EXPECT_EQ(call("GET", "/readyz").status, 200U);
+  daemon.operations.is_ready = false;
+  EXPECT_EQ(call("GET", "/healthz").status, 200U);
+  EXPECT_EQ(problem(call("GET", "/readyz")), "admin:not-ready");
+  EXPECT_EQ(call("GET", "/metrics").body, "mayfly_up 1\n");
+  EXPECT_EQ(get("/v1/openapi.json")["openapi"], "3.1.0");
+}
+
+}  // namespace
+}  // namespace mayfly::admin
