@@ -274,7 +274,7 @@ asio::awaitable<bool> Session::write(Response response, bool head_only, bool kee
     message.content_length(response.body.size());
     if (!head_only) message.body() = std::move(response.body);
   }
-  message.set(http::field::cache_control, "no-store");
+  if (message[http::field::cache_control].empty()) message.set(http::field::cache_control, "no-store");
   message.keep_alive(keep_alive);
   stream_.expires_after(options_.stall_timeout);
   // A serializer of its own: async_write of the message alone would refuse HEAD's missing body.

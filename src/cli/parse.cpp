@@ -15,20 +15,20 @@ struct Overloaded : F... {
 };
 
 void declare(CLI::App& app, const Argument& argument) {
-  CLI::Option* option =
-      std::visit(Overloaded{
-                     [&](bool* target) { return app.add_flag(argument.names, *target); },
-                     [&](std::vector<std::string>* target) {
-                       // An option takes one value each time it is given; a positional takes all that are
-                       // left.
-                       CLI::Option* made = app.add_option(argument.names, *target);
-                       return argument.positional()
-                                  ? made
-                                  : made->expected(1)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-                     },
-                     [&](auto* target) { return app.add_option(argument.names, *target); },
-                 },
-                 argument.target);
+  CLI::Option* option = std::visit(
+      Overloaded{
+          [&](bool* target) { return app.add_flag(argument.names, *target); },
+          [&](std::vector<std::string>* target) {
+            // An option takes one value each time it is given; a positional takes all that are
+            // left.
+            CLI::Option* made = app.add_option(argument.names, *target);
+            return argument.positional()
+                       ? made
+                       : made->allow_extra_args(false)->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+          },
+          [&](auto* target) { return app.add_option(argument.names, *target); },
+      },
+      argument.target);
   if (argument.required) option->required();
 }
 
@@ -64,7 +64,8 @@ Result<Parsed> parse_verb(const Verb& verb, std::vector<std::string> words, Cont
   } catch (const CLI::ParseError& error) {
     return usage(error.what(), verb.name);
   }
-  const auto extras = app.remaining();
+  auto extras = app.remaining();
+  std::erase(extras, "--");  // it has done its work
   if (!extras.empty()) {
     const auto& word = extras.front();
     const bool option = word.starts_with('-');

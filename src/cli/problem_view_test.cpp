@@ -1,0 +1,63 @@
+#include "cli/problem_view.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/temp_folder.h"
+
+namespace mayfly::cli {
+namespace {
+
+struct ProblemView : testing::Test {
+  void SetUp() override {
+    std::filesystem::create_directories(folder.path() / "src");
+    std::ofstream(folder.path() / "src/a.js") << "first\n\tfoo(bar\nlast\n";
+  }
+  std::string show(const std::string& document, const std::filesystem::path& source) {
+    return show_problem(document, plain, source);
+  }
+
+  TempFolder folder;
+  Output plain{stdout, false, false};
+};
+
+TEST_F(ProblemView, ShowsTheLineWithACaret) {
+  const auto text = show(
+      R"({"title": "The code has a syntax error", "detail": "missing ;", "file": "src/a.js", "line": 2, "column": 5})",
+      folder.path());
+  EXPECT_EQ(text,
+            (folder.path() / "src/a.js").string() +
+                ":2:5: error: missing ;\n  2 | \tfoo(bar\n      \t   ^\n  The code has a syntax error\n");
+}
+
+TEST_F(ProblemView, FindsTheFileBelowWhereTheDaemonKeepsIt) {
+  EXPECT_NE(show(R"({"detail": "x", "file": "/data/sources/0f/src/a.js", "line": 1})", folder.path())
+                .find("1 | first"),
+            std::string::npos);
+  EXPECT_NE(
+      show(R"({"detail": "x", "file": "a.js", "line": 3})", folder.path() / "src/a.js").find("3 | last"),
+      std::string::npos);
+}
+
+TEST_F(ProblemView, DoesNotShowAnotherFile) {
+  EXPECT_EQ(show(R"({"detail": "x", "file": "b.js", "line": 1})", folder.path() / "src/a.js"),
+            "b.js:1: error: x\n");
+  EXPECT_EQ(show(R"({"detail": "x", "file": "a.js", "line": 99})", folder.path() / "src/a.js").find('|'),
+            std::string::npos);
+}
+
+TEST_F(ProblemView, ShowsStackLogsAndInvocation) {
+  const auto text = show(
+      R"({"title": "The function failed", "detail": "boom", "stack": "Error: boom\n    at a.js:3", "logs": ["one"], "invocation": "i1"})",
+      "");
+  EXPECT_EQ(text,
+            "error: boom\n    Error: boom\n        at a.js:3\n  the last log lines:\n    one\n  The function "
+            "failed\n"
+            "  invocation i1\n");
+}
+
+TEST_F(ProblemView, WhatIsNoDocumentIsShownAsItIs) { EXPECT_EQ(show("oops", ""), "oops\n"); }
+
+}  // namespace
+}  // namespace mayfly::cli

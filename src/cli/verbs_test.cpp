@@ -1,0 +1,256 @@
+// The verbs, as a user types them, against the admin API with a daemon that has no processes.
+#include <gtest/gtest.h>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/use_future.hpp>
+#include <fstream>
+#include <thread>
+
+#include "admin/api_test_support.h"
+#include "admin/server.h"
+#include "cli/cli.h"
+#include "cli/error.h"
+#include "cli/http_client.h"
+#include "registry/error.h"
+
+namespace mayfly::cli {
+namespace {
+
+namespace asio = boost::asio;
+using nlohmann::json;
+
+struct Verbs : testing::Test {
+  void SetUp() override {
+    auto routes = admin::api_routes(daemon.services());
+    server = std::make_unique<admin::Server>(
+        daemon.context, admin::ServerOptions{.token = "secret", .upload_folder = daemon.folder()},
+        std::move(routes));
+    port = server->listen({asio::ip::make_address("127.0.0.1"), 0}).value().port();
+    thread = std::thread([this] { daemon.context.run(); });
+    write("hello.js", "export default { fetch: () => new Response('hello') };\n");
+  }
+  void TearDown() override {
+    asio::co_spawn(daemon.context, server->stop(std::chrono::seconds(0)), asio::use_future).get();
+    work.reset();
+    thread.join();
+  }
+
+  struct Ran {
+    int code;
+    std::string out;
+    std::string err;
+  };
+  Ran run(std::vector<std::string> words, bool connect = true) {
+    if (connect) {
+      words.insert(words.end(), {"--admin-url", "127.0.0.1:" + std::to_string(port), "--token", "secret"});
+    }
+    words.insert(words.begin(), "mayfly");
+    std::vector<char*> argv;
+    for (auto& word : words) argv.push_back(word.data());
+    testing::internal::CaptureStdout();
+    testing::internal::CaptureStderr();
+    const int code =
+        cli_main(static_cast<int>(argv.size()), argv.data(), [this](const ServeOptions& options) {
+          served = options;
+          return 42;
+        });
+    return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
+  }
+  std::string path(const std::string& name) const { return (files.path() / name).string(); }
+  void write(const std::string& name, const std::string& content) const {
+    std::filesystem::create_directories((files.path() / name).parent_path());
+    std::ofstream(files.path() / name) << content;
+  }
+
+  TempFolder files;
+  admin::FakeDaemon daemon;
+  asio::executor_work_guard<asio::io_context::executor_type> work{daemon.context.get_executor()};
+  std::unique_ptr<admin::Server> server;
+  std::uint16_t port = 0;
+  std::thread thread;
+  ServeOptions served;
+};
+
+#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
+
+TEST_F(Verbs, DeployPrintsAddressAndUrl) {
+  const auto ran = run({"deploy", path("hello.js")});
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  EXPECT_EQ(ran.out, "hello@1  http://127.0.0.1:8080/hello\n");
+  EXPECT_HAS(run({"deploy", path("hello.js")}).out, "(unchanged)");
+  EXPECT_EQ(json::parse(run({"deploy", path("hello.js"), "--name", "other", "--json"}).out)["address"],
+            "other@1");
+}
+
+TEST_F(Verbs, DeployOfAFolderWithSeveralFunctions) {
+  write("site/one.js", "export default { fetch() {} };");
+  write("site/two.js", "export default { fetch() {} };");
+  write("site/mayfly.toml",
+        "[functions.first]\nsource = \"one.js\"\n[functions.second]\nsource = \"two.js\"\n");
+  const auto ran = run({"deploy", path("site"), "--json"});
+  ASSERT_EQ(ran.code, kOk) << ran.err;
+  const auto answers = json::parse(ran.out);
+  ASSERT_EQ(answers.size(), 2U);
+  EXPECT_EQ(answers[0]["entry"], "one.js");
+  EXPECT_EQ(answers[1]["address"], "second@1");
+}
+
+TEST_F(Verbs, ARefusedDeployIsShownLikeACompilers) {
+  daemon.platform.refusal = Error{registry::RegistryErrc::syntax_error,
+                                  "Unexpected token",
+                                  {{"file", "hello.js"}, {"line", "1"}, {"column", "8"}}};
+  const auto ran = run({"deploy", path("hello.js")});
+  EXPECT_EQ(ran.code, kFailed);
+  EXPECT_HAS(ran.err, "hello.js:1:8: error: Unexpected token\n  1 | export default {");
+  EXPECT_HAS(ran.err, "\n             ^\n");
+  daemon.platform.refusal = Error{registry::RegistryErrc::syntax_error, "Unexpected token", {}};
+  EXPECT_EQ(json::parse(run({"deploy", path("hello.js"), "--json"}).out)["type"],
+            "urn:mayfly:registry:syntax-error");
+}
+
+TEST_F(Verbs, InvokePrintsTheBodyAndTheRestBesideIt) {
+  run({"deploy", path("hello.js")});
+  daemon.operations.answer =
+      admin::InvokeAnswer{.status = 200, .headers = {{"Mayfly-Invocation", "abc"}}, .body = "the body"};
+  const auto ran = run({"invoke", "hello@1", "{}", "-H", "X-Mine: 1"});
+  EXPECT_EQ(ran.code, kOk);
+  EXPECT_EQ(ran.out, "the body");
+  EXPECT_HAS(ran.err, "200");
+  EXPECT_HAS(ran.err, "one\n") << "its log lines";
+  EXPECT_EQ(daemon.operations.seen.body, "{}");
+  EXPECT_EQ(daemon.operations.logs_asked.invocation, "abc");
+  write("event.json", "[1]");
+  run({"invoke", "hello", "-d", "@" + path("event.json"), "--path", "/a b", "-X", "PUT"});
+  EXPECT_EQ(daemon.operations.seen.body, "{}") << "a path with a blank is refused";
+  run({"invoke", "hello", "-d", "@" + path("event.json"), "--path", "/a?b=c d", "-X", "PUT"});
+  run({"invoke", "hello", "-d", "@" + path("event.json"), "--path", "/a?b=c", "-X", "PUT"});
+  EXPECT_EQ(daemon.operations.seen.body, "[1]");
+  EXPECT_EQ(daemon.operations.seen.target, "/a?b=c");
+  EXPECT_EQ(daemon.operations.seen.method, "PUT");
+}
+
+TEST_F(Verbs, InvokeFailsWhenTheFunctionDoes) {
+  run({"deploy", path("hello.js")});
+  daemon.operations.answer = admin::InvokeAnswer{.status = 418, .headers = {}, .body = "teapot"};
+  const auto own = run({"invoke", "hello"});
+  EXPECT_EQ(own.code, kFailed);
+  EXPECT_EQ(own.out, "teapot");
+  daemon.operations.answer = std::unexpected(
+      Error{registry::RegistryErrc::init_failed, "boom", {{"stack", "Error: boom\n at hello.js:3"}}});
+  const auto thrown = run({"invoke", "hello"});
+  EXPECT_EQ(thrown.code, kFailed);
+  EXPECT_EQ(thrown.out, "");
+  EXPECT_HAS(thrown.err, "boom");
+  EXPECT_HAS(thrown.err, "hello.js:3");
+}
+
+TEST_F(Verbs, ListDescribeVersionsTrafficRollbackDelete) {
+  EXPECT_HAS(run({"list"}).out, "no functions yet");
+  run({"deploy", path("hello.js")});
+  write("hello.js", "export default { fetch: () => new Response('2') };\n");
+  run({"deploy", path("hello.js")});
+  EXPECT_HAS(run({"list"}).out, "hello  2 ");
+  EXPECT_EQ(run({"list", "--names"}).out, "hello\n");
+  EXPECT_HAS(run({"describe", "hello"}).out, "hello@2  http://");
+  EXPECT_HAS(run({"versions", "hello"}).out, "hello@1  -");
+  EXPECT_HAS(run({"traffic", "hello", "1=90%", "2=10", "--sticky", "cookie:x"}).out, "hello@1  90      90 %");
+  EXPECT_EQ(json::parse(run({"traffic", "hello", "--json"}).out)["sticky"], "cookie:x");
+  EXPECT_EQ(run({"traffic", "hello", "1"}).code, kUsage);
+  EXPECT_HAS(run({"rollback", "hello", "2"}).out, "hello@2");
+  EXPECT_EQ(run({"delete", "hello@1", "--yes"}).code, kOk);
+  EXPECT_EQ(run({"delete", "hello", "--yes"}).code, kOk);
+  EXPECT_EQ(run({"describe", "hello"}).code, kFailed);
+}
+
+TEST_F(Verbs, AMistypedFunctionGetsASuggestion) {
+  run({"deploy", path("hello.js")});
+  const auto ran = run({"describe", "helo"});
+  EXPECT_EQ(ran.code, kFailed);
+  EXPECT_HAS(ran.err, "did you mean 'hello'?");
+}
+
+TEST_F(Verbs, LogsForPeopleAndForPrograms) {
+  run({"deploy", path("hello.js")});
+  EXPECT_HAS(run({"logs", "hello", "-f", "-n", "7"}).out, "one\n");
+  EXPECT_EQ(daemon.operations.logs_asked.tail, 7U);
+  EXPECT_EQ(run({"logs", "hello", "--json"}).out, "{\"text\":\"one\"}\n{\"text\":\"two\"}\n");
+}
+
+TEST_F(Verbs, UnreachableAndUnauthorizedSayWhatToDo) {
+  const auto nobody = run({"list", "--admin-url", "http://127.0.0.1:1", "--token", "x"}, false);
+  EXPECT_EQ(nobody.code, kUnreachable);
+  EXPECT_HAS(nobody.err, "no daemon at http://127.0.0.1:1");
+  EXPECT_HAS(nobody.err, "mayfly serve");
+  const auto wrong = run({"list", "--admin-url", "127.0.0.1:" + std::to_string(port), "--token", "x"}, false);
+  EXPECT_EQ(wrong.code, kUnreachable);
+  EXPECT_HAS(wrong.err, "--token");
+}
+
+TEST_F(Verbs, TheTokenIsFoundInTheDataFolder) {
+  write("admin-token", "secret\n");
+  const auto url = "127.0.0.1:" + std::to_string(port);
+  EXPECT_EQ(run({"list", "--admin-url", url, "--data", files.path().string()}, false).code, kOk);
+  const auto none = run({"list", "--admin-url", url, "--data", path("nowhere")}, false);
+  EXPECT_EQ(none.code, kUnreachable);
+  EXPECT_HAS(none.err, "nowhere");
+}
+
+TEST_F(Verbs, NewWritesAProjectThatDeploys) {
+  for (const char* kind : {"js", "lambda"}) {
+    const auto folder = path(std::string("fresh-") + kind);
+    ASSERT_EQ(run({"new", folder, "--template", kind}, false).code, kOk);
+    const auto deployed = run({"deploy", folder});
+    EXPECT_EQ(deployed.code, kOk) << deployed.err;
+    EXPECT_HAS(deployed.out, "fresh-" + std::string(kind) + "@1");
+    EXPECT_EQ(run({"new", folder}, false).code, kFailed) << "nothing is overwritten";
+  }
+  EXPECT_HAS(run({"new", path("x"), "--template", "expres"}, false).err, "did you mean 'express'?");
+}
+
+TEST_F(Verbs, ServeTakesTheCommandLineBeforeTheFile) {
+  write("serve.toml", "listen = \"0.0.0.0:1\"\nthreads = 3\ndrain = \"5s\"\n");
+  EXPECT_EQ(
+      run({"serve", "--data", path("d"), "--config", path("serve.toml"), "--listen", "[::1]:2"}, false).code,
+      42);
+  EXPECT_EQ(served.data, path("d"));
+  EXPECT_EQ(served.listen, "[::1]:2");
+  EXPECT_EQ(served.admin, "127.0.0.1:8081");
+  EXPECT_EQ(served.threads, 3U);
+  EXPECT_EQ(served.drain, std::chrono::seconds(5));
+  for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--listen", "80"},
+                                                {"--threads", "-1"},
+                                                {"--memory", "much"},
+                                                {"--log-level", "loud"},
+                                                {"--config", path("none.toml")}}) {
+    std::vector<std::string> words{"serve"};
+    words.insert(words.end(), wrong.begin(), wrong.end());
+    EXPECT_EQ(run(words, false).code, kUsage) << wrong[0];
+  }
+  write("serve.toml", "listne = \"0.0.0.0:1\"\n");
+  EXPECT_HAS(run({"serve", "--config", path("serve.toml")}, false).err, "did you mean 'listen'?");
+}
+
+TEST_F(Verbs, DoctorPrintsFindings) {
+  const auto findings = json::parse(run({"doctor", "--json"}).out)["findings"];
+  const auto daemon_line =
+      std::ranges::find(findings, "daemon", [](const json& each) { return each["what"]; });
+  ASSERT_NE(daemon_line, findings.end());
+  EXPECT_EQ((*daemon_line)["health"], "ok");
+}
+
+TEST(ParseUrl, TakesWhatIsAnAddressOfADaemon) {
+  EXPECT_EQ(parse_url("http://h:1/")->origin(), "http://h:1");
+  EXPECT_EQ(parse_url("127.0.0.1:8081")->port, 8081);
+  EXPECT_EQ(parse_url("http://[::1]:8081")->host, "::1");
+  EXPECT_EQ(parse_url("http://[::1]:8081")->origin(), "http://[::1]:8081");
+  EXPECT_EQ(parse_url("http://h/prefix/")->path, "/prefix");
+  for (const char* text : {"https://h", "", "http://", "http://h:0", "http://h:x", "http://h:70000"})
+    EXPECT_FALSE(parse_url(text)) << text;
+}
+
+TEST(PercentEncode, LeavesOnlyWhatIsSafe) {
+  EXPECT_EQ(percent_encode("a b/c?d=\xC3\xA9~"), "a%20b%2Fc%3Fd%3D%C3%A9~");
+}
+
+}  // namespace
+}  // namespace mayfly::cli
