@@ -148,6 +148,16 @@ TEST_F(Api, InvocationsGiveThePayloadAndTheFunctionsAnswer) {
     EXPECT_EQ(call("POST", std::string("/v1/functions/hello/invocations") + query).status, 400U) << query;
 }
 
+TEST_F(Api, Evict) {
+  deploy("hello", hello("1"));
+  EXPECT_EQ(call("POST", "/v1/functions/hello/evict?what=instances").status, 204U);
+  EXPECT_EQ(daemon.operations.evicted, "hello");
+  EXPECT_EQ(call("POST", "/v1/functions/hello/evict?what=template").status, 204U);
+  EXPECT_EQ(daemon.operations.evicted, "hello with templates");
+  EXPECT_EQ(call("POST", "/v1/functions/hello/evict?what=all").status, 400U);
+  EXPECT_EQ(call("POST", "/v1/functions/nobody/evict").status, 404U);
+}
+
 TEST_F(Api, LogsTailAndFollow) {
   deploy("hello", hello("1"));
   const auto answer = call("GET", "/v1/functions/hello/logs?tail=5&invocation=abc");

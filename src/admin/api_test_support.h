@@ -33,6 +33,11 @@ struct FakeOperations final : Operations {
   boost::asio::awaitable<std::string> metrics() override { co_return "mayfly_up 1\n"; }
   bool ready() override { return is_ready; }
   std::string url(const std::string& function) override { return "http://127.0.0.1:8080/" + function; }
+  std::string evicted;
+  boost::asio::awaitable<void> evict(std::string function, bool templates) override {
+    evicted = function + (templates ? " with templates" : "");
+    co_return;
+  }
   boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) override {
     seen = std::move(request);
     co_return answer;

@@ -65,6 +65,10 @@ class Operations {
   /// Where the data plane answers for a function, for people: "http://127.0.0.1:8080/hello".
   virtual std::string url(const std::string& function) = 0;
 
+  /// Ends the idle instances of a function on all its versions, and with `templates` their templates, too;
+  /// comes back when they are gone. What is running goes on. For measuring, and for giving memory back.
+  virtual boost::asio::awaitable<void> evict(std::string function, bool templates) = 0;
+
   /// One invocation, to its end. An error is the platform's: the handler threw, the instance died, the
   /// deadline passed…; its details may hold "invocation", "stack" and "logs" (lines divided by '\n').
   virtual boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) = 0;

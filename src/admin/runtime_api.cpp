@@ -72,6 +72,17 @@ awaitable<Result<Response>> invoke(const Services& services, Request& request) {
   co_return response;
 }
 
+awaitable<Result<Response>> evict(const Services& services, Request& request) {
+  auto function = services.registry.get(request.param("name"));
+  if (!function) co_return propagate(function);
+  const auto what = request.query_value("what").value_or("instances");
+  if (what != "instances" && what != "template")
+    co_return fail(AdminErrc::invalid_parameter, "what must be 'instances' or 'template'");
+  std::string name = request.param("name");
+  co_await services.operations.evict(std::move(name), what == "template");
+  co_return Response{.status = 204};
+}
+
 awaitable<Result<Response>> logs(const Services& services, Request& request) {
   auto function = services.registry.get(request.param("name"));
   if (!function) co_return propagate(function);
@@ -122,6 +133,9 @@ const std::vector<Parameter> kInvokeQuery = {
     {"event", "boolean",
      "Whether a Lambda handler gets the body as its event (default: if neither method nor path is given)"},
 };
+const std::vector<Parameter> kEvictQuery = {
+    {"what", "string", "instances, or template: both; instances if absent"},
+};
 const std::vector<Parameter> kLogQuery = {
     {"tail", "integer", "How many of the newest lines, 0 to 10000; 100 if absent"},
     {"follow", "boolean", "Go on with new lines until the client leaves"},
@@ -143,6 +157,13 @@ std::vector<Route> runtime_routes(const Services& s) {
        bind(invoke, s),
        kInvokeQuery,
        BodyKind::payload},
+      {"POST",
+       "/v1/functions/{name}/evict",
+       "evict",
+       "End what a function keeps warm; its next request starts it again",
+       {{204, "Its idle instances (and its templates) are gone"}},
+       bind(evict, s),
+       kEvictQuery},
       {"GET",
        "/v1/functions/{name}/logs",
        "logs",

@@ -1,5 +1,7 @@
 #include "admin/server.h"
 
+#include <fcntl.h>
+
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -15,7 +17,11 @@ using asio::ip::tcp;
 
 namespace {
 constexpr auto kNoThrow = asio::as_tuple(asio::use_awaitable);
-}
+
+/// Asio makes its sockets inheritable.
+void close_on_exec(int fd) { ::fcntl(fd, F_SETFD, FD_CLOEXEC); }
+
+}  // namespace
 
 /// Shared by the acceptor's coroutine and every session's, so it lives as long as any of them.
 struct Server::Core : std::enable_shared_from_this<Core> {
@@ -48,6 +54,7 @@ asio::awaitable<void> Server::Core::accept() {
   while (acceptor.is_open()) {
     auto [error, socket] = co_await acceptor.async_accept(kNoThrow);
     if (!error) {
+      close_on_exec(socket.native_handle());
       start(std::move(socket));
     } else if (error != asio::error::operation_aborted) {
       retry.expires_after(std::chrono::milliseconds(100));
@@ -99,6 +106,7 @@ Result<tcp::endpoint> Server::listen(const tcp::endpoint& where) {
   };
   acceptor.open(where.protocol(), error);
   if (error) return failed("open a socket for");
+  close_on_exec(acceptor.native_handle());
   acceptor.set_option(tcp::acceptor::reuse_address(true), error);
   acceptor.bind(where, error);
   if (error) return failed("bind");

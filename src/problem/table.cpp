@@ -50,6 +50,15 @@ constexpr auto kTable = std::to_array<Row>({
     {"registry", "unsafe-path", 422, "The archive holds a path that leaves its folder"},
     {"registry", "unsupported-source", 422, "No runtime can run this"},
     {"registry", "version-in-use", 409, "The version is in use"},
+    // router/: which function a request is for
+    {"router", "bad-route", 422, "A route is not valid"},
+    {"router", "method-not-allowed", 405, "The function has no route for this method"},
+    {"router", "unknown-function", 404, "There is no function here"},
+    {"router", "unknown-version", 404, "There is no such version"},
+    // scheduler/: waiting and running
+    {"scheduler", "deadline-exceeded", 504, "The deadline passed"},
+    {"scheduler", "queue-full", 503, "Too many requests are waiting"},
+    {"scheduler", "unavailable", 503, "The function takes no requests now"},
     // store/: the database
     {"store", "busy", 503, "The store is busy"},
     {"store", "constraint", 500, "The store refused the change", guarded},

@@ -73,7 +73,7 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
         ("GET", "/v1/functions/{}/versions"), ("DELETE", "/v1/functions/{}/versions/{}"),
         ("POST", "/v1/functions/{}/rollback"), ("GET", "/v1/functions/{}/traffic"), ("PUT", "/v1/functions/{}/traffic"),
         ("GET", "/v1/functions/{}/aliases"), ("PUT", "/v1/functions/{}/aliases/{}"), ("DELETE", "/v1/functions/{}/aliases/{}"),
-        ("POST", "/v1/functions/{}/invocations"), ("GET", "/v1/functions/{}/logs"), ("GET", "/v1/status"),
+        ("POST", "/v1/functions/{}/invocations"), ("POST", "/v1/functions/{}/evict"), ("GET", "/v1/functions/{}/logs"), ("GET", "/v1/status"),
         ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
     }
     assert {(method, re.sub(r"\{[^}]*\}", "{}", path)) for method, path in documented} == expected
