@@ -15,6 +15,7 @@ const fatal = require('./fatal.js');
 const { load, settle, closePools, unsafeReasons, rememberBaseline, describeFailure } = require('./load.js');
 const { forgetPid, setEnvironment, setArguments } = require('./process-globals.js');
 const { setRoot, cleanStack } = require('./errors.js');
+const lambdaStream = require('./lambda-stream.js');
 const serve = require('./serve.js');
 const { warmUp } = require('./warmup.js');
 const forms = {
@@ -64,7 +65,7 @@ function stop() {
 function startServing(loaded) {
   const serveInvocation = forms[loaded.form].start(loaded.handler, configuration);
   serving = true;
-  serve.start(serveInvocation, { onIdle: logs.flush, onStopped: stop, scope: null });
+  serve.start(serveInvocation, { onIdle: logs.flush, onStopped: stop });
 }
 
 async function loadCode() {
@@ -106,6 +107,7 @@ async function runDirect() {
 async function main() {
   setEnvironment({});
   forkSafety.install();
+  lambdaStream.install();
   logs.install(serve.current);
   fatal.install(report);
   await warmUp(forms);

@@ -90,7 +90,7 @@ function streamOfIterable(iterable) {
 function streamOf(source) {
   if (source instanceof ReadableStream) return source;
   if (typeof source === 'string') return streamOfBytes(encoder.encode(source));
-  if (isUint8Array(source)) return streamOfBytes(source.slice());
+  if (isUint8Array(source)) return streamOfBytes(new Uint8Array(source));  // a copy: streams of bytes detach what they are given
   if (source instanceof Blob) return source.stream();
   if (source.isFeed) return source.stream();
   return streamOfIterable(source);
@@ -176,6 +176,11 @@ class Body {
   blob() {
     return this.#consume((bytes) => new Blob([bytes], { type: mimeType(this.headers) }));
   }
+  textStream() {
+    const stream = this.#usable() ? this.body : null;
+    if (stream === null && this.#source !== null) throw new TypeError(unusable);
+    return (stream ?? streamOf('')).pipeThrough(new TextDecoderStream());
+  }
   formData() {
     const type = this.headers.get('content-type');
     const headers = type === null ? {} : { 'content-type': type };
@@ -244,7 +249,7 @@ function mimeType(headers) {
   }
 }
 
-for (const name of ['body', 'bodyUsed', 'text', 'json', 'arrayBuffer', 'bytes', 'blob', 'formData'])
+for (const name of ['body', 'bodyUsed', 'text', 'json', 'arrayBuffer', 'bytes', 'blob', 'formData', 'textStream'])
   Object.defineProperty(Body.prototype, name, { enumerable: true });
 
 module.exports = {
@@ -254,6 +259,8 @@ module.exports = {
   sourceType: () => sourceType,
   usable,
   hasBody,
+  /** All bytes of a source: a Uint8Array, or a promise of one. */
+  collect,
   /** Mark the body as read and return what it was made of. Throws when it was read before. */
   takeSource,
   /** A source for a copy of the body; the body itself stays readable. */

@@ -1,6 +1,7 @@
 'use strict';
 // The serving end of an instance: turns the addon's callbacks into calls on invocations.
 
+const { AsyncLocalStorage } = require('async_hooks');
 const bridge = require('./bridge.js');
 const { Invocation } = require('./invocation.js');
 
@@ -10,7 +11,7 @@ let running = null;      // the invocation whose handler is being called right n
 let stopping = false;
 let stopped = null;      // what to do when everything is done after onStop
 let idle = null;         // called when the last open invocation is done
-let scope = null;        // an AsyncLocalStorage that carries the invocation's id
+let scope = null;        // an AsyncLocalStorage that carries the invocation's id, once one is needed
 
 function onRequest(id, method, target, head, body, more, info) {
   const invocation = new Invocation(id, method, target, head, body, more, info);
@@ -50,22 +51,28 @@ function onStop() {
   if (open.size === 0) stopped();
 }
 
-/** The id of the invocation that the running code belongs to; 0 when that is not known. */
+/**
+ * The id of the invocation that the running code belongs to; 0 when that is not known. To tell several
+ * apart after an await costs every request something, so that begins when it is first asked for.
+ */
 function current() {
   if (running !== null) return running.id;
+  const known = scope?.getStore();
+  if (known !== undefined) return known;
   if (open.size === 1) return open.keys().next().value;
-  return scope?.getStore() ?? 0;
+  if (open.size > 1) scope ??= new AsyncLocalStorage();
+  return 0;
 }
 
 /**
  * Serve with `serveInvocation` (from a handler form). options: `onIdle()` when no invocation is left,
- * `onStopped()` when none is left after the daemon said stop, `scope` to tell invocations apart.
+ * `onStopped()` when none is left after the daemon said stop.
  */
 function start(serveInvocation, options) {
   handle = serveInvocation;
   idle = options.onIdle;
   stopped = options.onStopped;
-  scope = options.scope ?? null;
+  scope = null;
   bridge.addon.serve({ onRequest, onBody, onAbort, onWritable, onStop });
 }
 

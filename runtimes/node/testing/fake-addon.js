@@ -3,6 +3,7 @@
 // the next role. What the bridge calls is written to stdout as JSON lines; lines on stdin are callbacks.
 
 const fs = require('fs');
+const net = require('net');
 const readline = require('readline');
 
 const { roles, configuration } = JSON.parse(process.env.FAKE_ADDON);
@@ -32,7 +33,7 @@ const addon = {
   unsafe: () => [],
   serve(callbacks) {
     tell('serve');
-    readline.createInterface({ input: fs.createReadStream(null, { fd: 0 }) }).on('line', (line) => {
+    readline.createInterface({ input: new net.Socket({ fd: 0, readable: true }) }).on('line', (line) => {
       const { call, args, window } = JSON.parse(line);
       if (window !== undefined) windows.set(args[0], window);
       callbacks[call](...args.map(decode));

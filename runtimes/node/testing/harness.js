@@ -90,7 +90,9 @@ class Runtime extends EventEmitter {
         if (test(this.events)) continue;
         throw new Error(`the runtime is gone: ${this.stderr}\n${JSON.stringify(this.events.slice(-3))}`);
       }
-      await once(this, 'event');
+      await once(this, 'event', { signal: AbortSignal.timeout(10000) }).catch(() => {
+        throw new Error(`nothing happens: ${this.stderr}\n${JSON.stringify(this.events.slice(-5))}`);
+      });
     }
   }
   event(name) {

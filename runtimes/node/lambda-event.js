@@ -1,0 +1,92 @@
+'use strict';
+// An HTTP request as the event that a Lambda handler expects: API Gateway's payload format 2.0.
+// https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-develop-integrations-lambda.html
+
+const { isUtf8 } = require('buffer');
+const { parse } = require('./fetch-headers.js');
+
+const textTypes = /^(?:text\/|application\/(?:json|javascript|xml|graphql|x-ndjson|x-www-form-urlencoded)\b|[^;]*\+(?:json|xml)\b)/i;
+const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
+
+/** "12/Mar/2020:19:03:58 +0000" */
+function clfTime(date) {
+  const two = (n) => String(n).padStart(2, '0');
+  return `${two(date.getUTCDate())}/${months[date.getUTCMonth()]}/${date.getUTCFullYear()}:` +
+    `${two(date.getUTCHours())}:${two(date.getUTCMinutes())}:${two(date.getUTCSeconds())} +0000`;
+}
+
+/** {headers, cookies}: header names in lower case, repeated ones joined by commas. */
+function headersOf(head) {
+  const list = parse(head);
+  const headers = {};
+  const cookies = [];
+  for (let i = 0; i < list.length; i += 2) {
+    const name = list[i], value = list[i + 1];
+    if (name === 'cookie') cookies.push(...value.split(/; */).filter((cookie) => cookie !== ''));
+    const join = name === 'cookie' ? '; ' : ',';
+    headers[name] = Object.hasOwn(headers, name) ? headers[name] + join + value : value;
+  }
+  return { headers, cookies };
+}
+
+function queryOf(text) {
+  const query = {};
+  for (const [name, value] of new URLSearchParams(text))
+    query[name] = Object.hasOwn(query, name) ? `${query[name]},${value}` : value;
+  return query;
+}
+
+function isText(headers, bytes) {
+  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return false;
+  const type = headers['content-type'];
+  return (type === undefined || textTypes.test(type) || /charset=utf-?8/i.test(type)) && isUtf8(bytes);
+}
+
+/** `bytes`: the whole body, or null. */
+function eventOf(invocation, bytes) {
+  const [rawPath, rawQueryString = ''] = split(invocation.target);
+  const { headers, cookies } = headersOf(invocation.head);
+  const now = new Date();
+  const domainName = headers.host ?? 'localhost';
+  const event = {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath,
+    rawQueryString,
+    headers,
+    requestContext: {
+      accountId: 'anonymous',
+      apiId: 'mayfly',
+      domainName,
+      domainPrefix: domainName.split('.')[0],
+      http: {
+        method: invocation.method,
+        path: rawPath,
+        protocol: 'HTTP/1.1',
+        sourceIp: invocation.remoteAddress,
+        userAgent: headers['user-agent'] ?? '',
+      },
+      requestId: invocation.invocationId,
+      routeKey: '$default',
+      stage: '$default',
+      time: clfTime(now),
+      timeEpoch: now.getTime(),
+    },
+    isBase64Encoded: false,
+  };
+  if (cookies.length > 0) event.cookies = cookies;
+  if (rawQueryString !== '') event.queryStringParameters = queryOf(rawQueryString);
+  if (bytes !== null && bytes.byteLength > 0) {
+    const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    event.isBase64Encoded = !isText(headers, buffer);
+    event.body = buffer.toString(event.isBase64Encoded ? 'base64' : 'utf8');
+  }
+  return event;
+}
+
+function split(target) {
+  const at = target.indexOf('?');
+  return at === -1 ? [target] : [target.slice(0, at), target.slice(at + 1)];
+}
+
+module.exports = { eventOf };
