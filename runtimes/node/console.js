@@ -12,6 +12,7 @@ let level = null;  // of the console method that is being called, when its strea
 class LogStream extends Writable {
   #level;
   #partial = '';
+  #partialOf = 0;  // the invocation that began it
 
   constructor(fd, defaultLevel) {
     super({ decodeStrings: false });
@@ -27,18 +28,20 @@ class LogStream extends Writable {
     const text = this.#partial + (typeof chunk === 'string' ? chunk : chunk.toString());
     const end = text.lastIndexOf('\n');
     this.#partial = end === text.length - 1 ? '' : text.slice(end + 1);
-    if (end !== -1) this.#log(text.slice(0, end));
+    const invocation = currentInvocation();
+    if (end !== -1) this.#log(text.slice(0, end), invocation);
+    this.#partialOf = invocation;
     if (this.#partial.length > maxPartial) this.flush();
     callback();
   }
-  #log(text) {
-    bridge.addon.log(level ?? this.#level, text, currentInvocation());
+  #log(text, invocation) {
+    bridge.addon.log(level ?? this.#level, text, invocation);
   }
   flush() {
     if (this.#partial === '') return;
     const text = this.#partial;
     this.#partial = '';
-    this.#log(text);
+    this.#log(text, this.#partialOf);
   }
   // process.stdout and process.stderr cannot be closed.
   _destroy(error, callback) { callback(error); }

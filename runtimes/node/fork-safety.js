@@ -5,6 +5,8 @@
 const crypto = require('crypto');
 const Module = require('module');
 
+const { randomUUID, randomInt, randomFillSync, randomFill, randomBytes } = crypto;
+
 let frozen = true;  // this process may be forked
 
 // --- Math.random: xoshiro128**, two draws for the 53 bits of a double
@@ -14,7 +16,7 @@ let seeded = false;
 let a = 0, b = 0, c = 0, d = 0;
 
 function seed() {
-  do crypto.randomFillSync(seeds); while ((seeds[0] | seeds[1] | seeds[2] | seeds[3]) === 0);
+  do randomFillSync(seeds); while ((seeds[0] | seeds[1] | seeds[2] | seeds[3]) === 0);
   [a, b, c, d] = new Int32Array(seeds.buffer);
   seeded = true;
 }
@@ -38,8 +40,6 @@ function random() {
 }
 
 // --- crypto: what fills a cache on first use does not while the process may be forked
-
-const { randomUUID, randomInt, randomFillSync, randomFill, randomBytes } = crypto;
 
 function uuidUncached(options) {
   return frozen ? randomUUID({ ...options, disableEntropyCache: true }) : randomUUID(options);

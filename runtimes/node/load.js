@@ -8,11 +8,14 @@ const Module = require('module');
 const { pathToFileURL } = require('url');
 const { findHandler, MissingExport } = require('./handler.js');
 const { cleanStack, placeOf } = require('./errors.js');
+const { revealPlace } = require('./syntax-place.js');
 
 const settleTime = 2000;  // ms that init may go on after the module has been evaluated
 
 // Kinds of what keeps an event loop alive (process.getActiveResourcesInfo) that a fork cannot share.
 const unsharable = {
+  MessagePort: 'init left a message port open',
+  MESSAGEPORT: 'init left a message port open',
   TCPServerWrap: 'init left a server listening',
   TCPSocketWrap: 'init left a TCP socket open',
   TLSWrap: 'init left a TLS connection open',
@@ -25,10 +28,6 @@ const unsharable = {
   UDPWrap: 'init left a UDP socket open',
   ProcessWrap: 'init left a child process running',
   PROCESSWRAP: 'init left a child process running',
-  Worker: 'init left a worker thread running',
-  WORKER: 'init left a worker thread running',
-  MessagePort: 'init left a message port open',
-  MESSAGEPORT: 'init left a message port open',
   FSEventWrap: 'init left a file watcher running',
   FSEVENTWRAP: 'init left a file watcher running',
   StatWatcher: 'init left a file watcher running',
@@ -39,10 +38,15 @@ const harmless = new Set(['Timeout', 'Immediate', 'SignalWrap', 'SIGNALWRAP', 'T
   'FileHandle', 'ELDHISTOGRAM']);
 
 let baseline = [];
+const workers = new Set();  // threads are not among the resources
 
 /** What the runtime itself keeps; call before any user code. */
 function rememberBaseline() {
   baseline = process.getActiveResourcesInfo();
+  process.on('worker', (worker) => {
+    workers.add(worker);
+    worker.on('exit', () => workers.delete(worker));
+  });
 }
 
 function activeResources() {
@@ -98,6 +102,7 @@ function loadedBuiltin(name) {
 function unsafeReasons() {
   const kinds = activeResources();
   const reasons = kinds.filter((kind) => kind in unsharable).map((kind) => unsharable[kind]);
+  if (workers.size > 0) reasons.push('init left a worker thread running');
   return [...new Set(reasons)];
 }
 
@@ -117,6 +122,7 @@ async function load(configuration) {
 
 /** {kind, message, stack, file?, line?} of what load() rejected with. */
 function describeFailure(error, configuration) {
+  if (error instanceof SyntaxError && placeOf(error).file === undefined) revealPlace(error);
   const report = { kind: 'init', message: messageOf(error), stack: cleanStack(error), ...placeOf(error) };
   if (error instanceof MissingExport) return { ...report, kind: 'export', stack: '', file: configuration.entry, line: undefined };
   if (error instanceof SyntaxError) {
