@@ -68,8 +68,10 @@ class Development {
       report(answer.error());
       return;
     }
-    if (!logs_.contains(name))
-      logs_.emplace(name, std::make_unique<LogFollower>(client_, name, several ? name : "", context_.out));
+    // Anew after the daemon was started again, or the function deleted meanwhile.
+    auto& log = logs_[name];
+    if (!log || log->ended())
+      log = std::make_unique<LogFollower>(client_, name, several ? name : "", context_.out);
     if (answer->value("unchanged", false) && seen_[name] == answer->value("version", 0)) return;
     seen_[name] = answer->value("version", 0);
     auto& out = context_.out;

@@ -18,6 +18,7 @@ LogFollower::LogFollower(const DaemonClient& client, const std::string& function
         };
         // That the daemon ended is seen, and said, by who deploys to it.
         static_cast<void>(client.lines(target, print, connection_));
+        ended_ = true;
       });
 }
 

@@ -1,6 +1,7 @@
 // The log of a function, printed as it is written, by a thread of its own.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -19,8 +20,12 @@ class LogFollower {
   LogFollower(const LogFollower&) = delete;
   LogFollower& operator=(const LogFollower&) = delete;
 
+  /// Nothing more will come: the daemon ended it.
+  [[nodiscard]] bool ended() const { return ended_; }
+
  private:
   HttpClient connection_;
+  std::atomic<bool> ended_ = false;
   std::thread thread_;
 };
 

@@ -21,12 +21,24 @@ struct ServeArguments {
   std::optional<std::string> node;
   std::optional<std::string> esbuild;
   std::optional<std::string> drain;
+  std::optional<std::string> max_connections;
+  std::optional<std::string> max_header;
+  std::optional<std::string> header_timeout;
   std::optional<std::string> log_level;
 
   [[nodiscard]] std::vector<std::pair<std::string_view, std::optional<std::string>*>> by_key() {
-    return {{"data", &data},       {"listen", &listen}, {"admin", &admin},
-            {"threads", &threads}, {"memory", &memory}, {"node", &node},
-            {"esbuild", &esbuild}, {"drain", &drain},   {"log-level", &log_level}};
+    return {{"data", &data},
+            {"listen", &listen},
+            {"admin", &admin},
+            {"threads", &threads},
+            {"memory", &memory},
+            {"node", &node},
+            {"esbuild", &esbuild},
+            {"drain", &drain},
+            {"max-connections", &max_connections},
+            {"max-header", &max_header},
+            {"header-timeout", &header_timeout},
+            {"log-level", &log_level}};
   }
 };
 
@@ -70,23 +82,47 @@ Result<void> check_address(const std::string& option, const std::string& text) {
   return {};
 }
 
-Result<void> take_numbers(const ServeArguments& arguments, ServeOptions& options) {
-  if (arguments.threads) {
-    const auto threads = parse_integer(*arguments.threads);
-    if (!threads || *threads < 0 || *threads > 1024)
-      return bad("threads", *arguments.threads, "must be 0 to 1024");
-    options.threads = static_cast<unsigned>(*threads);
-  }
-  if (arguments.memory) {
-    const auto memory = parse_size(*arguments.memory);
-    if (!memory) return bad("memory", *arguments.memory, "must be a size, for example 2GiB");
-    options.memory = *memory;
-  }
-  if (arguments.drain) {
-    const auto drain = parse_duration(*arguments.drain);
-    if (!drain) return bad("drain", *arguments.drain, "must be a duration, for example 30s");
-    options.drain = *drain;
-  }
+/// A whole number of 0…max, if the option was given.
+template <class T>
+Result<void> take_number(const char* option, const std::optional<std::string>& text, std::int64_t max,
+                         T& target) {
+  if (!text) return {};
+  const auto number = parse_integer(*text);
+  if (!number || *number < 0 || *number > max)
+    return bad(option, *text, "must be 0 to " + std::to_string(max));
+  target = static_cast<T>(*number);
+  return {};
+}
+
+template <class T>
+Result<void> take_size(const char* option, const std::optional<std::string>& text, std::uint64_t max,
+                       T& target) {
+  if (!text) return {};
+  const auto size = parse_size(*text);
+  if (!size || *size > max)
+    return bad(option, *text, "must be a size of at most " + format_size(max) + ", for example 64KiB");
+  target = static_cast<T>(*size);
+  return {};
+}
+
+Result<void> take_duration(const char* option, const std::optional<std::string>& text,
+                           std::chrono::milliseconds& target) {
+  if (!text) return {};
+  const auto duration = parse_duration(*text);
+  if (!duration) return bad(option, *text, "must be a duration, for example 30s");
+  target = *duration;
+  return {};
+}
+
+Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& options) {
+  for (auto& taken :
+       {take_number("threads", arguments.threads, 1024, options.threads),
+        take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
+        take_size("memory", arguments.memory, 1ULL << 50U, options.memory),
+        take_size("max-header", arguments.max_header, 1ULL << 20U, options.max_header),
+        take_duration("drain", arguments.drain, options.drain),
+        take_duration("header-timeout", arguments.header_timeout, options.header_timeout)})
+    if (!taken) return taken;
   return {};
 }
 
@@ -108,7 +144,7 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   static constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
   if (std::ranges::find(kLevels, options.log_level) == kLevels.end())
     return bad("log-level", options.log_level, "must be debug, info, warn or error");
-  auto taken = take_numbers(arguments, options);
+  auto taken = take_quantities(arguments, options);
   if (!taken) return propagate(taken);
   return options;
 }
@@ -141,6 +177,10 @@ Verb serve_verb(const ServeFunction& serve) {
                     {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
                      ValueKind::path},
                     {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},
+                    {"--max-connections", "N", "Connections to the data plane at once (10000)",
+                     &a->max_connections},
+                    {"--max-header", "SIZE", "Of a request's header (32KiB)", &a->max_header},
+                    {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},
                     {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
                     {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
       .run = [a, serve](Context&) -> Result<int> {

@@ -220,6 +220,9 @@ TEST_F(Verbs, ServeTakesTheCommandLineBeforeTheFile) {
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--listen", "80"},
                                                 {"--threads", "-1"},
                                                 {"--memory", "much"},
+                                                {"--max-header", "2MiB"},
+                                                {"--header-timeout", "soon"},
+                                                {"--max-connections", "x"},
                                                 {"--log-level", "loud"},
                                                 {"--config", path("none.toml")}}) {
     std::vector<std::string> words{"serve"};
