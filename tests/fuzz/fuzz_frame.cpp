@@ -11,7 +11,6 @@
 
 namespace {
 
-using mayfly::wire::Frame;
 using mayfly::wire::FrameDecoder;
 using mayfly::wire::FrameType;
 
