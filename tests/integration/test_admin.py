@@ -71,7 +71,7 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
     expected = {
         ("PUT", "/v1/functions/{}"), ("GET", "/v1/functions"), ("GET", "/v1/functions/{}"), ("DELETE", "/v1/functions/{}"),
         ("GET", "/v1/functions/{}/versions"), ("DELETE", "/v1/functions/{}/versions/{}"),
-        ("POST", "/v1/functions/{}/rollback"), ("GET", "/v1/functions/{}/traffic"), ("PUT", "/v1/functions/{}/traffic"),
+        ("POST", "/v1/functions/{}/evict"), ("POST", "/v1/functions/{}/rollback"), ("GET", "/v1/functions/{}/traffic"), ("PUT", "/v1/functions/{}/traffic"),
         ("GET", "/v1/functions/{}/aliases"), ("PUT", "/v1/functions/{}/aliases/{}"), ("DELETE", "/v1/functions/{}/aliases/{}"),
         ("POST", "/v1/functions/{}/invocations"), ("POST", "/v1/functions/{}/evict"), ("GET", "/v1/functions/{}/logs"), ("GET", "/v1/status"),
         ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),

@@ -189,8 +189,7 @@ def test_a_traceparent_is_started_where_there_is_none(echo, given):
 
 def test_unknown_functions_are_problems(echo):
     answer = echo.request("/nobody/x")
-    assert answer.status == 404
-    assert answer.problem.startswith("urn:mayfly:")
+    assert (answer.status, answer.problem) == (404, "urn:mayfly:router:unknown-function")
     assert answer.json["invocation"] == answer.header("mayfly-invocation")
 
 

@@ -4,6 +4,8 @@ import asyncio
 import threading
 import time
 
+import pytest
+
 from support.load import Load
 from support.processes import eventually
 
@@ -16,12 +18,22 @@ def live(daemon, name: str) -> dict:
 
 
 def test_scale_to_zero_and_back(start_daemon):
-    daemon = start_daemon("--idle", "500ms")
+    # No memory for what is idle: it goes at once.
+    daemon = start_daemon("--memory", "1MiB")
     daemon.deploy("sleeper", "export default { fetch: () => new Response('awake') };")
-    assert daemon.request("/sleeper").text == "awake"
-    assert live(daemon, "sleeper")["instances"] >= 1
-    eventually(lambda: live(daemon, "sleeper")["instances"] == 0, 30, "the instances to go")
-    assert daemon.request("/sleeper").text == "awake"
+    for _ in range(3):
+        assert daemon.request("/sleeper").text == "awake"
+        eventually(lambda: live(daemon, "sleeper")["instances"] == 0, 30, "the instances to go")
+
+
+@pytest.mark.parametrize("what", ["instances", "template"])
+def test_what_was_evicted_comes_back(daemon, what):
+    name = f"evicted-{what}"
+    daemon.deploy(name, "export default { fetch: () => new Response('awake') };")
+    assert daemon.request(f"/{name}").text == "awake"
+    assert daemon.admin(f"/v1/functions/{name}/evict?what={what}", "POST").status == 204
+    eventually(lambda: live(daemon, name)["instances"] == 0, what="the instances to go")
+    assert daemon.request(f"/{name}").text == "awake"
 
 
 def test_min_instances_are_there_before_anybody_asks(daemon):

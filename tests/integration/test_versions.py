@@ -121,7 +121,7 @@ def test_a_deleted_function_is_gone_and_its_numbers_are_not_used_again(daemon, t
     three("gone")
     daemon.cli("delete", "gone", "--yes")
     answer = daemon.request("/gone")
-    assert (answer.status, answer.problem.split(":")[0]) == (404, "urn")
+    assert (answer.status, answer.problem) == (404, "urn:mayfly:router:unknown-function")
     assert daemon.admin("/v1/functions/gone").status == 404
     assert "gone" not in [function["name"] for function in daemon.admin("/v1/functions").json["functions"]]
     assert daemon.deploy("gone", source("back"))["version"] == 4
