@@ -37,8 +37,8 @@ class Session {
   boost::asio::awaitable<Result<void>> read_to_memory(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_file(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Response> handle(HeaderParser& parser, Exchange& exchange);
-  boost::asio::awaitable<bool> write(Response response, bool head_only, bool keep_alive);
-  boost::asio::awaitable<void> write_stream(Response response);
+  boost::asio::awaitable<bool> write(Response& response, bool head_only, bool keep_alive);
+  boost::asio::awaitable<void> write_stream(Response& response);
   boost::asio::awaitable<void> close();
 
   boost::beast::tcp_stream stream_;
