@@ -243,6 +243,17 @@ TEST_F(DeployTest, AFullDiskAtTheCommitChangesNothing) {
   registry_.reset();
 }
 
+TEST_F(DeployTest, ADiskThatCannotSyncRefusesTheDeploy) {
+  ASSERT_TRUE(deploy(source("export default 1")));
+  registry_->sources().replace_sync(
+      [](const std::string&) -> Result<void> { return fail_errno("sync", EIO); });
+  const auto refused = deploy(source("export default 2"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, std::errc::io_error);
+  EXPECT_EQ(registry_->find("hello")->versions.size(), 1U);
+  expect_nothing_left(1);
+}
+
 TEST_F(DeployTest, APlatformThatThrowsLeavesNothingHalfDone) {
   platform_.on_prepare = [](const Version&) -> Result<void> { throw std::runtime_error("bug"); };
   begin(source("export default 1"));

@@ -114,6 +114,7 @@ struct SourceStore::State {
   fs::path sources;
   fs::path staging;
   std::mutex mutex;
+  std::function<Result<void>(const std::string&)> sync;  ///< under the mutex; set by tests alone
   std::map<std::string, int> pins;  ///< under the mutex, as are the appearance and removal of contents
 };
 
@@ -197,7 +198,15 @@ Result<SourceStore::Pin> SourceStore::take(const fs::path& folder) const {
   return Pin(state_, std::move(*digest));
 }
 
+void SourceStore::replace_sync(std::function<Result<void>(const std::string&)> sync) const {
+  const std::lock_guard lock(state_->mutex);
+  state_->sync = std::move(sync);
+}
+
 Result<void> SourceStore::sync(const std::string& digest) const {
+  std::unique_lock lock(state_->mutex);
+  if (const auto replaced = state_->sync) return replaced(digest);
+  lock.unlock();
   const auto folder = path(digest);
   auto entries = entries_of(folder);
   if (!entries) return propagate(entries);
