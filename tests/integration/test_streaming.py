@@ -59,6 +59,13 @@ const routes = {
     await sleep(5000, undefined, { signal: request.signal });
     return new Response("late");
   },
+  // Promises ten bytes and gives more or less.
+  lies: (request) => {
+    const size = Number(new URL(request.url).searchParams.get("size"));
+    return new Response(new ReadableStream({
+      start(controller) { controller.enqueue(encoder.encode("z".repeat(size))); controller.close(); },
+    }), { headers: { "content-length": "10" } });
+  },
   seen: () => Response.json(seen),
 };
 export default { fetch: (request) => routes[new URL(request.url).pathname.slice(1)](request) };
@@ -193,3 +200,18 @@ def test_a_client_that_leaves_in_the_middle_of_its_body(stream):
         wire.send("POST /stream/count HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\nabc")
         time.sleep(0.1)
     assert stream.request("/stream/refuse").status == 403
+
+
+@pytest.mark.parametrize("size", [5, 10, 30])
+def test_an_answer_that_lies_about_its_length_harms_nobody(stream, size):
+    """More bytes than were promised must not be read as the next answer; fewer must not hang the client."""
+    with stream.wire() as wire:
+        wire.get(f"/stream/lies?size={size}")
+        wire.get("/stream/refuse")
+        head = wire.head()
+        if head.status == 200 and head.header("content-length") == "10":
+            got = wire.rest()
+            assert got[: min(size, 10)] == b"z" * min(size, 10)
+            assert got[min(size, 10) :] == b"" or got[10:].startswith(b"HTTP/1.1 403"), got[:100]
+        else:
+            assert head.status in (200, 500, 502)
