@@ -15,6 +15,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
     $<$<COMPILE_LANGUAGE:CXX>:-fcoroutines -Wno-maybe-uninitialized -Wno-mismatched-new-delete
     -Wno-array-bounds -Wno-stringop-overflow -Wno-stringop-overread -Wno-restrict>)
 endif()
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  # libstdc++ 12 itself uses what C++23 calls deprecated (std::stable_sort: get_temporary_buffer).
+  target_compile_options(mayfly_options INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Wno-deprecated-declarations>)
+endif()
 target_compile_definitions(mayfly_options INTERFACE BOOST_ASIO_NO_DEPRECATED)
 if(MAYFLY_SANITIZE)
   target_compile_options(mayfly_options INTERFACE -fsanitize=${MAYFLY_SANITIZE} -fno-sanitize-recover=all)
