@@ -28,13 +28,15 @@ double Ours::next() const {
 
 void Ours::act(double now, Fleet& fleet) {
   if (next() > now && policy_.bytes_held() <= budget_) return;
-  for (const auto& action : policy_.decide(time(now))) {
-    const auto function = static_cast<std::uint32_t>(action.key);
-    if (action.kind == pool::KeepAlive::Action::Kind::evict)
-      fleet.evict(function);
-    else
-      fleet.prewarm(function);
-  }
+  // A start ahead may need room: again, until there is nothing left to do.
+  for (auto actions = policy_.decide(time(now)); !actions.empty(); actions = policy_.decide(time(now)))
+    for (const auto& action : actions) {
+      const auto function = static_cast<std::uint32_t>(action.key);
+      if (action.kind == pool::KeepAlive::Action::Kind::evict)
+        fleet.evict(function);
+      else
+        fleet.prewarm(function);
+    }
 }
 
 void FixedTime::started(std::uint32_t function, double now) { returned(function, now); }

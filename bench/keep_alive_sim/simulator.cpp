@@ -68,7 +68,7 @@ class Simulation final : public Fleet {
   void prewarm(std::uint32_t function) override {
     ++outcome_.prewarmed;
     instances_[function].idle.push_front(instances_[function].make());
-    hold(function);
+    held_ += gib(function);
     policy_.started(function, now_);
   }
 
@@ -77,12 +77,9 @@ class Simulation final : public Fleet {
     return static_cast<double>(functions_[function].bytes) / kGiB;
   }
 
-  void hold(std::uint32_t function) {
-    held_ += gib(function);
-    outcome_.peak_gib = std::max(outcome_.peak_gib, held_);
-  }
-
+  /// What was held only within an instant (started, then room was made) does not count.
   void move_clock(double to) {
+    if (to > now_) outcome_.peak_gib = std::max(outcome_.peak_gib, held_);
     outcome_.average_gib += held_ * (to - now_);
     outcome_.busy_gib += busy_ * (to - now_);
     now_ = to;
@@ -118,7 +115,7 @@ class Simulation final : public Fleet {
     if (all.idle.empty()) {
       ++outcome_.cold;
       all.idle.push_back(all.make());
-      hold(function);
+      held_ += gib(function);
       policy_.started(function, now_);
     }
     const auto number = all.idle.back();

@@ -8,6 +8,7 @@ namespace mayfly::pool {
 namespace {
 
 constexpr double kGiB = 1ULL << 30;
+constexpr std::uint64_t kPlanEvery = 16;
 
 double seconds_between(MonotonicTime from, MonotonicTime to) {
   return std::chrono::duration<double>(to - from).count();
@@ -42,7 +43,8 @@ struct KeepAlive::Level {
 struct KeepAlive::Habit {
   LifeTable idle_times;
   KeepPlan plan;
-  bool stale = true;
+  std::uint64_t lessons = 0;      ///< idle times that ended
+  std::uint64_t next_lesson = 0;  ///< the plan is made anew when there are so many
 };
 
 struct KeepAlive::Group {
@@ -97,7 +99,7 @@ void KeepAlive::measured(Key key, std::uint64_t bytes) {
   held_ += entries * bytes - entries * g.kind.bytes;
   g.kind.bytes = bytes;
   for (auto& habit : g.habits)
-    if (habit) habit->stale = true;
+    if (habit) habit->next_lesson = 0;
 }
 
 // ---- events -------------------------------------------------------------------------------------------
@@ -175,7 +177,7 @@ void KeepAlive::idle_time_ended(Group& g, std::uint32_t number, MonotonicTime no
   count_reached(g, number, bin, now);
   Habit& own = habit(g, number);
   for (LifeTable* table : {&own.idle_times, &g.idle_times, &everyone_}) table->ended(bin);
-  own.stale = true;
+  ++own.lessons;
 }
 
 // ---- plans --------------------------------------------------------------------------------------------
@@ -189,7 +191,7 @@ KeepAlive::Habit& KeepAlive::habit(Group& g, std::uint32_t number) {
 
 const KeepPlan& KeepAlive::plan(Group& g, std::uint32_t number) {
   Habit& own = habit(g, number);
-  if (own.stale) {
+  if (own.lessons >= own.next_lesson) {
     Hazard of_everyone, of_group, of_level;
     everyone_.hazard(hazard_of_the_unknown(), of_everyone);
     g.idle_times.hazard(of_everyone, of_group);
@@ -197,7 +199,7 @@ const KeepPlan& KeepAlive::plan(Group& g, std::uint32_t number) {
     const double gib = static_cast<double>(g.kind.bytes) / kGiB;
     make_plan(of_level, options_.price_ms_per_gib_second * gib / g.kind.start_ms, options_.prewarm_cost,
               own.plan);
-    own.stale = false;
+    own.next_lesson = own.lessons + 1 + own.lessons / kPlanEvery;  // the hundredth idle time changes little
   }
   return own.plan;
 }

@@ -33,7 +33,7 @@ struct KeepAliveOptions {
   /// 0: keep everything until the budget is reached.
   double price_ms_per_gib_second = 0.25;
   /// A start ahead of demand costs this share of the start it avoids. 1 or more: never start ahead.
-  double prewarm_cost = 0.1;
+  double prewarm_cost = 0.2;
 };
 
 /// What the policy must know of a group of interchangeable entries: the template of one version (at most one

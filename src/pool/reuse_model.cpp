@@ -9,6 +9,10 @@ namespace {
 constexpr double kWeek = 7 * 86400.0;
 constexpr auto kHalfLife = std::chrono::hours(48);
 constexpr auto kFadeStep = std::chrono::hours(1);
+/// How much the prior weighs: as so many idle times that ended in an octave, or that reached a bin.
+constexpr double kOctaveTrust = 1;
+constexpr double kBinTrust = 4;
+constexpr double kSurest = 0.999;  ///< no hazard is certainty: a later bin can always be reached
 
 std::array<double, IdleBins::count + 1> make_edges() {
   std::array<double, IdleBins::count + 1> edges{};
@@ -20,6 +24,9 @@ std::array<double, IdleBins::count + 1> make_edges() {
 }
 
 const auto kEdges = make_edges();
+
+/// Bins whose beginnings lie between the same two powers of two seconds.
+int octave_of(std::size_t bin) { return bin == 0 ? -1 : std::ilogb(kEdges[bin]); }
 
 }  // namespace
 
@@ -66,8 +73,19 @@ void LifeTable::fade(MonotonicTime now) {
 }
 
 void LifeTable::hazard(const Hazard& prior, Hazard& out) const {
-  for (std::size_t i = 0; i < IdleBins::count; ++i)
-    out[i] = std::clamp((ended_[i] + prior[i]) / (std::max(at_risk_[i], ended_[i]) + 1), 0.0F, 1.0F);
+  for (std::size_t begin = 0; begin < IdleBins::count;) {
+    double ended = kOctaveTrust, expected = kOctaveTrust;
+    std::size_t end = begin;
+    for (; end < IdleBins::count && octave_of(end) == octave_of(begin); ++end) {
+      ended += ended_[end];
+      expected += reached_or_ended(end) * prior[end];
+    }
+    for (; begin < end; ++begin) {
+      const double leaning = std::min(prior[begin] * ended / expected, kSurest);
+      const double hazard = (ended_[begin] + kBinTrust * leaning) / (reached_or_ended(begin) + kBinTrust);
+      out[begin] = static_cast<float>(std::clamp(hazard, 0.0, kSurest));
+    }
+  }
 }
 
 namespace {

@@ -38,10 +38,16 @@ class LifeTable {
   void ended(std::size_t bin);
   /// Fade by the time since the last call. Cheap when called often.
   void fade(MonotonicTime now);
-  /// The hazard seen here, leaning on `prior` as if that were one more idle time observed.
+  /// The hazard seen here, leaning on `prior`: first its level in each octave is corrected (a few idle times
+  /// say much about "minutes or hours"), then its shape bin by bin (which minute: that takes more of them).
   void hazard(const Hazard& prior, Hazard& out) const;
 
  private:
+  /// Spreading what ended over neighbours may leave a bin with more ends than arrivals.
+  [[nodiscard]] double reached_or_ended(std::size_t bin) const {
+    return at_risk_[bin] > ended_[bin] ? at_risk_[bin] : ended_[bin];
+  }
+
   std::array<float, IdleBins::count> at_risk_{};
   std::array<float, IdleBins::count> ended_{};
   MonotonicTime faded_{};
