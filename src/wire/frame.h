@@ -43,6 +43,12 @@ enum class FrameType : std::uint8_t {
   pong = 12,
 };
 
+/// A stream's number is a slot (low bits) and a generation (the rest, never 0), so that both ends find it
+/// by index and a late frame of an ended stream meets nobody.
+inline constexpr std::uint32_t kSlotBits = 10;
+inline constexpr std::uint32_t kMaxStreams = 1U << kSlotBits;
+[[nodiscard]] constexpr std::uint32_t slot_of(std::uint32_t stream) { return stream & (kMaxStreams - 1); }
+
 /// Flags of a frame.
 inline constexpr std::uint8_t kEnd = 1;    ///< the body ends with this frame
 inline constexpr std::uint8_t kDone = 2;   ///< (response) the slot is free after this frame

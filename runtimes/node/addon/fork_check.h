@@ -1,0 +1,24 @@
+// Whether a process is safe to fork: no thread but those that the runtime itself keeps idle, no socket,
+// no file opened for writing.
+#pragma once
+
+#include <set>
+#include <string>
+#include <vector>
+
+namespace mayfly::node {
+
+class ForkCheck {
+ public:
+  /// What the runtime process had before any user code. Later calls add nothing.
+  void remember_baseline();
+  /// Why not to fork now, in words for people; empty when nothing stands against it.
+  [[nodiscard]] std::vector<std::string> reasons() const;
+
+ private:
+  std::set<int> fds_;
+  std::set<void*> thread_routines_;
+  bool remembered_ = false;
+};
+
+}  // namespace mayfly::node

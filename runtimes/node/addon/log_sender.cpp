@@ -1,0 +1,50 @@
+#include "log_sender.h"
+
+#include <sys/socket.h>
+
+#include <cerrno>
+
+namespace mayfly::node {
+
+bool LogSender::send(std::string_view packet) {
+  for (;;) {
+    if (::send(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
+    if (errno != EINTR) return errno != EAGAIN && errno != ENOBUFS;  // a broken socket takes everything
+  }
+}
+
+void LogSender::log(wire::LogRecord record) {
+  flush();
+  record.dropped = dropped_;
+  scratch_.clear();
+  wire::append_log_record(scratch_, record);
+  if (waiting_.empty() && send(scratch_)) {
+    dropped_ = 0;
+  } else if (waiting_.size() + scratch_.size() <= kMaxWaiting) {
+    waiting_ += scratch_;
+    dropped_ = 0;
+  } else {
+    ++dropped_;
+  }
+}
+
+void LogSender::flush() {
+  std::string_view rest = waiting_;
+  while (!rest.empty()) {
+    // As many whole records as one packet holds.
+    std::string_view after = rest;
+    wire::LogRecord record;
+    std::size_t packet = 0;
+    while (wire::take_log_record(after, record) && rest.size() - after.size() <= wire::kMaxLogPacket)
+      packet = rest.size() - after.size();
+    if (packet == 0) {  // cannot be: only whole records are appended
+      rest = {};
+      break;
+    }
+    if (!send(rest.substr(0, packet))) break;
+    rest.remove_prefix(packet);
+  }
+  if (rest.size() != waiting_.size()) waiting_.erase(0, waiting_.size() - rest.size());
+}
+
+}  // namespace mayfly::node
