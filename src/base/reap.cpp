@@ -16,4 +16,11 @@ std::optional<Reaped> reap_any_child() {
   }
 }
 
+std::optional<int> wait_for_exit(int pidfd) {
+  siginfo_t info{};
+  while (::waitid(static_cast<idtype_t>(P_PIDFD), static_cast<id_t>(pidfd), &info, WEXITED) != 0)
+    if (errno != EINTR) return std::nullopt;
+  return info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
+}
+
 }  // namespace mayfly

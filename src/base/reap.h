@@ -16,4 +16,8 @@ struct Reaped {
 /// The next child that has ended, or nothing if none has. Never waits.
 [[nodiscard]] std::optional<Reaped> reap_any_child();
 
+/// Waits until the child behind a pidfd has ended (it must be about to: killed already) and reaps it;
+/// its wait status as wait(2) gives it, or nothing if it is no child of the caller.
+[[nodiscard]] std::optional<int> wait_for_exit(int pidfd);
+
 }  // namespace mayfly

@@ -1,0 +1,86 @@
+#include "template/fork_client.h"
+
+#include <boost/asio/post.hpp>
+#include <utility>
+
+namespace mayfly::tmpl {
+
+ForkClient::ForkClient(const boost::asio::any_io_executor& executor, Fd control, Handlers handlers)
+    : socket_(executor, control.release()), handlers_(std::move(handlers)) {}
+
+void ForkClient::start() { wait(); }
+
+void ForkClient::wait() {
+  socket_.async_wait(boost::asio::posix::stream_descriptor::wait_read,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       if (!error) self->receive();
+                     });
+}
+
+void ForkClient::receive() {
+  while (!closed_) {
+    auto message = wire::receive_control(socket_.native_handle());
+    if (!message) {
+      const auto closed = std::exchange(handlers_.closed, {});
+      close();
+      if (closed) closed();
+      return;
+    }
+    if (!*message) break;
+    handle(**message);
+  }
+  if (!closed_) wait();
+}
+
+void ForkClient::handle(wire::ControlMessage& message) {
+  using wire::ControlType;
+  if (message.type == ControlType::ready) {
+    if (handlers_.ready) handlers_.ready(std::move(message.payload));
+    return;
+  }
+  if (message.type == ControlType::failed) {
+    if (handlers_.failed) handlers_.failed(std::move(message.payload));
+    return;
+  }
+  const auto found = children_.find(message.token);
+  if (found == children_.end()) return;
+  if (message.type == ControlType::forked) {
+    // The handler may ask for another fork, which changes the map: take what is needed out of it first.
+    const auto forked = std::exchange(found->second.forked, {});
+    if (forked) forked(message.fds.empty() ? Fd() : std::move(message.fds.front()));
+  } else if (message.type == ControlType::fork_failed) {
+    const auto child = std::move(found->second);
+    children_.erase(found);
+    if (child.forked) child.forked(fail_errno("fork an instance", static_cast<int>(message.value)));
+  } else if (message.type == ControlType::exited) {
+    const auto child = std::move(found->second);
+    children_.erase(found);
+    if (child.exited) child.exited(static_cast<int>(message.value));
+  }
+}
+
+void ForkClient::fork(std::string_view payload, int channel, int log, ChildHandlers child) {
+  const auto token = next_token_++;
+  Result<void> sent = closed_
+                          ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
+                          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, 0,
+                                               payload, {channel, log});
+  if (!sent) {
+    if (child.forked) child.forked(propagate(sent));
+    return;
+  }
+  children_.emplace(token, std::move(child));
+}
+
+void ForkClient::close() {
+  if (std::exchange(closed_, true)) return;
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  // Handlers may hold what holds this object: let them go, but not from inside one of them.
+  boost::asio::post(socket_.get_executor(), [self = shared_from_this()] {
+    self->handlers_ = {};
+    self->children_.clear();
+  });
+}
+
+}  // namespace mayfly::tmpl

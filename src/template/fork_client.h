@@ -1,0 +1,55 @@
+// The daemon's end of a fork server's control socket.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "base/fd.h"
+#include "wire/control.h"
+
+namespace mayfly::tmpl {
+
+/// What the daemon learns of one forked child. Either may be empty.
+struct ChildHandlers {
+  std::function<void(Result<Fd> pidfd)> forked;  ///< once; an error: there is no child
+  std::function<void(int wait_status)> exited;   ///< once, after `forked` gave no error
+};
+
+/// Asks a fork server for children and hears of their ends. Lives on one executor; hold it by
+/// shared_ptr. When the fork server dies, children that were not reported yet are lost without a word:
+/// `closed` tells.
+class ForkClient : public std::enable_shared_from_this<ForkClient> {
+ public:
+  struct Handlers {
+    std::function<void(std::string json)> ready;   ///< a template has loaded its code
+    std::function<void(std::string json)> failed;  ///< a template cannot load its code
+    std::function<void()> closed;                  ///< the fork server is gone; called once, last
+  };
+
+  ForkClient(const boost::asio::any_io_executor& executor, Fd control, Handlers handlers);
+  /// Begin to listen. Handlers may be called from then on until close().
+  void start();
+  /// Ask for a child that is born with `payload` and the two descriptors, which stay the caller's.
+  void fork(std::string_view payload, int channel, int log, ChildHandlers child);
+  /// Let the fork server go: it ends. No handler is called any more.
+  void close();
+
+ private:
+  void wait();
+  void receive();
+  void handle(wire::ControlMessage& message);
+
+  boost::asio::posix::stream_descriptor socket_;
+  Handlers handlers_;
+  std::uint64_t next_token_ = 1;
+  std::unordered_map<std::uint64_t, ChildHandlers> children_;
+  bool closed_ = false;
+};
+
+}  // namespace mayfly::tmpl

@@ -1,0 +1,165 @@
+#include "template/runtime_process.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <csignal>
+
+#include "base/reap.h"
+#include "sandbox/launch.h"
+
+namespace mayfly::tmpl {
+namespace asio = boost::asio;
+namespace {
+
+constexpr milliseconds kFirstBackoff{50};
+constexpr milliseconds kLongestBackoff{5'000};
+constexpr auto kForkPatience = std::chrono::seconds(5);
+constexpr std::size_t kKeptOutput = 4096;
+
+/// Handlers that do their work on another executor.
+ChildHandlers on_executor(const asio::any_io_executor& executor, ChildHandlers handlers) {
+  auto shared = std::make_shared<ChildHandlers>(std::move(handlers));
+  ChildHandlers moved;
+  moved.forked = [executor, shared](Result<Fd> pidfd) {
+    // std::function wants copies, a descriptor has none: it travels in a shared holder.
+    auto holder = std::make_shared<Result<Fd>>(std::move(pidfd));
+    asio::post(executor, [shared, holder] {
+      if (shared->forked) shared->forked(std::move(*holder));
+    });
+  };
+  moved.exited = [executor, shared](int status) {
+    asio::post(executor, [shared, status] {
+      if (shared->exited) shared->exited(status);
+    });
+  };
+  return moved;
+}
+
+}  // namespace
+
+RuntimeProcess::RuntimeProcess(asio::io_context& control, RuntimeSpec spec, RuntimeEvents events)
+    : control_(control), spec_(std::move(spec)), events_(std::move(events)), restart_(control) {}
+
+RuntimeProcess::~RuntimeProcess() {
+  if (pidfd_) reap();
+}
+
+void RuntimeProcess::start() { launch(); }
+
+void RuntimeProcess::launch() {
+  auto control = socket_pair(SOCK_SEQPACKET);
+  auto output = socket_pair(SOCK_STREAM);
+  if (!control || !output) return on_closed();
+  sandbox::LaunchOptions options;
+  options.argv = spec_.argv;
+  options.environment = spec_.environment;
+  options.control = control->theirs.get();
+  options.output = output->theirs.get();
+  auto launched = sandbox::launch(options);
+  if (!launched) {
+    events_.log("runtime " + spec_.name + ": " + launched.error().message);
+    return on_closed();
+  }
+  pidfd_ = std::move(launched->pidfd);
+  pid_ = launched->pid;
+  own_pid_namespace_ = launched->own_pid_namespace;
+  started_ = std::chrono::steady_clock::now();
+
+  output_ = std::make_unique<asio::posix::stream_descriptor>(control_, output->ours.release());
+  output_buffer_.resize(kKeptOutput);
+  read_output();
+  ForkClient::Handlers handlers;
+  handlers.closed = [weak = weak_from_this()] {
+    if (auto self = weak.lock()) self->on_closed();
+  };
+  client_ =
+      std::make_shared<ForkClient>(control_.get_executor(), std::move(control->ours), std::move(handlers));
+  client_->start();
+  auto waiting = std::exchange(waiting_, {});
+  for (auto& request : waiting) fork_here(std::move(request));
+}
+
+void RuntimeProcess::read_output() {
+  output_->async_read_some(
+      asio::buffer(output_buffer_),
+      [self = shared_from_this()](const boost::system::error_code& error, std::size_t got) {
+        if (error) return;
+        self->last_output_.append(self->output_buffer_, 0, got);
+        if (self->last_output_.size() > kKeptOutput)
+          self->last_output_.erase(0, self->last_output_.size() - kKeptOutput);
+        self->read_output();
+      });
+}
+
+void RuntimeProcess::reap() {
+  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  (void)wait_for_exit(pidfd_.get());
+  pidfd_.reset();
+  pid_ = 0;
+}
+
+void RuntimeProcess::on_closed() {
+  client_.reset();
+  if (output_) {
+    boost::system::error_code ignored;
+    output_->close(ignored);
+  }
+  if (pidfd_) reap();
+  if (stopping_) return;
+  ++restarts_;
+  events_.log("runtime process " + spec_.name + " ended; starting it again. Its last words: " +
+              (last_output_.empty() ? "(none)" : last_output_));
+  last_output_.clear();
+  const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(10);
+  backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
+  restart_.expires_after(backoff_);
+  restart_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
+    if (!error && !self->stopping_) self->launch();
+  });
+}
+
+void RuntimeProcess::stop() {
+  stopping_ = true;
+  restart_.cancel();
+  waiting_.clear();
+  if (client_) client_->close();
+  client_.reset();
+  if (output_) {
+    boost::system::error_code ignored;
+    output_->close(ignored);
+  }
+  if (pidfd_) reap();
+}
+
+void RuntimeProcess::fork(std::string payload, Fd channel, Fd log, const asio::any_io_executor& executor,
+                          ChildHandlers handlers) {
+  // std::move_only_function is not there yet: the descriptors travel in a shared holder.
+  auto request = std::make_shared<Waiting>(Waiting{std::move(payload), std::move(channel), std::move(log),
+                                                   on_executor(executor, std::move(handlers)),
+                                                   std::chrono::steady_clock::now() + kForkPatience});
+  asio::post(control_, [self = shared_from_this(), request] { self->fork_here(std::move(*request)); });
+}
+
+void RuntimeProcess::fork_here(Waiting request) {
+  if (client_) {
+    client_->fork(request.payload, request.channel.get(), request.log.get(), std::move(request.handlers));
+    return;
+  }
+  std::erase_if(waiting_, [](Waiting& old) {
+    if (old.until > std::chrono::steady_clock::now()) return false;
+    old.handlers.forked(
+        fail(std::make_error_code(std::errc::timed_out), "the runtime process does not start"));
+    return true;
+  });
+  if (stopping_ || waiting_.size() >= 1000)
+    request.handlers.forked(fail(std::make_error_code(std::errc::resource_unavailable_try_again),
+                                 "the runtime process " + spec_.name + " is not running"));
+  else
+    waiting_.push_back(std::move(request));
+}
+
+}  // namespace mayfly::tmpl

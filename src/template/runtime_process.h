@@ -1,0 +1,88 @@
+// A runtime process as the daemon sees it: started once, started again when it dies, asked for
+// templates.
+#pragma once
+
+#include <atomic>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/fd.h"
+#include "template/fork_client.h"
+
+namespace mayfly::tmpl {
+
+/// How to start one runtime.
+struct RuntimeSpec {
+  std::string name;                      ///< "node"
+  std::vector<std::string> argv;         ///< the executable's path first
+  std::vector<std::string> environment;  ///< "NAME=value"
+};
+
+/// What happened to a runtime process, for logs and describe.
+struct RuntimeEvents {
+  std::function<void(const std::string& what)> log;
+};
+
+/// Lives on the control thread's io_context; fork() may be called from any thread.
+class RuntimeProcess : public std::enable_shared_from_this<RuntimeProcess> {
+ public:
+  RuntimeProcess(boost::asio::io_context& control, RuntimeSpec spec, RuntimeEvents events);
+  ~RuntimeProcess();
+  RuntimeProcess(const RuntimeProcess&) = delete;
+  RuntimeProcess& operator=(const RuntimeProcess&) = delete;
+
+  /// Starts the process. Must be called on the thread that lives as long as the daemon does.
+  void start();
+  /// Ends it, and with it all its templates and instances.
+  void stop();
+  /// Fork a child with `payload`. The handlers are called on `executor`. If the process is just being
+  /// restarted, the request waits for that, up to five seconds.
+  void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
+            ChildHandlers handlers);
+
+  /// 0 while it does not run. Any thread.
+  [[nodiscard]] int pid() const { return pid_.load(); }
+  [[nodiscard]] unsigned restarts() const { return restarts_.load(); }
+  [[nodiscard]] bool own_pid_namespace() const { return own_pid_namespace_.load(); }
+  [[nodiscard]] const std::string& name() const { return spec_.name; }
+
+ private:
+  struct Waiting {
+    std::string payload;
+    Fd channel;
+    Fd log;
+    ChildHandlers handlers;
+    MonotonicTime until;
+  };
+  void launch();
+  void fork_here(Waiting request);
+  void read_output();
+  void on_closed();
+  void reap();
+
+  boost::asio::io_context& control_;
+  RuntimeSpec spec_;
+  RuntimeEvents events_;
+  std::shared_ptr<ForkClient> client_;
+  std::unique_ptr<boost::asio::posix::stream_descriptor> output_;
+  std::string output_buffer_;
+  std::string last_output_;
+  Fd pidfd_;
+  std::deque<Waiting> waiting_;
+  boost::asio::steady_timer restart_;
+  milliseconds backoff_{0};
+  MonotonicTime started_{};
+  bool stopping_ = false;
+  std::atomic<int> pid_{0};
+  std::atomic<unsigned> restarts_{0};
+  std::atomic<bool> own_pid_namespace_{false};
+};
+
+}  // namespace mayfly::tmpl
