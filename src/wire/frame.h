@@ -39,7 +39,8 @@ enum class FrameType : std::uint8_t {
   error = 8,     ///< the handler failed; aux = ErrorKind; payload = message NUL stack
   done = 9,      ///< answer sent and all background work of the invocation ended: the slot is free
   fatal = 10,    ///< the instance is about to end; aux = FatalKind; payload = message NUL stack
-  usage = 11,    ///< payload = u64 CPU nanoseconds of the process so far, u64 invocations done so far
+  usage = 11,    ///< payload = three u64 so far: CPU ns of the process, ns its event loop was busy,
+                 ///< invocations done. The first one, with none done, says that the instance serves.
   pong = 12,
 };
 

@@ -64,6 +64,7 @@ Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, LogSender& log)
   prepare_.data = this;
   uv_prepare_start(&prepare_, [](uv_prepare_t* handle) { static_cast<Bridge*>(handle->data)->flush(); });
   uv_unref(reinterpret_cast<uv_handle_t*>(&prepare_));
+  flush();
 }
 
 void Bridge::want_writable(bool on) {
@@ -78,6 +79,7 @@ void Bridge::want_writable(bool on) {
 // --- Reading ---------------------------------------------------------------------------------------
 
 void Bridge::on_readable() {
+  const auto begin = uv_hrtime();
   napi_handle_scope handles = nullptr;
   napi_open_handle_scope(env_, &handles);
   napi_value resource = nullptr;
@@ -88,6 +90,7 @@ void Bridge::on_readable() {
   napi_close_callback_scope(env_, scope);  // runs nextTicks and microtasks: handlers answer here
   napi_close_handle_scope(env_, handles);
   if (!open) ::_exit(0);  // the daemon is gone or wants this instance gone: nobody is left to tell
+  busy_ += uv_hrtime() - begin;
   flush();
 }
 
@@ -363,20 +366,20 @@ void Bridge::log(wire::LogLevel level, std::string_view text, std::uint32_t full
 // --- Writing ---------------------------------------------------------------------------------------
 
 void Bridge::append_usage() {
-  if (completed_ == usage_sent_completed_) return;
   const auto now = uv_hrtime();
-  if (now - usage_sent_at_ < kUsageInterval) return;
+  if (usage_sent_at_ != 0 && (completed_ == usage_sent_completed_ || now - usage_sent_at_ < kUsageInterval))
+    return;
   usage_sent_at_ = now;
   usage_sent_completed_ = completed_;
-  const std::array<std::uint64_t, 2> usage{cpu_time(), completed_};
+  const std::array<std::uint64_t, 3> usage{cpu_time(), busy_, completed_};
   wire::append_frame(
       out_, {FrameType::usage, 0, 0, 0, {reinterpret_cast<const char*>(usage.data()), sizeof usage}});
 }
 
 void Bridge::flush() {
   if (log_.waiting()) log_.flush();
-  if (out_.empty()) return;
-  append_usage();
+  if (out_.empty() && usage_sent_at_ != 0) return;
+  append_usage();  // the first one, sent before anything else, says that this instance serves
   std::string_view rest = out_;
   while (!rest.empty()) {
     const ssize_t sent = ::send(data_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);

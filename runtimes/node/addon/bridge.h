@@ -75,6 +75,7 @@ class Bridge {
   std::vector<Stream> slots_;
   std::uint32_t open_streams_ = 0;
   std::uint64_t completed_ = 0;
+  std::uint64_t busy_ = 0;           // ns in which the event loop was inside a batch
   std::uint64_t usage_sent_at_ = 0;  // uv_hrtime of the last usage frame
   std::uint64_t usage_sent_completed_ = 0;
   bool stopping_ = false;

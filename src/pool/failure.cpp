@@ -1,0 +1,93 @@
+#include "pool/failure.h"
+
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstring>
+
+namespace mayfly::pool {
+namespace {
+
+const SlugCategory<PoolErrc, 11> kCategory(
+    "pool", std::array{"handler-threw", "answer-broken", "uncaught-exception", "unhandled-rejection",
+                       "instance-exited", "instance-killed", "out-of-memory", "instance-stuck", "fork-failed",
+                       "template-failed", "protocol-violation"});
+
+/// "message NUL stack" as two parts.
+std::pair<std::string, std::string> split(std::string_view payload) {
+  const auto nul = payload.find('\0');
+  if (nul == std::string_view::npos) return {std::string(payload), {}};
+  return {std::string(payload.substr(0, nul)), std::string(payload.substr(nul + 1))};
+}
+
+Error with_stack(PoolErrc code, std::string message, std::string stack) {
+  Error error{code, std::move(message), {}};
+  if (!stack.empty()) error.with("stack", std::move(stack));
+  return error;
+}
+
+bool speaks_of_memory(std::string_view words) {
+  return words.find("heap out of memory") != std::string_view::npos ||
+         words.find("Allocation failed") != std::string_view::npos;
+}
+
+}  // namespace
+
+std::error_code make_error_code(PoolErrc code) { return {static_cast<int>(code), kCategory}; }
+
+std::string signal_name(int signal) {
+  const char* name = ::sigabbrev_np(signal);
+  return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
+}
+
+Error describe_death(int status, KillCause cause, std::string_view last_words) {
+  switch (cause) {
+    case KillCause::deadline:
+      return {PoolErrc::instance_killed, "the instance was ended: an invocation ran past its deadline", {}};
+    case KillCause::stuck:
+      return {PoolErrc::instance_stuck,
+              "the instance was ended: another invocation ran past its deadline and blocked the event loop",
+              {}};
+    case KillCause::protocol:
+      return {PoolErrc::protocol_violation, "the instance was ended: it broke the protocol", {}};
+    case KillCause::shutdown:
+      return {PoolErrc::instance_killed, "the daemon is shutting down", {}};
+    case KillCause::none:
+    case KillCause::idle:
+    case KillCause::drained:
+      break;
+  }
+  if (status < 0) return {PoolErrc::instance_killed, "the instance ended together with its template", {}};
+  if (WIFEXITED(status)) {
+    const auto code = std::to_string(WEXITSTATUS(status));
+    return Error{PoolErrc::instance_exited, "the instance ended with exit code " + code, {}}.with("exitCode",
+                                                                                                  code);
+  }
+  const auto name = signal_name(WTERMSIG(status));
+  if (speaks_of_memory(last_words))
+    return Error{PoolErrc::out_of_memory, "the instance ran out of heap memory", {}}.with("signal", name);
+  return Error{PoolErrc::instance_killed, "the instance was ended by " + name, {}}.with("signal", name);
+}
+
+Error describe_fatal(wire::FatalKind kind, std::string_view payload) {
+  auto [message, stack] = split(payload);
+  switch (kind) {
+    case wire::FatalKind::exit:
+      return Error{PoolErrc::instance_exited, "the function called exit with code " + message, {}}.with(
+          "exitCode", message);
+    case wire::FatalKind::rejection:
+      return with_stack(PoolErrc::unhandled_rejection, "unhandled rejection: " + message, std::move(stack));
+    case wire::FatalKind::uncaught:
+      break;
+  }
+  return with_stack(PoolErrc::uncaught_exception, "uncaught exception: " + message, std::move(stack));
+}
+
+Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
+  auto [message, stack] = split(payload);
+  if (kind == wire::ErrorKind::stream)
+    return with_stack(PoolErrc::answer_broken, "the answer broke off: " + message, std::move(stack));
+  return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));
+}
+
+}  // namespace mayfly::pool

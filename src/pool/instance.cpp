@@ -1,0 +1,394 @@
+#include "pool/instance.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <fstream>
+
+namespace mayfly::pool {
+namespace asio = boost::asio;
+namespace {
+
+/// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
+constexpr milliseconds kPingPatience{200};
+/// After the deadline an invocation may still say that it is done before the process is ended for it.
+constexpr milliseconds kAbortGrace{20};
+
+std::size_t body_frame_count(std::size_t bytes) { return bytes / wire::kMaxChunk + 1; }
+
+}  // namespace
+
+// --- Lease -----------------------------------------------------------------------------------------
+
+Lease::Lease(Instance& instance) : instance_(&instance) { ++instance.in_flight_; }
+
+Lease& Lease::operator=(Lease&& other) noexcept {
+  if (this != &other) {
+    release();
+    instance_ = std::exchange(other.instance_, nullptr);
+  }
+  return *this;
+}
+
+void Lease::release() {
+  if (instance_ == nullptr) return;
+  Instance& instance = *std::exchange(instance_, nullptr);
+  --instance.in_flight_;
+  if (instance.in_flight_ == 0) instance.idle_since_ = std::chrono::steady_clock::now();
+  if (instance.state_ == Instance::State::serving) instance.owner_.on_slot_free(instance);
+}
+
+// --- Life ------------------------------------------------------------------------------------------
+
+Instance::Instance(const asio::any_io_executor& executor, DeadlineWheel& deadlines, InstanceOwner& owner,
+                   Fd data, int concurrency)
+    : data_(executor, data.release()),
+      deadlines_(deadlines),
+      owner_(owner),
+      concurrency_(static_cast<unsigned>(concurrency)),
+      ping_(*this),
+      created_(std::chrono::steady_clock::now()),
+      idle_since_(created_) {}
+
+Instance::~Instance() {
+  state_ = State::ended;  // leases that end now must not call the owner
+}
+
+void Instance::start() { read(); }
+
+int Instance::pid() const {
+  if (!pidfd_) return 0;
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd_.get()));
+  for (std::string word; info >> word;) {
+    int pid = 0;
+    if (word == "Pid:" && info >> pid) return pid;
+  }
+  return 0;
+}
+
+void Instance::on_forked(Fd pidfd) {
+  pidfd_ = std::move(pidfd);
+  if (state_ == State::ending) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+void Instance::on_fork_failed(const Error& error) {
+  fatal_ = Error{PoolErrc::fork_failed, "no instance could be made: " + error.message, {}};
+  finish();
+}
+
+void Instance::on_exited(int wait_status) {
+  wait_status_ = wait_status;
+  // What it wrote before it ended is still in the socket: an answer, or why it ended.
+  while (!data_closed_ && state_ != State::ended) {
+    const auto [room, size] = decoder_.prepare();
+    const ssize_t got = ::recv(data_.native_handle(), room, size, MSG_DONTWAIT);
+    if (got <= 0) break;
+    on_read(static_cast<std::size_t>(got));
+  }
+  finish();
+}
+
+void Instance::on_parent_gone() {
+  parent_gone_ = true;
+  if (state_ == State::starting || data_closed_) finish();
+}
+
+void Instance::kill(KillCause cause) {
+  if (state_ == State::ended) return;
+  if (cause_ == KillCause::none) cause_ = cause;
+  state_ = State::ending;
+  unlink();
+  if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+Error Instance::why_it_ended() const {
+  if (fatal_) return *fatal_;
+  return describe_death(wait_status_.value_or(-1), cause_, *last_words);
+}
+
+/// The process is gone and everything it said was read: tell everyone.
+void Instance::finish() {
+  if (state_ == State::ended) return;
+  const auto self = shared_from_this();
+  state_ = State::ended;
+  unlink();
+  ping_.cancel();
+  boost::system::error_code ignored;
+  data_.close(ignored);
+  const Error why = why_it_ended();
+  for (Stream& stream : streams_) {
+    if (stream.id == 0) continue;
+    Invocation* invocation = detach(stream);
+    stream.cancel();
+    stream.id = 0;
+    stream.lease = Lease();
+    if (invocation != nullptr) {
+      owner_.on_failure(invocation->id_text(), why);
+      invocation->listener->on_failure(*invocation, why);
+    }
+  }
+  owner_.on_ended(*this, why);
+}
+
+// --- Streams ---------------------------------------------------------------------------------------
+
+Instance::Stream& Instance::take_stream() {
+  if (free_slots_.empty()) {
+    Stream& stream = streams_.emplace_back();
+    stream.instance = this;
+    free_slots_.push_back(static_cast<std::uint32_t>(streams_.size() - 1));
+  }
+  const auto slot = free_slots_.back();
+  free_slots_.pop_back();
+  Stream& stream = streams_[slot];
+  constexpr std::uint32_t kGenerations = 1U << (32U - wire::kSlotBits);
+  stream.generation = (stream.generation + 1) % kGenerations;
+  if (stream.generation == 0) stream.generation = 1;
+  stream.id = slot | stream.generation << wire::kSlotBits;
+  return stream;
+}
+
+Instance::Stream* Instance::find(std::uint32_t id) {
+  const auto slot = wire::slot_of(id);
+  if (slot >= streams_.size()) return nullptr;
+  Stream& stream = streams_[slot];
+  return id != 0 && stream.id == id ? &stream : nullptr;
+}
+
+void Instance::free_stream(Stream& stream) {
+  stream.cancel();
+  free_slots_.push_back(wire::slot_of(stream.id));
+  stream.id = 0;
+  ++served_;
+  const Lease ended = std::move(stream.lease);
+}
+
+/// The stream forgets its invocation, and the invocation its place.
+Invocation* Instance::detach(Stream& stream) {
+  Invocation* invocation = std::exchange(stream.invocation, nullptr);
+  if (invocation != nullptr) {
+    invocation->state = Invocation::State::idle;
+    invocation->instance = nullptr;
+    invocation->stream = 0;
+  }
+  return invocation;
+}
+
+void Instance::run(Invocation& invocation, Lease lease) {
+  Stream& stream = take_stream();
+  stream.invocation = &invocation;
+  stream.invocation_id = invocation.id;
+  stream.lease = std::move(lease);
+  invocation.state = Invocation::State::running;
+  invocation.instance = this;
+  invocation.stream = stream.id;
+  invocation.started = std::chrono::steady_clock::now();
+  deadlines_.add(stream, invocation.deadline);
+
+  std::uint8_t flags = invocation.body_complete ? wire::kEnd : 0;
+  if (invocation.event) flags |= wire::kEvent;
+  const std::size_t begin = wire::begin_frame(out_, {wire::FrameType::invoke, flags, stream.id, 0, {}});
+  wire::append_invoke_head(
+      out_, {to_wire(invocation.deadline), invocation.id_text(), invocation.remote, invocation.scheme,
+             invocation.method, invocation.target, invocation.headers});
+  out_.append(invocation.body);
+  invocation.body.clear();
+  wire::end_frame(out_, begin);
+  schedule_flush();
+}
+
+void Instance::send_body(Invocation& invocation, std::string_view bytes, bool end) {
+  out_.reserve(out_.size() + bytes.size() + body_frame_count(bytes.size()) * wire::kHeaderSize);
+  do {
+    const auto part = bytes.substr(0, wire::kMaxChunk);
+    bytes.remove_prefix(part.size());
+    const std::uint8_t flags = end && bytes.empty() ? wire::kEnd : 0;
+    wire::append_frame(out_, {wire::FrameType::body, flags, invocation.stream, 0, part});
+  } while (!bytes.empty());
+  schedule_flush();
+}
+
+void Instance::credit(Invocation& invocation, std::size_t bytes) {
+  wire::append_frame(out_,
+                     {wire::FrameType::credit, 0, invocation.stream, static_cast<std::uint32_t>(bytes), {}});
+  schedule_flush();
+}
+
+void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
+  Stream* stream = find(invocation.stream);
+  if (stream == nullptr) return;
+  detach(*stream);
+  wire::append_frame(out_, {wire::FrameType::abort, 0, stream->id, static_cast<std::uint32_t>(reason), {}});
+  schedule_flush();
+}
+
+// --- Deadlines -------------------------------------------------------------------------------------
+
+void Instance::Stream::on_deadline() { instance->overdue(*this); }
+
+/// A stream is past its deadline. Its caller gets an answer now; then the instance must show that it can
+/// go on: alone it is ended, among others it has to answer a ping (JavaScript cannot be stopped from
+/// outside, but an event loop that turns harms nobody).
+void Instance::overdue(Stream& stream) {
+  const auto self = shared_from_this();
+  if (stream.invocation != nullptr) {
+    Invocation& invocation = *stream.invocation;
+    abandon(invocation, wire::AbortReason::deadline);
+    deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
+    invocation.listener->on_failure(invocation,
+                                    Error{std::make_error_code(std::errc::timed_out), "deadline", {}});
+    return;
+  }
+  // Second time: the grace is over and the slot still taken.
+  if (in_flight_ <= 1) return kill(KillCause::deadline);
+  if (ping_.pending()) return;
+  wire::append_frame(out_, {wire::FrameType::ping, 0, 0, 0, {}});
+  schedule_flush();
+  deadlines_.add(ping_, std::chrono::steady_clock::now() + kPingPatience);
+}
+
+// --- Reading ---------------------------------------------------------------------------------------
+
+void Instance::read() {
+  const auto [room, size] = decoder_.prepare();
+  data_.async_read_some(asio::buffer(room, size),
+                        [self = shared_from_this()](const boost::system::error_code& error, std::size_t got) {
+                          if (self->state_ == State::ended) return;
+                          if (error) {
+                            // The other end is closed: the process has ended, or is to.
+                            self->data_closed_ = true;
+                            if (self->parent_gone_) return self->finish();
+                            return self->kill(KillCause::none);
+                          }
+                          self->on_read(got);
+                          if (self->state_ != State::ended) self->read();
+                        });
+}
+
+void Instance::on_read(std::size_t bytes) {
+  decoder_.commit(bytes);
+  for (;;) {
+    const auto frame = decoder_.next();
+    if (!frame) return kill(KillCause::protocol);
+    if (!*frame || state_ == State::ended) return;
+    handle(**frame);
+  }
+}
+
+void Instance::handle(const wire::Frame& frame) {
+  using wire::FrameType;
+  switch (frame.type) {
+    case FrameType::response:
+      return handle_response(frame);
+    case FrameType::body:
+      if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr) {
+        const bool end = frame.has(wire::kEnd);
+        Invocation& invocation = end ? *detach(*stream) : *stream->invocation;
+        invocation.listener->on_body(invocation, frame.payload, end);
+      }
+      return;
+    case FrameType::credit:
+      if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr)
+        stream->invocation->listener->on_request_credit(*stream->invocation, frame.aux);
+      return;
+    case FrameType::error:
+      if (Stream* stream = find(frame.stream); stream != nullptr) {
+        const Error error = describe_handler_error(static_cast<wire::ErrorKind>(frame.aux), frame.payload);
+        owner_.on_failure({stream->invocation_id.data(), stream->invocation_id.size()}, error);
+        if (Invocation* invocation = detach(*stream)) invocation->listener->on_failure(*invocation, error);
+      }
+      return;
+    case FrameType::done:
+      if (Stream* stream = find(frame.stream)) {
+        Invocation* unanswered = detach(*stream);
+        free_stream(*stream);
+        if (unanswered != nullptr)
+          unanswered->listener->on_failure(
+              *unanswered, Error{PoolErrc::protocol_violation, "the handler ended without an answer", {}});
+      }
+      return;
+    case FrameType::fatal:
+      fatal_ = describe_fatal(static_cast<wire::FatalKind>(frame.aux), frame.payload);
+      return;
+    case FrameType::usage:
+      return handle_usage(frame);
+    case FrameType::pong:
+      ping_.cancel();
+      return;
+    default:
+      return kill(KillCause::protocol);
+  }
+}
+
+void Instance::handle_response(const wire::Frame& frame) {
+  Stream* stream = find(frame.stream);
+  if (stream == nullptr) return;
+  std::string_view body;
+  const auto headers = wire::parse_response_head(frame.payload, body);
+  if (!headers || frame.aux < 100 || frame.aux > 999) return kill(KillCause::protocol);
+  const bool end = frame.has(wire::kEnd);
+  Invocation* invocation = end ? detach(*stream) : stream->invocation;
+  // The slot is given back first: the listener may well bring the next invocation.
+  if (frame.has(wire::kDone)) free_stream(*stream);
+  if (invocation != nullptr) invocation->listener->on_response(*invocation, frame.aux, *headers, body, end);
+}
+
+void Instance::handle_usage(const wire::Frame& frame) {
+  std::array<std::uint64_t, 3> usage{};
+  if (frame.payload.size() != sizeof usage) return kill(KillCause::protocol);
+  std::memcpy(usage.data(), frame.payload.data(), sizeof usage);
+  const auto [cpu, busy, completed] = usage;
+  if (completed > completed_) {
+    const auto spent = std::max(cpu - cpu_, busy - busy_);
+    owner_.on_cost(nanoseconds(spent / (completed - completed_)));
+  }
+  cpu_ = cpu;
+  busy_ = busy;
+  completed_ = completed;
+  if (state_ != State::starting) return;
+  state_ = State::serving;  // the first frame says that it serves
+  idle_since_ = std::chrono::steady_clock::now();
+  owner_.on_started(*this);
+}
+
+// --- Writing ---------------------------------------------------------------------------------------
+
+/// One write for everything that this turn of the event loop has to say.
+void Instance::schedule_flush() {
+  if (flush_scheduled_ || write_waiting_) return;
+  flush_scheduled_ = true;
+  asio::post(data_.get_executor(), [self = shared_from_this()] {
+    self->flush_scheduled_ = false;
+    self->flush();
+  });
+}
+
+void Instance::flush() {
+  if (state_ == State::ended || data_closed_) return;
+  std::string_view rest = out_;
+  while (!rest.empty()) {
+    const ssize_t sent = ::send(data_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  if (rest.empty())
+    out_.clear();
+  else
+    out_.erase(0, out_.size() - rest.size());
+  if (out_.empty() || errno != EAGAIN) return;
+  write_waiting_ = true;
+  data_.async_wait(asio::posix::stream_descriptor::wait_write,
+                   [self = shared_from_this()](const boost::system::error_code& error) {
+                     self->write_waiting_ = false;
+                     if (!error) self->flush();
+                   });
+}
+
+}  // namespace mayfly::pool

@@ -1,0 +1,157 @@
+// One process forked from a template, and the invocations that run in it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/intrusive/list_hook.hpp>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/deadline_wheel.h"
+#include "base/fd.h"
+#include "pool/failure.h"
+#include "pool/invocation.h"
+#include "wire/frame.h"
+
+namespace mayfly::pool {
+
+/// Hears of an instance's fate. Called on the shard's thread, never from inside Instance::run.
+class InstanceOwner {
+ public:
+  virtual ~InstanceOwner() = default;
+  virtual void on_started(Instance& instance) = 0;    ///< it serves now
+  virtual void on_slot_free(Instance& instance) = 0;  ///< an invocation has left it
+  /// What an invocation cost on average since the last call, in CPU or blocked event loop, whichever is more.
+  virtual void on_cost(nanoseconds per_invocation) = 0;
+  virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
+  virtual void on_failure(std::string_view invocation,
+                          const Error& error) = 0;  ///< for the function's history
+};
+
+/// An instance's slot taken by one invocation. Move-only; gives the slot back when it ends.
+class [[nodiscard]] Lease {
+ public:
+  Lease() = default;
+  explicit Lease(Instance& instance);
+  Lease(Lease&& other) noexcept : instance_(std::exchange(other.instance_, nullptr)) {}
+  Lease& operator=(Lease&& other) noexcept;
+  Lease(const Lease&) = delete;
+  Lease& operator=(const Lease&) = delete;
+  ~Lease() { release(); }
+  [[nodiscard]] Instance* instance() const { return instance_; }
+  [[nodiscard]] explicit operator bool() const { return instance_ != nullptr; }
+
+ private:
+  void release();
+  Instance* instance_ = nullptr;
+};
+
+/// Belongs to one shard's thread; held by shared_ptr since reads are always under way.
+class Instance
+    : public std::enable_shared_from_this<Instance>,
+      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+ public:
+  enum class State { starting, serving, ending, ended };
+
+  Instance(const boost::asio::any_io_executor& executor, DeadlineWheel& deadlines, InstanceOwner& owner,
+           Fd data, int concurrency);
+  ~Instance();
+  void start();
+
+  /// Give it an invocation. The lease must be of this instance.
+  void run(Invocation& invocation, Lease lease);
+  /// More of the request's body; the caller keeps within the credit it has.
+  void send_body(Invocation& invocation, std::string_view bytes, bool end);
+  /// The caller took `bytes` of the answer's body.
+  void credit(Invocation& invocation, std::size_t bytes);
+  /// The answer is not wanted any more. The slot stays taken until the handler is done.
+  void abandon(Invocation& invocation, wire::AbortReason reason);
+  /// End it now. Invocations that run in it fail.
+  void kill(KillCause cause);
+
+  // What the fork server said about it.
+  void on_forked(Fd pidfd);
+  void on_fork_failed(const Error& error);
+  void on_exited(int wait_status);
+  /// Its template is gone, and it with it.
+  void on_parent_gone();
+  /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
+  std::shared_ptr<std::string> last_words = std::make_shared<std::string>();
+
+  [[nodiscard]] State state() const { return state_; }
+  [[nodiscard]] int in_flight() const { return in_flight_; }
+  [[nodiscard]] int concurrency() const { return static_cast<int>(concurrency_); }
+  [[nodiscard]] bool has_slot() const { return state_ == State::serving && in_flight_ < concurrency(); }
+  [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
+  [[nodiscard]] MonotonicTime created() const { return created_; }
+  [[nodiscard]] std::uint64_t served() const { return served_; }
+  /// The pid as the daemon sees it; 0 when not known.
+  [[nodiscard]] int pid() const;
+
+ private:
+  friend class Lease;
+
+  /// A slot of the wire. Its deadline outlives the caller: background work ends with it.
+  struct Stream final : DeadlineEntry {
+    void on_deadline() override;
+    Instance* instance = nullptr;
+    std::uint32_t id = 0;  ///< 0: free
+    std::uint32_t generation = 0;
+    Invocation* invocation = nullptr;  ///< null once the answer ended or is not wanted
+    std::array<char, 32> invocation_id{};
+    Lease lease;
+  };
+  /// Wakes when a ping was not answered.
+  struct PingDeadline final : DeadlineEntry {
+    explicit PingDeadline(Instance& i) : instance(i) {}
+    void on_deadline() override { instance.kill(KillCause::stuck); }
+    Instance& instance;
+  };
+
+  Stream* find(std::uint32_t id);
+  Stream& take_stream();
+  void free_stream(Stream& stream);
+  Invocation* detach(Stream& stream);
+
+  void read();
+  void on_read(std::size_t bytes);
+  void handle(const wire::Frame& frame);
+  void handle_response(const wire::Frame& frame);
+  void handle_usage(const wire::Frame& frame);
+  void overdue(Stream& stream);
+  void schedule_flush();
+  void flush();
+  void finish();
+  Error why_it_ended() const;
+
+  boost::asio::posix::stream_descriptor data_;
+  DeadlineWheel& deadlines_;
+  InstanceOwner& owner_;
+  const unsigned concurrency_;
+  wire::FrameDecoder decoder_;
+  std::string out_;
+  bool flush_scheduled_ = false;
+  bool write_waiting_ = false;
+  std::deque<Stream> streams_;
+  std::vector<std::uint32_t> free_slots_;
+  PingDeadline ping_;
+  State state_ = State::starting;
+  int in_flight_ = 0;
+  std::uint64_t served_ = 0;
+  std::uint64_t cpu_ = 0;
+  std::uint64_t busy_ = 0;
+  std::uint64_t completed_ = 0;
+  Fd pidfd_;
+  std::optional<int> wait_status_;
+  std::optional<Error> fatal_;
+  KillCause cause_ = KillCause::none;
+  bool data_closed_ = false;
+  bool parent_gone_ = false;
+  MonotonicTime created_;
+  MonotonicTime idle_since_;
+};
+
+}  // namespace mayfly::pool

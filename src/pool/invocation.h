@@ -1,0 +1,65 @@
+// One invocation: a request or an event on its way to an instance and back.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/result.h"
+
+namespace mayfly::pool {
+
+class Instance;
+struct Invocation;
+
+/// Hears what becomes of an invocation. Called on its shard's thread. After an end (`end` true, or
+/// on_failure) the platform has forgotten the invocation and it may be reused or destroyed, also from
+/// inside the call.
+class InvocationListener {
+ public:
+  virtual ~InvocationListener() = default;
+  /// The answer's head and the first part of its body. `headers` is "name\0value\0…", not validated.
+  virtual void on_response(Invocation& invocation, unsigned status, std::string_view headers,
+                           std::string_view body, bool end) = 0;
+  virtual void on_body(Invocation& invocation, std::string_view body, bool end) = 0;
+  /// The handler took `bytes` of the request's body: as many more may be sent.
+  virtual void on_request_credit(Invocation& invocation, std::size_t bytes) = 0;
+  /// There is no answer, or (after on_response) no rest of it.
+  virtual void on_failure(Invocation& invocation, Error error) = 0;
+};
+
+/// Owned by whoever waits for the answer; belongs to one shard's thread.
+struct Invocation {
+  explicit Invocation(InvocationListener& l) : listener(&l) {}
+  Invocation(const Invocation&) = delete;
+  Invocation& operator=(const Invocation&) = delete;
+
+  // The request: filled in before it is submitted.
+  std::array<char, 32> id{};  ///< hexadecimal, unique
+  MonotonicTime accepted{};   ///< when the platform took it
+  MonotonicTime deadline{};   ///< waiting included
+  bool event = false;         ///< the body is an event's payload, not an HTTP request's
+  std::string_view method{};  ///< these views must stay valid until it is started
+  std::string_view target{};
+  std::string_view remote{};
+  std::string_view scheme = "http";
+  std::string headers{};  ///< "name\0value\0…", names in lower case
+  std::string body{};     ///< what came of the body so far; moved out at the start
+  bool body_complete = true;
+
+  // Where it is: kept by scheduler and pool.
+  enum class State { idle, waiting, running } state = State::idle;
+  MonotonicTime started{};    ///< when it was given to an instance
+  nanoseconds start_cost{0};  ///< part of the wait that was spent on forking for it
+  Instance* instance = nullptr;
+  std::uint32_t stream = 0;
+  InvocationListener* listener;
+  Invocation* previous = nullptr;  ///< neighbours in the scheduler's queue
+  Invocation* next = nullptr;
+
+  [[nodiscard]] std::string_view id_text() const { return {id.data(), id.size()}; }
+};
+
+}  // namespace mayfly::pool
