@@ -17,6 +17,8 @@ namespace {
 
 /// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
 constexpr milliseconds kPingPatience{200};
+/// From SIGKILL until the fork server has reported the end of the process.
+constexpr milliseconds kEndPatience{2'000};
 /// After the deadline an invocation may still say that it is done before the process is ended for it.
 constexpr milliseconds kAbortGrace{20};
 
@@ -52,7 +54,7 @@ Instance::Instance(const asio::any_io_executor& executor, DeadlineWheel& deadlin
       deadlines_(deadlines),
       owner_(owner),
       concurrency_(static_cast<unsigned>(concurrency)),
-      ping_(*this),
+      patience_(*this),
       created_(std::chrono::steady_clock::now()),
       idle_since_(created_) {}
 
@@ -96,12 +98,27 @@ void Instance::on_exited(int wait_status) {
 
 void Instance::on_parent_gone() {
   parent_gone_ = true;
-  if (state_ == State::starting || data_closed_) finish();
+  kill(KillCause::none);
+  if (data_closed_) finish();
+}
+
+void Instance::disown() {
+  if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  state_ = State::ended;
+  unlink();
+  patience_.cancel();
+  for (Stream& stream : streams_) {
+    stream.cancel();
+    if (stream.id != 0) detach(stream);
+  }
+  boost::system::error_code ignored;
+  data_.close(ignored);
 }
 
 void Instance::kill(KillCause cause) {
   if (state_ == State::ended) return;
   if (cause_ == KillCause::none) cause_ = cause;
+  if (state_ != State::ending) deadlines_.add(patience_, std::chrono::steady_clock::now() + kEndPatience);
   state_ = State::ending;
   unlink();
   if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
@@ -118,7 +135,7 @@ void Instance::finish() {
   const auto self = shared_from_this();
   state_ = State::ended;
   unlink();
-  ping_.cancel();
+  patience_.cancel();
   boost::system::error_code ignored;
   data_.close(ignored);
   const Error why = why_it_ended();
@@ -177,6 +194,13 @@ Invocation* Instance::detach(Stream& stream) {
     invocation->instance = nullptr;
     invocation->stream = 0;
   }
+  return invocation;
+}
+
+/// As detach(), when the whole answer is there.
+Invocation* Instance::answered(Stream& stream) {
+  Invocation* invocation = detach(stream);
+  if (invocation != nullptr) owner_.on_answered(std::chrono::steady_clock::now() - invocation->started);
   return invocation;
 }
 
@@ -241,16 +265,17 @@ void Instance::overdue(Stream& stream) {
     Invocation& invocation = *stream.invocation;
     abandon(invocation, wire::AbortReason::deadline);
     deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
-    invocation.listener->on_failure(invocation,
-                                    Error{std::make_error_code(std::errc::timed_out), "deadline", {}});
+    const Error error = owner_.on_overdue(invocation);
+    owner_.on_failure(invocation.id_text(), error);
+    invocation.listener->on_failure(invocation, error);
     return;
   }
   // Second time: the grace is over and the slot still taken.
   if (in_flight_ <= 1) return kill(KillCause::deadline);
-  if (ping_.pending()) return;
+  if (patience_.pending()) return;
   wire::append_frame(out_, {wire::FrameType::ping, 0, 0, 0, {}});
   schedule_flush();
-  deadlines_.add(ping_, std::chrono::steady_clock::now() + kPingPatience);
+  deadlines_.add(patience_, std::chrono::steady_clock::now() + kPingPatience);
 }
 
 // --- Reading ---------------------------------------------------------------------------------------
@@ -289,7 +314,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::body:
       if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr) {
         const bool end = frame.has(wire::kEnd);
-        Invocation& invocation = end ? *detach(*stream) : *stream->invocation;
+        Invocation& invocation = end ? *answered(*stream) : *stream->invocation;
         invocation.listener->on_body(invocation, frame.payload, end);
       }
       return;
@@ -319,7 +344,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::usage:
       return handle_usage(frame);
     case FrameType::pong:
-      ping_.cancel();
+      patience_.cancel();
       return;
     default:
       return kill(KillCause::protocol);
@@ -333,7 +358,7 @@ void Instance::handle_response(const wire::Frame& frame) {
   const auto headers = wire::parse_response_head(frame.payload, body);
   if (!headers || frame.aux < 100 || frame.aux > 999) return kill(KillCause::protocol);
   const bool end = frame.has(wire::kEnd);
-  Invocation* invocation = end ? detach(*stream) : stream->invocation;
+  Invocation* invocation = end ? answered(*stream) : stream->invocation;
   // The slot is given back first: the listener may well bring the next invocation.
   if (frame.has(wire::kDone)) free_stream(*stream);
   if (invocation != nullptr) invocation->listener->on_response(*invocation, frame.aux, *headers, body, end);
@@ -353,6 +378,7 @@ void Instance::handle_usage(const wire::Frame& frame) {
   completed_ = completed;
   if (state_ != State::starting) return;
   state_ = State::serving;  // the first frame says that it serves
+  came_up_ = true;
   idle_since_ = std::chrono::steady_clock::now();
   owner_.on_started(*this);
 }

@@ -26,6 +26,9 @@ class InstanceOwner {
   virtual void on_slot_free(Instance& instance) = 0;  ///< an invocation has left it
   /// What an invocation cost on average since the last call, in CPU or blocked event loop, whichever is more.
   virtual void on_cost(nanoseconds per_invocation) = 0;
+  virtual void on_answered(nanoseconds ran) = 0;  ///< an answer is complete
+  /// The deadline of an invocation has passed while it ran: the error that its caller gets.
+  [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
   virtual void on_failure(std::string_view invocation,
                           const Error& error) = 0;  ///< for the function's history
@@ -78,6 +81,8 @@ class Instance
   void on_exited(int wait_status);
   /// Its template is gone, and it with it.
   void on_parent_gone();
+  /// Its owner is going: end it and tell the owner nothing any more. Invocations in it are dropped silently.
+  void disown();
   /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
   std::shared_ptr<std::string> last_words = std::make_shared<std::string>();
 
@@ -88,6 +93,8 @@ class Instance
   [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
   [[nodiscard]] MonotonicTime created() const { return created_; }
   [[nodiscard]] std::uint64_t served() const { return served_; }
+  /// Whether it ever came to serving.
+  [[nodiscard]] bool came_up() const { return came_up_; }
   /// The pid as the daemon sees it; 0 when not known.
   [[nodiscard]] int pid() const;
 
@@ -104,10 +111,16 @@ class Instance
     std::array<char, 32> invocation_id{};
     Lease lease;
   };
-  /// Wakes when a ping was not answered.
-  struct PingDeadline final : DeadlineEntry {
-    explicit PingDeadline(Instance& i) : instance(i) {}
-    void on_deadline() override { instance.kill(KillCause::stuck); }
+  /// Wakes when a ping was not answered, and when a killed process was not reported as ended (its fork
+  /// server died, or is stuck itself).
+  struct Patience final : DeadlineEntry {
+    explicit Patience(Instance& i) : instance(i) {}
+    void on_deadline() override {
+      if (instance.state_ == State::ending)
+        instance.finish();
+      else
+        instance.kill(KillCause::stuck);
+    }
     Instance& instance;
   };
 
@@ -115,6 +128,7 @@ class Instance
   Stream& take_stream();
   void free_stream(Stream& stream);
   Invocation* detach(Stream& stream);
+  Invocation* answered(Stream& stream);
 
   void read();
   void on_read(std::size_t bytes);
@@ -137,8 +151,9 @@ class Instance
   bool write_waiting_ = false;
   std::deque<Stream> streams_;
   std::vector<std::uint32_t> free_slots_;
-  PingDeadline ping_;
+  Patience patience_;
   State state_ = State::starting;
+  bool came_up_ = false;
   int in_flight_ = 0;
   std::uint64_t served_ = 0;
   std::uint64_t cpu_ = 0;

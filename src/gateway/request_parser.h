@@ -1,0 +1,72 @@
+// Reads HTTP/1.1 requests (RFC 9112) out of bytes, by Boost.Beast's parser, straight into the form in which
+// they go to an instance.
+#pragma once
+
+#include <boost/beast/http/basic_parser.hpp>
+#include <boost/optional.hpp>
+#include <string>
+#include <string_view>
+
+namespace mayfly::gateway {
+
+/// One request. reset() it between requests: its strings keep their memory.
+struct RequestHead {
+  std::string method;
+  std::string target;
+  std::string host;
+  std::string headers;  ///< "name\0value\0…", names in lower case, hop-by-hop fields left out
+  std::size_t traceparent = std::string::npos;  ///< where in `headers` the value of that field begins
+  bool expects_continue = false;
+  bool http_1_0 = false;
+
+  void reset() {
+    method.clear();
+    target.clear();
+    host.clear();
+    headers.clear();
+    traceparent = std::string::npos;
+    expects_continue = http_1_0 = false;
+  }
+};
+
+/// A Beast parser that fills a RequestHead and appends body bytes to a string. Chunked bodies come
+/// decoded; trailers and chunk extensions are ignored.
+class RequestParser final : public boost::beast::http::basic_parser<true> {
+ public:
+  RequestParser(RequestHead& head, std::string& body, std::uint32_t header_limit) : head_(head), body_(body) {
+    this->header_limit(header_limit);
+    this->body_limit(boost::none);  // the function's own limit is checked where it is known
+    this->eager(false);             // the header alone first
+  }
+
+ private:
+  using error_code = boost::beast::error_code;
+  using string_view = boost::beast::string_view;
+  using field = boost::beast::http::field;
+
+  void on_request_impl(boost::beast::http::verb, string_view method, string_view target, int version,
+                       error_code&) override {
+    head_.http_1_0 = version < 11;
+    head_.method.assign(method.data(), method.size());
+    head_.target.assign(target.data(), target.size());
+  }
+  void on_response_impl(int, string_view, int, error_code&) override {}
+  void on_field_impl(field name, string_view text, string_view value, error_code&) override;
+  void on_header_impl(error_code&) override {}
+  void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
+  std::size_t on_body_impl(string_view part, error_code&) override {
+    body_.append(part.data(), part.size());
+    return part.size();
+  }
+  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  std::size_t on_chunk_body_impl(std::uint64_t, string_view part, error_code&) override {
+    body_.append(part.data(), part.size());
+    return part.size();
+  }
+  void on_finish_impl(error_code&) override {}
+
+  RequestHead& head_;
+  std::string& body_;
+};
+
+}  // namespace mayfly::gateway

@@ -1,0 +1,470 @@
+#include "gateway/session.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/buffer.hpp>
+#include <cerrno>
+#include <charconv>
+
+#include "problem/problem.h"
+
+namespace mayfly::gateway {
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+namespace {
+
+constexpr std::size_t kFirstBuffer = 8U << 10U;
+constexpr std::size_t kLargestBuffer = 128U << 10U;
+/// After an answer that came before the request's end: how long to take the rest, so that the client's
+/// kernel does not throw the answer away (RFC 9112, section 9.6).
+constexpr auto kLinger = std::chrono::seconds(2);
+
+const SlugCategory<GatewayErrc, 7> kCategory("gateway",
+                                             std::array{"bad-request", "header-too-large", "header-timeout",
+                                                        "body-too-large", "too-many-connections",
+                                                        "bad-answer", "draining"});
+
+MonotonicTime now() { return std::chrono::steady_clock::now(); }
+
+std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
+
+}  // namespace
+
+std::error_code make_error_code(GatewayErrc code) { return {static_cast<int>(code), kCategory}; }
+
+Session::Session(asio::ip::tcp::socket socket, GatewayHost& host, DeadlineWheel& deadlines,
+                 const GatewayOptions& options)
+    : socket_(std::move(socket)), host_(host), deadlines_(deadlines), options_(options) {
+  boost::system::error_code error;
+  const auto endpoint = socket_.remote_endpoint(error);
+  if (!error) remote_ = endpoint.address().to_string();
+  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+}
+
+Session::~Session() = default;
+
+void Session::start(std::string bytes) {
+  in_ = std::move(bytes);
+  end_ = in_.size();
+  in_.resize(std::max(in_.size(), kFirstBuffer));
+  set_deadline(now() + options_.idle_timeout);
+  process();
+}
+
+void Session::refuse() {
+  refused_ = true;
+  host_.new_invocation_id(invocation_.id);
+  keep_alive_ = false;
+  answer_error(Error{GatewayErrc::too_many_connections, "too many connections", {}});
+}
+
+void Session::drain() {
+  draining_ = true;
+  if (state_ == State::idle) close();
+}
+
+void Session::close() {
+  if (state_ == State::closed) return;
+  const bool waited = state_ == State::exchange && invocation_.state != pool::Invocation::State::idle;
+  state_ = State::closed;
+  if (waited) scheduler_->cancel(invocation_);
+  cancel();
+  boost::system::error_code ignored;
+  socket_.close(ignored);
+  host_.ended(*this);
+}
+
+/// Deadlines only ever move later while one is armed, so the wheel is touched when they come, not when
+/// they are set.
+void Session::set_deadline(MonotonicTime when) {
+  deadline_ = when;
+  if (!pending() || DeadlineEntry::deadline() > when) deadlines_.add(*this, when);
+}
+
+void Session::on_deadline() {
+  const auto self = shared_from_this();
+  if (state_ == State::closed) return;
+  if (state_ == State::exchange) return deadlines_.add(*this, now() + options_.idle_timeout);
+  if (now() < deadline_) return deadlines_.add(*this, deadline_);
+  if (state_ == State::header) {
+    keep_alive_ = false;
+    host_.new_invocation_id(invocation_.id);
+    return answer_error(
+        Error{GatewayErrc::header_timeout, "the request's header did not arrive in time", {}});
+  }
+  close();
+}
+
+// --- Reading ---------------------------------------------------------------------------------------
+
+void Session::read() {
+  if (reading_ || state_ == State::closed) return;
+  if (begin_ == end_) begin_ = end_ = 0;
+  if (end_ == in_.size() && begin_ > 0) {
+    in_.erase(0, begin_);
+    end_ -= begin_;
+    begin_ = 0;
+    in_.resize(std::max(kFirstBuffer, end_));
+  }
+  if (end_ == in_.size()) {
+    if (in_.size() >= kLargestBuffer) return;  // full: whoever takes from it reads on
+    in_.resize(in_.size() * 2);
+  }
+  reading_ = true;
+  socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_),
+                          [self = shared_from_this()](const boost::system::error_code& error,
+                                                      std::size_t bytes) { self->on_read(error, bytes); });
+}
+
+void Session::on_read(const boost::system::error_code& error, std::size_t bytes) {
+  reading_ = false;
+  if (state_ == State::closed) return;
+  if (error) return close();
+  end_ += bytes;
+  process();
+}
+
+/// Goes on with whatever the connection is at, until it must wait.
+void Session::process() {
+  if (processing_) return;  // called from inside: the loop below goes on
+  const auto self = shared_from_this();
+  processing_ = true;
+  while (state_ == State::idle || state_ == State::header) {
+    if (begin_ == end_) break;
+    if (!parse_header()) break;
+    begin_exchange();
+  }
+  if (state_ == State::exchange) feed_request_body();
+  if (state_ == State::lingering) begin_ = end_ = 0;
+  processing_ = false;
+  read();
+}
+
+/// True when the header is complete.
+bool Session::parse_header() {
+  if (state_ == State::idle) {
+    head_.reset();
+    parser_.emplace(head_, body_, options_.max_header);
+    state_ = State::header;
+    set_deadline(now() + options_.header_timeout);
+  }
+  boost::beast::error_code error;
+  const auto used = parser_->put(asio::buffer(in_.data() + begin_, end_ - begin_), error);
+  if (error == http::error::need_more) return false;
+  if (!error && parser_->is_header_done()) {
+    header_bytes_ = used;
+    return true;
+  }
+  keep_alive_ = false;
+  host_.new_invocation_id(invocation_.id);
+  if (error == http::error::header_limit)
+    answer_error(Error{GatewayErrc::header_too_large, "the request's header is too large", {}}.with(
+        "limit", std::to_string(options_.max_header)));
+  else
+    answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
+  return false;
+}
+
+void Session::begin_exchange() {
+  auto destination = host_.route(head_);
+  if (destination && destination->scheduler == nullptr) {
+    // Nothing of the request was taken from the buffer yet: the other shard parses it again.
+    if (reading_) return;  // cannot be: no read is under way while a header is parsed
+    MovedConnection moved{-1, in_.substr(begin_, end_ - begin_)};
+    boost::system::error_code error;
+    moved.socket = socket_.release(error);
+    state_ = State::closed;
+    cancel();
+    if (!error) host_.move(destination->shard, std::move(moved));
+    host_.ended(*this);
+    return;
+  }
+  begin_ += header_bytes_;
+  state_ = State::exchange;
+  head_sent_ = answer_done_ = request_done_ = false;
+  request_bytes_ = 0;
+  body_.clear();
+  keep_alive_ = parser_->keep_alive() && !draining_;
+  host_.new_invocation_id(invocation_.id);
+  invocation_.accepted = now();
+  invocation_.started = {};
+  parser_->eager(true);
+  request_done_ = parser_->is_done();
+  if (!destination) return answer_error(destination.error());
+
+  scheduler_ = destination->scheduler;
+  max_request_ = destination->max_request;
+  const auto length = parser_->content_length();
+  if (length && *length > max_request_) {
+    return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
+        "limit", std::to_string(max_request_)));
+  }
+  if (head_.expects_continue && !request_done_) {
+    out_ += "HTTP/1.1 100 Continue\r\n\r\n";
+    write();
+  }
+  fill_invocation(*destination);
+}
+
+void Session::fill_invocation(const Destination& destination) {
+  invocation_.deadline = invocation_.accepted + destination.timeout;
+  invocation_.method = head_.method;
+  invocation_.target = destination.target;
+  invocation_.remote = remote_;
+  if (!destination.prefix.empty()) {
+    head_.headers.append("x-forwarded-prefix").push_back('\0');
+    head_.headers.append(destination.prefix).push_back('\0');
+  }
+  put_traceparent();
+  invocation_.headers.swap(head_.headers);
+  window_ = wire::kWindow;
+  // What has come of the body goes along with the request.
+  feed_request_body();
+  if (state_ != State::exchange || answer_done_) return;
+  invocation_.body.swap(body_);
+  body_.clear();
+  invocation_.body_complete = request_done_;
+  scheduler_->submit(invocation_);
+}
+
+/// W3C Trace Context: the caller's trace goes on with a new span, or a trace begins, named as the invocation.
+void Session::put_traceparent() {
+  const auto id = invocation_.id_text();
+  const auto span = id.substr(16);
+  constexpr std::size_t kLength = 55;
+  auto& headers = head_.headers;
+  if (head_.traceparent != std::string::npos) {
+    const auto end = headers.find('\0', head_.traceparent);
+    if (end - head_.traceparent == kLength && headers.compare(head_.traceparent, 3, "00-") == 0) {
+      headers.replace(head_.traceparent + 36, 16, span);
+      return;
+    }
+    headers.replace(head_.traceparent, end - head_.traceparent,
+                    std::string("00-").append(id).append("-").append(span).append("-01"));
+    return;
+  }
+  headers.append("traceparent").push_back('\0');
+  headers.append("00-").append(id).append("-").append(span).append("-01").push_back('\0');
+}
+
+/// Parses what is there of the request's body, as far as the handler's window allows, and passes it on.
+void Session::feed_request_body() {
+  const bool started = invocation_.state == pool::Invocation::State::running;
+  while (state_ == State::exchange && !request_done_ && begin_ < end_ && (window_ > 0 || answer_done_)) {
+    const auto room = answer_done_ ? end_ - begin_ : std::min(end_ - begin_, window_);
+    boost::beast::error_code error;
+    const std::size_t before = body_.size();
+    begin_ += parser_->put(asio::buffer(in_.data() + begin_, room), error);
+    const std::size_t got = body_.size() - before;
+    request_bytes_ += got;
+    window_ -= std::min(window_, got);
+    if (answer_done_) body_.clear();
+    request_done_ = parser_->is_done();
+    if (error && error != http::error::need_more && !body_error(error)) return;
+    if (request_bytes_ > max_request_ && !answer_done_) {
+      keep_alive_ = false;
+      if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
+      if (head_sent_) return close();
+      return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
+          "limit", std::to_string(max_request_)));
+    }
+    if (error == http::error::need_more) break;
+  }
+  if (answer_done_ || state_ != State::exchange) return;
+  if (started && (!body_.empty() || (request_done_ && !invocation_.body_complete))) {
+    invocation_.body_complete = request_done_;
+    invocation_.instance->send_body(invocation_, body_, request_done_);
+    body_.clear();
+  } else if (invocation_.state == pool::Invocation::State::waiting) {
+    invocation_.body += body_;
+    invocation_.body_complete = request_done_;
+    body_.clear();
+  }
+}
+
+/// A body that is not valid HTTP. False: the connection has been dealt with.
+bool Session::body_error(const boost::beast::error_code& error) {
+  keep_alive_ = false;
+  if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
+  if (head_sent_ || answer_done_) {
+    close();
+  } else {
+    answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
+  }
+  return false;
+}
+
+void Session::on_request_credit(pool::Invocation&, std::size_t bytes) {
+  window_ = std::min<std::size_t>(window_ + bytes, wire::kWindow);
+  const auto self = shared_from_this();
+  feed_request_body();
+  read();
+}
+
+// --- Answering -------------------------------------------------------------------------------------
+
+ResponseFacts Session::facts(unsigned status, std::string_view headers) const {
+  ResponseFacts facts;
+  facts.status = status;
+  facts.headers = headers;
+  facts.head_request = head_.method == "HEAD";
+  facts.http_1_0 = head_.http_1_0;
+  facts.keep_alive = keep_alive_;
+  facts.invocation = invocation_.id_text();
+  facts.date = http_date();
+  if (invocation_.started != MonotonicTime{}) {
+    facts.queue_us = micros(invocation_.started - invocation_.accepted);
+    facts.start_us = micros(invocation_.start_cost);
+    facts.run_us = micros(now() - invocation_.started);
+  } else if (invocation_.accepted != MonotonicTime{}) {
+    facts.queue_us = micros(now() - invocation_.accepted);
+  }
+  return facts;
+}
+
+void Session::on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,
+                          bool end) {
+  if (head_sent_ || state_ != State::exchange) return;
+  if (!request_done_ && end) keep_alive_ = false;
+  auto what = facts(status, headers);
+  if (end) what.whole_length = body.size();
+  const auto head = append_response_head(out_, what);
+  if (!head) {
+    if (!end) scheduler_->cancel(invocation_);
+    return answer_error(Error{GatewayErrc::bad_answer,
+                              "the function's answer has a status or a header that is not valid HTTP",
+                              {}});
+  }
+  head_sent_ = true;
+  framing_ = head->framing;
+  length_left_ = head->length;
+  append_body(body);
+  if (!end) credit_due_ += body.size();
+  if (state_ == State::closed) return;
+  if (end) return end_answer();
+  write();
+}
+
+void Session::on_body(pool::Invocation&, std::string_view body, bool end) {
+  if (state_ != State::exchange) return;
+  append_body(body);
+  if (state_ == State::closed) return;
+  if (end) {
+    if (framing_ == Framing::length && length_left_ > 0) return close();  // promised more: visibly cut
+    return end_answer();
+  }
+  credit_due_ += body.size();
+  write();
+}
+
+void Session::append_body(std::string_view body) {
+  if (body.empty() || framing_ == Framing::none) return;
+  if (framing_ == Framing::length) {
+    if (body.size() > length_left_) return close();  // more than the function itself has announced
+    length_left_ -= body.size();
+    out_.append(body);
+  } else if (framing_ == Framing::chunked) {
+    std::array<char, 24> size;
+    const auto [end, error] = std::to_chars(size.data(), size.data() + size.size(), body.size(), 16);
+    out_.append(size.data(), end).append("\r\n").append(body).append("\r\n");
+  } else {
+    out_.append(body);
+  }
+}
+
+void Session::on_failure(pool::Invocation&, Error error) {
+  if (state_ != State::exchange) return;
+  const auto self = shared_from_this();
+  if (head_sent_) {  // too late for another answer: what is written is written, then the break is visible
+    if (!writing_) write();
+    return close();
+  }
+  answer_error(error);
+}
+
+void Session::answer_error(const Error& error) {
+  if (!request_done_) keep_alive_ = false;
+  state_ = State::exchange;
+  const auto& row = problem::row(error.code);
+  const auto text = problem::document(error, problem::Audience::everyone, invocation_.id_text());
+  std::string headers("content-type\0application/problem+json\0", 38);
+  if (row.status == 503 || row.status == 429) headers.append("retry-after\0001\0", 14);
+  if (const auto allow = error.detail("allow"); !allow.empty())
+    headers.append("allow").append(1, '\0').append(allow).append(1, '\0');
+  auto what = facts(row.status, headers);
+  what.whole_length = text.size();
+  const auto head = append_response_head(out_, what);
+  head_sent_ = true;
+  framing_ = head ? head->framing : Framing::until_close;
+  length_left_ = text.size();
+  append_body(text);
+  end_answer();
+}
+
+void Session::end_answer() {
+  if (framing_ == Framing::chunked) out_ += "0\r\n\r\n";
+  if (framing_ == Framing::until_close) keep_alive_ = false;
+  answer_done_ = true;
+  credit_due_ = 0;
+  write();
+  if (state_ == State::exchange && !writing_) next_request();
+}
+
+/// The answer is written. Goes on with the next request, or closes.
+void Session::next_request() {
+  const auto self = shared_from_this();
+  if (!keep_alive_ || draining_) return request_done_ && begin_ == end_ ? close() : linger();
+  state_ = State::idle;
+  if (in_.size() > kFirstBuffer && begin_ == end_ && !reading_) in_.resize(kFirstBuffer), in_.shrink_to_fit();
+  deadline_ = now() + options_.idle_timeout;
+  process();
+}
+
+/// Says that no more will come and takes what the client is still sending, for a while.
+void Session::linger() {
+  boost::system::error_code ignored;
+  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  state_ = State::lingering;
+  begin_ = end_ = 0;
+  set_deadline(now() + kLinger);
+  read();
+}
+
+void Session::write() {
+  if (writing_ || state_ == State::closed) return;
+  std::string_view rest = out_;
+  while (!rest.empty()) {
+    const ssize_t sent =
+        ::send(socket_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (sent < 0 && errno == EINTR) continue;
+    if (sent < 0 && errno != EAGAIN) {
+      out_.clear();
+      return close();
+    }
+    if (sent < 0) break;
+    rest.remove_prefix(static_cast<std::size_t>(sent));
+  }
+  if (rest.empty()) {
+    out_.clear();
+    return written();
+  }
+  out_.erase(0, out_.size() - rest.size());
+  writing_ = true;
+  socket_.async_wait(asio::ip::tcp::socket::wait_write,
+                     [self = shared_from_this()](const boost::system::error_code& error) {
+                       self->writing_ = false;
+                       if (error) return self->close();
+                       self->write();
+                       if (self->state_ == State::exchange && !self->writing_ && self->answer_done_)
+                         self->next_request();
+                     });
+}
+
+/// Everything is with the kernel: the handler may send as much again.
+void Session::written() {
+  if (out_.capacity() > kLargestBuffer) out_.shrink_to_fit();
+  if (credit_due_ == 0 || invocation_.state != pool::Invocation::State::running) return;
+  invocation_.instance->credit(invocation_, std::exchange(credit_due_, 0));
+}
+
+}  // namespace mayfly::gateway

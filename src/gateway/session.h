@@ -1,0 +1,160 @@
+// One client connection to the data plane: requests in, answers out, one after the other.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/intrusive/list_hook.hpp>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/deadline_wheel.h"
+#include "gateway/request_parser.h"
+#include "gateway/response_head.h"
+#include "pool/invocation.h"
+#include "scheduler/scheduler.h"
+
+namespace mayfly::gateway {
+
+enum class GatewayErrc {
+  bad_request = 1,
+  header_too_large,
+  header_timeout,
+  body_too_large,
+  too_many_connections,
+  bad_answer,
+  draining,
+};
+[[nodiscard]] std::error_code make_error_code(GatewayErrc code);
+
+struct GatewayOptions {
+  std::uint32_t max_header = 32U << 10U;             ///< bytes of request line and fields
+  std::size_t max_connections = 20'000;              ///< per shard; one more is answered 503
+  std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
+  std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests
+};
+
+/// Where a request goes.
+struct Destination {
+  scheduler::Scheduler* scheduler = nullptr;  ///< null: the function lives on `shard`
+  unsigned shard = 0;
+  std::chrono::milliseconds timeout{};
+  std::uint64_t max_request = 0;
+  std::string_view target;  ///< as the function sees it; into the request's target
+  std::string_view prefix;
+};
+
+/// A connection on its way to another shard: what was read of it and not used yet goes along.
+struct MovedConnection {
+  int socket = -1;
+  std::string bytes;
+};
+
+/// What a session needs of its shard. Outlives the sessions.
+class GatewayHost {
+ public:
+  virtual ~GatewayHost() = default;
+  [[nodiscard]] virtual Result<Destination> route(const RequestHead& head) = 0;
+  virtual void move(unsigned shard, MovedConnection connection) = 0;
+  virtual void new_invocation_id(std::array<char, 32>& id) = 0;
+  virtual void ended(class Session& session) = 0;
+  [[nodiscard]] virtual bool draining() const = 0;
+};
+
+/// Belongs to one shard's thread; held by shared_ptr since a read is always under way.
+///
+/// It keeps reading while an answer is awaited, so that a client that leaves is noticed; bytes of
+/// following requests (pipelining) wait in the buffer, whose bound is the back-pressure.
+class Session final : public std::enable_shared_from_this<Session>,
+                      public boost::intrusive::list_base_hook<>,
+                      private pool::InvocationListener,
+                      private DeadlineEntry {
+ public:
+  Session(boost::asio::ip::tcp::socket socket, GatewayHost& host, DeadlineWheel& deadlines,
+          const GatewayOptions& options);
+  ~Session() override;
+
+  /// Begin, with bytes that came along from another shard.
+  void start(std::string bytes);
+  /// Answer 503 to whatever comes first.
+  void refuse();
+  /// Close as soon as no request is being handled.
+  void drain();
+  /// Close now.
+  void close();
+
+ private:
+  enum class State { idle, header, exchange, lingering, closed };
+
+  // pool::InvocationListener
+  void on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,
+                   bool end) override;
+  void on_body(pool::Invocation&, std::string_view body, bool end) override;
+  void on_request_credit(pool::Invocation&, std::size_t bytes) override;
+  void on_failure(pool::Invocation&, Error error) override;
+  // DeadlineEntry
+  void on_deadline() override;
+
+  void read();
+  void on_read(const boost::system::error_code& error, std::size_t bytes);
+  void process();
+  bool parse_header();
+  void begin_exchange();
+  void fill_invocation(const Destination& destination);
+  void put_traceparent();
+  void feed_request_body();
+  bool body_error(const boost::beast::error_code& error);
+
+  void answer_error(const Error& error);
+  void append_body(std::string_view body);
+  void end_answer();
+  void next_request();
+  void linger();
+  void write();
+  void written();
+  void set_deadline(MonotonicTime when);
+  [[nodiscard]] ResponseFacts facts(unsigned status, std::string_view headers) const;
+
+  boost::asio::ip::tcp::socket socket_;
+  GatewayHost& host_;
+  DeadlineWheel& deadlines_;
+  const GatewayOptions& options_;
+  std::string remote_;
+  State state_ = State::idle;
+  MonotonicTime deadline_{};
+
+  // Reading
+  std::string in_;  // [begin_, end_) is not used yet
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  bool reading_ = false;
+  bool processing_ = false;
+
+  // The request under way
+  RequestHead head_;
+  std::string body_;  // parsed and not passed on yet
+  std::optional<RequestParser> parser_;
+  std::size_t header_bytes_ = 0;
+  pool::Invocation invocation_{*this};
+  scheduler::Scheduler* scheduler_ = nullptr;
+  std::uint64_t max_request_ = 0;
+  std::uint64_t request_bytes_ = 0;
+  std::size_t window_ = 0;  // bytes of the request's body that may still be passed on
+  bool request_done_ = false;
+  bool keep_alive_ = true;
+
+  // The answer under way
+  std::string out_;
+  bool writing_ = false;
+  bool head_sent_ = false;
+  bool answer_done_ = false;
+  bool refused_ = false;
+  Framing framing_ = Framing::none;
+  std::uint64_t length_left_ = 0;
+  std::size_t credit_due_ = 0;  // bytes of the answer that the handler may send again once written
+  bool draining_ = false;
+};
+
+}  // namespace mayfly::gateway
+
+template <>
+struct std::is_error_code_enum<mayfly::gateway::GatewayErrc> : std::true_type {};

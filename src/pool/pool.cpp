@@ -1,0 +1,342 @@
+#include "pool/pool.h"
+
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+namespace mayfly::pool {
+namespace {
+
+using nlohmann::json;
+
+constexpr auto kBuildPatience = std::chrono::seconds(30);
+constexpr int kDefaultConcurrency = 100;
+/// So many starts in a row that came to nothing: stop making callers wait for the next.
+constexpr int kMaxFailedStarts = 3;
+
+nanoseconds smooth(nanoseconds average, nanoseconds sample) {
+  return average.count() == 0 ? sample : (average * 7 + sample) / 8;
+}
+
+int pid_of(const Fd& pidfd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
+  for (std::string word; pidfd && info >> word;) {
+    int pid = 0;
+    if (word == "Pid:" && info >> pid) return pid;
+  }
+  return 0;
+}
+
+/// What a template says when its code cannot be loaded, as an error that names file and line.
+Error template_error(const std::string& text) {
+  const auto report = json::parse(text, nullptr, false);
+  Error error{PoolErrc::template_failed, "the code cannot be loaded", {}};
+  if (!report.is_object()) return error;
+  error.message = report.value("message", error.message);
+  for (const char* key : {"kind", "file", "stack"})
+    if (report.contains(key) && report[key].is_string() && !report[key].get<std::string>().empty())
+      error.with(key, report[key].get<std::string>());
+  if (report.contains("line") && report["line"].is_number()) error.with("line", report["line"].dump());
+  return error;
+}
+
+}  // namespace
+
+Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& listener,
+           std::shared_ptr<VersionStats> stats)
+    : context_(std::move(context)),
+      version_(std::move(version)),
+      listener_(listener),
+      stats_(std::move(stats)),
+      concurrency_(version_->config.concurrency.value_or(kDefaultConcurrency)) {}
+
+Pool::~Pool() {
+  *alive_ = false;
+  open_.clear();
+  for (const auto& instance : instances_) instance->disown();
+  for (const auto& instance : leaving_) instance->disown();
+  if (fork_client_) fork_client_->close();
+}
+
+// --- Template --------------------------------------------------------------------------------------
+
+void Pool::prepare(std::function<void(const Result<void>&)> then) {
+  if (ready()) return then({});
+  waiting_for_template_.push_back(std::move(then));
+  if (template_ != Template::building) build_template();
+}
+
+std::string Pool::payload(std::string_view role) const {
+  json payload{{"role", role}};
+  if (role == "instance") return payload.dump();
+  const auto& config = version_->config;
+  payload["root"] = version_->root.string();
+  payload["entry"] = version_->entry;
+  payload["handler"] = config.handler;
+  payload["env"] = config.env;
+  payload["function"] = version_->function;
+  payload["version"] = version_->number;
+  payload["memory"] = config.memory;
+  payload["timeout"] = config.timeout.count();
+  return payload.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+void Pool::build_template() {
+  template_ = Template::building;
+  auto control = socket_pair(SOCK_SEQPACKET);
+  auto log = socket_pair(SOCK_SEQPACKET);
+  if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
+  template_words_ = std::make_shared<std::string>();
+  context_.logs.take(std::move(log->ours), *version_, template_words_);
+
+  // Handlers may come after this pool is gone.
+  auto guarded = [alive = alive_, this](auto method) {
+    return [alive, this, method](auto&&... arguments) {
+      if (*alive) (this->*method)(std::forward<decltype(arguments)>(arguments)...);
+    };
+  };
+  tmpl::ForkClient::Handlers handlers;
+  handlers.ready = guarded(&Pool::on_template_ready);
+  handlers.failed = guarded(&Pool::on_template_failed);
+  handlers.closed = guarded(&Pool::on_template_gone);
+  fork_client_ =
+      std::make_shared<tmpl::ForkClient>(context_.executor, std::move(control->ours), std::move(handlers));
+  fork_client_->start();
+
+  tmpl::ChildHandlers child;
+  child.forked = [alive = alive_, this, client = fork_client_](Result<Fd> pidfd) {
+    if (!*alive || fork_client_ != client) return;
+    if (pidfd) template_pidfd_ = std::move(*pidfd);
+    if (pidfd) return;
+    fork_client_->close();
+    template_answer(fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
+  };
+  context_.deadlines.add(build_deadline_, std::chrono::steady_clock::now() + kBuildPatience);
+  context_.runtime.fork(payload("template"), std::move(control->theirs), std::move(log->theirs),
+                        context_.executor, std::move(child));
+}
+
+void Pool::BuildDeadline::on_deadline() {
+  if (pool.template_ != Template::building) return;
+  if (pool.template_pidfd_) ::syscall(SYS_pidfd_send_signal, pool.template_pidfd_.get(), SIGKILL, nullptr, 0);
+  pool.fork_client_->close();
+  pool.template_answer(Result<void>(std::unexpected(
+      Error{PoolErrc::template_failed, "the code did not finish loading within 30 s", {}}.with("limit",
+                                                                                               "30s"))));
+}
+
+void Pool::on_template_ready(const std::string& text) {
+  const auto report = json::parse(text, nullptr, false);
+  warnings_.clear();
+  bool unsafe = false;
+  if (report.is_object()) {
+    if (!version_->config.concurrency) concurrency_ = report.value("concurrency", kDefaultConcurrency);
+    for (const auto& warning : report.value("warnings", json::array())) warnings_.push_back(warning);
+    unsafe = !report.value("unsafe", json::array()).empty();
+  }
+  stats_->templates.add();
+  template_ = Template::ready;
+  if (unsafe) {  // cannot be forked: each instance loads the code itself
+    template_ = Template::direct;
+    fork_client_->close();
+    fork_client_.reset();
+  }
+  build_deadline_.cancel();
+  auto waiting = std::exchange(waiting_for_template_, {});
+  for (const auto& then : waiting) then({});
+  listener_.on_capacity();
+}
+
+void Pool::on_template_failed(const std::string& text) {
+  fork_client_->close();
+  template_answer(std::unexpected(template_error(text)));
+}
+
+/// The template's process has died. Its instances die with it.
+void Pool::on_template_gone() {
+  const bool was_building = template_ == Template::building;
+  fork_client_.reset();
+  const auto instances = instances_;  // ended ones leave the set
+  for (const auto& instance : instances) instance->on_parent_gone();
+  if (was_building) {
+    Error error{PoolErrc::template_failed, "the process ended while it loaded the code", {}};
+    if (!template_words_->empty()) error.with("logs", *template_words_);
+    template_answer(std::unexpected(std::move(error)));
+    return;
+  }
+  template_ = Template::none;
+  template_pidfd_.reset();
+  listener_.on_retired(false);
+}
+
+/// The template could not be built.
+void Pool::template_answer(const Result<void>& result) {
+  template_ = Template::failed;
+  build_deadline_.cancel();
+  fork_client_.reset();
+  template_pidfd_.reset();
+  auto waiting = std::exchange(waiting_for_template_, {});
+  for (const auto& then : waiting) then(result);
+  listener_.on_unavailable(result.error());
+}
+
+void Pool::end_template() {
+  while (end_idle()) {
+  }
+  if (!instances_.empty() || !fork_client_ || template_ != Template::ready) return;
+  for (const auto& instance : leaving_) instance->disown();
+  leaving_.clear();
+  fork_client_->close();
+  fork_client_.reset();
+  template_pidfd_.reset();
+  template_ = Template::none;
+  listener_.on_retired(false);
+}
+
+int Pool::template_pid() const { return pid_of(template_pidfd_); }
+
+// --- Instances -------------------------------------------------------------------------------------
+
+bool Pool::start_instance() {
+  auto data = socket_pair(SOCK_STREAM);
+  auto log = socket_pair(SOCK_SEQPACKET);
+  if (!data || !log) {
+    listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
+    return false;
+  }
+  auto instance = std::make_shared<Instance>(context_.executor, context_.deadlines, *this,
+                                             std::move(data->ours), concurrency_);
+  context_.logs.take(std::move(log->ours), *version_, instance->last_words);
+  instances_.insert(instance);
+  ++starting_;
+  stats_->started.add();
+  stats_->instances.set(instances_.size());
+  instance->start();
+
+  tmpl::ChildHandlers child;
+  child.forked = [alive = alive_, instance](Result<Fd> pidfd) {
+    if (!*alive) return;
+    if (pidfd)
+      instance->on_forked(std::move(*pidfd));
+    else
+      instance->on_fork_failed(pidfd.error());
+  };
+  child.exited = [alive = alive_, instance](int status) {
+    if (*alive) instance->on_exited(status);
+  };
+  if (template_ == Template::direct)
+    context_.runtime.fork(payload("direct"), std::move(data->theirs), std::move(log->theirs),
+                          context_.executor, std::move(child));
+  else
+    fork_client_->fork(payload("instance"), data->theirs.get(), log->theirs.get(), std::move(child));
+  return true;
+}
+
+Lease Pool::lease(int depth, bool any) {
+  Instance* best = nullptr;
+  int looked_at = 0;
+  for (Instance& instance : open_) {
+    if (instance.in_flight() < depth) {
+      best = &instance;
+      break;
+    }
+    if (any && (best == nullptr || instance.in_flight() < best->in_flight())) best = &instance;
+    if (++looked_at >= 16) break;  // the list is ordered by use, so the answer is near its front
+  }
+  if (best == nullptr) return {};
+  Lease lease(*best);
+  ++in_flight_;
+  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  if (!best->has_slot())
+    best->unlink();
+  else if (best->in_flight() >= depth)
+    open_.splice(open_.end(), open_, open_.iterator_to(*best));
+  return lease;
+}
+
+void Pool::on_started(Instance& instance) {
+  --starting_;
+  failed_starts_ = 0;
+  fork_price_ = smooth(fork_price_, std::chrono::steady_clock::now() - instance.created());
+  open_.push_front(instance);
+  listener_.on_capacity();
+}
+
+void Pool::on_slot_free(Instance& instance) {
+  --in_flight_;
+  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  if (instance.is_linked()) open_.erase(open_.iterator_to(instance));
+  open_.push_front(instance);
+  listener_.on_capacity();
+}
+
+void Pool::on_cost(nanoseconds per_invocation) { cost_ = smooth(cost_, per_invocation); }
+
+void Pool::on_answered(nanoseconds ran) {
+  stats_->answered.add();
+  stats_->run_ns.add(static_cast<std::uint64_t>(ran.count()));
+}
+
+void Pool::on_ended(Instance& instance, const Error& why) {
+  const auto held = instance.shared_from_this();
+  const bool was_starting = !instance.came_up();
+  if (was_starting) --starting_;
+  if (leaving_.erase(held) > 0) return;
+  instances_.erase(held);
+  stats_->instances.set(instances_.size());
+  // Leases that ended with it were not counted by on_slot_free.
+  in_flight_ = 0;
+  for (const auto& other : instances_) in_flight_ += other->in_flight();
+  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  if (was_starting && ++failed_starts_ >= kMaxFailedStarts) {
+    failed_starts_ = 0;
+    listener_.on_unavailable(why);
+  }
+  listener_.on_retired(true);
+}
+
+void Pool::on_failure(std::string_view invocation, const Error& error) {
+  stats_->failed.add();
+  context_.logs.failed(*version_, invocation, error);
+}
+
+int Pool::idle() const {
+  return static_cast<int>(std::ranges::count_if(instances_, [](const auto& i) {
+    return i->state() == Instance::State::serving && i->in_flight() == 0;
+  }));
+}
+
+bool Pool::end_idle() {
+  Instance* oldest = nullptr;
+  for (Instance& instance : open_)
+    if (instance.in_flight() == 0 && (oldest == nullptr || instance.idle_since() < oldest->idle_since()))
+      oldest = &instance;
+  if (oldest == nullptr) return false;
+  const auto held = oldest->shared_from_this();
+  held->kill(KillCause::idle);
+  // Its process ends soon; the pool forgets it now, so that nobody counts on it.
+  instances_.erase(held);
+  leaving_.insert(held);
+  stats_->instances.set(instances_.size());
+  listener_.on_retired(true);
+  return true;
+}
+
+void Pool::end_all(KillCause cause) {
+  const auto instances = instances_;
+  for (const auto& instance : instances) instance->kill(cause);
+}
+
+std::vector<int> Pool::pids() const {
+  std::vector<int> pids;
+  for (const auto& instance : instances_)
+    if (const int pid = instance->pid(); pid > 0) pids.push_back(pid);
+  return pids;
+}
+
+}  // namespace mayfly::pool

@@ -1,0 +1,135 @@
+// The pool of one version on one shard: its template and the instances forked from it.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/intrusive/list.hpp>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_set>
+#include <vector>
+
+#include "base/deadline_wheel.h"
+#include "pool/instance.h"
+#include "pool/stats.h"
+#include "registry/function.h"
+#include "template/runtime_process.h"
+
+namespace mayfly::pool {
+
+/// Takes an instance's log socket when it is made, and keeps the end of what it wrote to descriptor 2 in
+/// `last_words` (which the taker may write until the instance ends). Called on the shard's thread.
+class LogSink {
+ public:
+  virtual ~LogSink() = default;
+  virtual void take(Fd socket, const registry::Version& version, std::shared_ptr<std::string> last_words) = 0;
+  /// A failure for the function's history.
+  virtual void failed(const registry::Version& version, std::string_view invocation, const Error& error) = 0;
+};
+
+/// What every pool of a shard shares. All of it outlives the pools.
+struct PoolContext {
+  boost::asio::any_io_executor executor;
+  DeadlineWheel& deadlines;
+  tmpl::RuntimeProcess& runtime;
+  LogSink& logs;
+};
+
+/// Hears of changes that let waiting invocations go on. Called on the shard's thread.
+class PoolListener {
+ public:
+  virtual ~PoolListener() = default;
+  virtual void on_capacity() = 0;                     ///< a slot is free, or the template is ready
+  virtual void on_unavailable(const Error& why) = 0;  ///< no template or no instance can be made
+  [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;  ///< its error, for its caller
+  virtual void on_retired(bool was_instance) = 0;  ///< an instance (or the template) is gone
+};
+
+/// Belongs to one shard's thread.
+class Pool final : public InstanceOwner {
+ public:
+  enum class Template { none, building, ready, direct, failed };
+
+  Pool(PoolContext context, registry::VersionPtr version, PoolListener& listener,
+       std::shared_ptr<VersionStats> stats);
+  ~Pool() override;
+
+  /// Build the template if there is none; `then` is told how that went (at once if it stands already).
+  void prepare(std::function<void(const Result<void>&)> then);
+  /// Ask for one more instance. The template must be ready(). False: not possible now (the listener knows).
+  [[nodiscard]] bool start_instance();
+  /// A slot: of the instance used last that has fewer than `depth` invocations; without one, of the one
+  /// that has the fewest, if `any`.
+  [[nodiscard]] Lease lease(int depth, bool any);
+
+  /// End the idle instance that was used least recently. False when none is idle.
+  bool end_idle();
+  /// End every idle instance, and the template if no instance is left.
+  void end_template();
+  void end_all(KillCause cause);
+
+  [[nodiscard]] bool ready() const { return template_ == Template::ready || template_ == Template::direct; }
+  [[nodiscard]] Template template_state() const { return template_; }
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
+  [[nodiscard]] int instances() const { return static_cast<int>(instances_.size()); }
+  [[nodiscard]] int starting() const { return starting_; }
+  [[nodiscard]] int idle() const;
+  [[nodiscard]] int in_flight() const { return in_flight_; }
+  [[nodiscard]] int concurrency() const { return concurrency_; }
+  /// What an invocation costs (CPU or blocked event loop), as an average; 0: nothing is known yet.
+  [[nodiscard]] nanoseconds cost() const { return cost_; }
+  /// What a new instance costs, from the request for it until it serves, as an average.
+  [[nodiscard]] nanoseconds fork_price() const { return fork_price_; }
+  [[nodiscard]] const registry::Version& version() const { return *version_; }
+  [[nodiscard]] std::vector<int> pids() const;
+  [[nodiscard]] int template_pid() const;
+
+ private:
+  using OpenList = boost::intrusive::list<Instance, boost::intrusive::constant_time_size<false>>;
+
+  void on_started(Instance& instance) override;
+  void on_slot_free(Instance& instance) override;
+  void on_cost(nanoseconds per_invocation) override;
+  void on_answered(nanoseconds ran) override;
+  Error on_overdue(const Invocation& invocation) override { return listener_.on_overdue(invocation); }
+  void on_ended(Instance& instance, const Error& why) override;
+  void on_failure(std::string_view invocation, const Error& error) override;
+
+  void build_template();
+  void on_template_ready(const std::string& json);
+  void on_template_failed(const std::string& json);
+  void on_template_gone();
+  void template_answer(const Result<void>& result);
+  [[nodiscard]] std::string payload(std::string_view role) const;
+
+  /// The template took too long to load.
+  struct BuildDeadline final : DeadlineEntry {
+    explicit BuildDeadline(Pool& p) : pool(p) {}
+    void on_deadline() override;
+    Pool& pool;
+  };
+
+  PoolContext context_;
+  registry::VersionPtr version_;
+  PoolListener& listener_;
+  std::shared_ptr<VersionStats> stats_;
+  int concurrency_;
+  Template template_ = Template::none;
+  std::vector<std::string> warnings_;
+  std::shared_ptr<tmpl::ForkClient> fork_client_;
+  Fd template_pidfd_;
+  std::shared_ptr<std::string> template_words_;
+  std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
+  BuildDeadline build_deadline_{*this};
+  std::unordered_set<std::shared_ptr<Instance>> instances_;
+  std::unordered_set<std::shared_ptr<Instance>> leaving_;  // killed while idle, not reaped yet
+  OpenList open_;  // instances with a free slot, the one used last in front
+  int starting_ = 0;
+  int in_flight_ = 0;
+  nanoseconds cost_{0};
+  nanoseconds fork_price_{2'000'000};
+  int failed_starts_ = 0;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+}  // namespace mayfly::pool

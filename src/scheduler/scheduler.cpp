@@ -1,0 +1,262 @@
+#include "scheduler/scheduler.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdio>
+
+namespace mayfly::scheduler {
+namespace {
+
+using pool::Invocation;
+
+/// The fork server makes one child after another: more requests under way than this win nothing, and what
+/// the first instances teach would come too late.
+constexpr int kMaxStarting = 4;
+/// A template that could not be built is not tried again for so long; callers get its error at once.
+constexpr milliseconds kTemplateRetry{1'000};
+
+const SlugCategory<SchedulerErrc, 3> kCategory("scheduler",
+                                               std::array{"deadline-exceeded", "queue-full", "unavailable"});
+
+std::string seconds_text(nanoseconds time) {
+  std::array<char, 32> text{};
+  const double seconds = std::chrono::duration<double>(time).count();
+  std::snprintf(text.data(), text.size(), seconds < 1 ? "%.3g s" : "%.4g s", std::max(seconds, 0.0));
+  return text.data();
+}
+
+}  // namespace
+
+std::error_code make_error_code(SchedulerErrc code) { return {static_cast<int>(code), kCategory}; }
+
+Error deadline_error(std::chrono::milliseconds limit, nanoseconds waited, nanoseconds ran) {
+  const auto limit_text = seconds_text(limit);
+  const auto waited_text = seconds_text(waited);
+  const auto ran_text = seconds_text(ran);
+  return Error{SchedulerErrc::deadline_exceeded,
+               "deadline " + limit_text + ": " + waited_text + " waiting, " + ran_text + " running",
+               {{"limit", limit_text}, {"waited", waited_text}, {"ran", ran_text}}};
+}
+
+Scheduler::Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
+                     std::shared_ptr<pool::VersionStats> stats)
+    : deadlines_(context.deadlines),
+      capacity_(capacity),
+      version_(std::move(version)),
+      stats_(std::move(stats)),
+      pool_(std::move(context), version_, *this, stats_) {
+  wait_deadline_.scheduler = this;
+}
+
+Scheduler::~Scheduler() {
+  capacity_.forget(*this);
+  for (int i = pool_.instances(); i > 0; --i) capacity_.give_back();
+}
+
+// --- Invocations in ----------------------------------------------------------------------------------
+
+void Scheduler::submit(Invocation& invocation) {
+  last_used_ = invocation.accepted;
+  if (draining_) {
+    stats_->rejected.add();
+    invocation.listener->on_failure(invocation,
+                                    Error{SchedulerErrc::unavailable, "this version is being removed", {}});
+    return;
+  }
+  if (first_ == nullptr && run_now(invocation, at_limit())) return;
+  if (waiting_count_ >= static_cast<std::size_t>(version_->config.queue)) {
+    stats_->rejected.add();
+    const auto limit = std::to_string(version_->config.queue);
+    invocation.listener->on_failure(
+        invocation,
+        Error{SchedulerErrc::queue_full, "the queue holds " + limit + " invocations already", {}}.with(
+            "limit", limit));
+    return;
+  }
+  stats_->admitted.add();
+  stats_->waited.add();
+  enqueue(invocation);
+  consider_scaling();
+}
+
+/// Gives the invocation to an instance that has a slot for it. `any`: also to one that is busier than
+/// comfortable, since there will be no further instance.
+bool Scheduler::run_now(Invocation& invocation, bool any) {
+  pool::Lease lease = pool_.lease(comfortable_depth(), any);
+  if (!lease) return false;
+  if (invocation.state != Invocation::State::waiting) stats_->admitted.add();
+  lease.instance()->run(invocation, std::move(lease));
+  return true;
+}
+
+/// How many invocations an instance may have so that one more would rather wait for them than for a fork.
+int Scheduler::comfortable_depth() const {
+  const int most = pool_.concurrency();
+  const auto cost = pool_.cost();
+  if (cost.count() <= 0) return 1;  // nothing is known yet
+  const auto depth = pool_.fork_price() / cost + 1;
+  return static_cast<int>(std::clamp<std::int64_t>(depth, 1, most));
+}
+
+bool Scheduler::at_limit() const {
+  return pool_.instances() >= version_->config.max_instances || (capacity_.wanted() && pool_.instances() > 0);
+}
+
+void Scheduler::cancel(Invocation& invocation) {
+  if (invocation.state == Invocation::State::idle) return;
+  stats_->cancelled.add();
+  if (invocation.state == Invocation::State::waiting) {
+    dequeue(invocation);
+    maybe_drained();
+  } else {
+    invocation.instance->abandon(invocation, wire::AbortReason::client);
+  }
+}
+
+// --- The queue ---------------------------------------------------------------------------------------
+
+void Scheduler::enqueue(Invocation& invocation) {
+  invocation.state = Invocation::State::waiting;
+  invocation.next = nullptr;
+  invocation.previous = last_;
+  (last_ != nullptr ? last_->next : first_) = &invocation;
+  last_ = &invocation;
+  stats_->waiting.set(++waiting_count_);
+  if (first_ == &invocation) arm_wait_deadline();
+}
+
+void Scheduler::dequeue(Invocation& invocation) {
+  (invocation.previous != nullptr ? invocation.previous->next : first_) = invocation.next;
+  (invocation.next != nullptr ? invocation.next->previous : last_) = invocation.previous;
+  invocation.previous = invocation.next = nullptr;
+  invocation.state = Invocation::State::idle;
+  stats_->waiting.set(--waiting_count_);
+}
+
+void Scheduler::serve_waiting() {
+  if (serving_) return;
+  serving_ = true;
+  while (first_ != nullptr) {
+    Invocation& invocation = *first_;
+    pool::Lease lease = pool_.lease(comfortable_depth(), at_limit());
+    if (!lease) break;
+    dequeue(invocation);
+    const auto waited = std::chrono::steady_clock::now() - invocation.accepted;
+    stats_->wait_ns.add(static_cast<std::uint64_t>(waited.count()));
+    lease.instance()->run(invocation, std::move(lease));
+  }
+  serving_ = false;
+}
+
+void Scheduler::arm_wait_deadline() {
+  // All invocations of a version have the same timeout, so the first to come is the first to expire.
+  if (first_ != nullptr && !wait_deadline_.pending()) deadlines_.add(wait_deadline_, first_->deadline);
+}
+
+void Scheduler::check_deadlines() {
+  const auto now = std::chrono::steady_clock::now();
+  while (first_ != nullptr && first_->deadline <= now) {
+    Invocation& invocation = *first_;
+    dequeue(invocation);
+    stats_->timed_out.add();
+    const auto waited = now - invocation.accepted;
+    invocation.listener->on_failure(invocation,
+                                    deadline_error(version_->config.timeout, waited, nanoseconds(0)));
+  }
+  arm_wait_deadline();
+  maybe_drained();
+}
+
+void Scheduler::fail_waiting(const Error& why) {
+  while (first_ != nullptr) {
+    Invocation& invocation = *first_;
+    dequeue(invocation);
+    stats_->rejected.add();
+    invocation.listener->on_failure(invocation, why);
+  }
+  maybe_drained();
+}
+
+// --- Scaling -----------------------------------------------------------------------------------------
+
+void Scheduler::consider_scaling() {
+  if (waiting_count_ == 0) return;
+  if (!pool_.ready()) {
+    if (pool_.template_state() == pool::Pool::Template::failed &&
+        std::chrono::steady_clock::now() < retry_template_after_)
+      return fail_waiting(template_error_);
+    if (pool_.template_state() != pool::Pool::Template::building) pool_.prepare([](const Result<void>&) {});
+    return;
+  }
+  const auto depth = static_cast<std::size_t>(comfortable_depth());
+  while (pool_.starting() < kMaxStarting &&
+         static_cast<std::size_t>(pool_.starting()) * depth < waiting_count_ &&
+         pool_.instances() < version_->config.max_instances) {
+    if (!start_one()) break;
+  }
+  if (at_limit()) serve_waiting();
+}
+
+bool Scheduler::start_one() {
+  if (!capacity_.take(*this)) return false;
+  if (pool_.start_instance()) return true;
+  capacity_.give_back();
+  return false;
+}
+
+void Scheduler::keep_minimum() {
+  const int wanted = version_->config.min_instances;
+  if (wanted <= 0 || draining_) return;
+  if (!pool_.ready()) {
+    if (pool_.template_state() == pool::Pool::Template::none)
+      pool_.prepare([this](const Result<void>& result) {
+        if (result) keep_minimum();
+      });
+    return;
+  }
+  while (pool_.instances() < wanted && start_one()) {
+  }
+}
+
+void Scheduler::on_capacity() {
+  serve_waiting();
+  consider_scaling();
+  maybe_drained();
+}
+
+void Scheduler::on_room() {
+  if (waiting_count_ > 0) consider_scaling();
+}
+
+void Scheduler::on_unavailable(const Error& why) {
+  template_error_ = why;
+  retry_template_after_ = std::chrono::steady_clock::now() + kTemplateRetry;
+  fail_waiting(why);
+}
+
+Error Scheduler::on_overdue(const Invocation& invocation) {
+  stats_->timed_out.add();
+  return deadline_error(version_->config.timeout, invocation.started - invocation.accepted,
+                        std::chrono::steady_clock::now() - invocation.started);
+}
+
+void Scheduler::on_retired(bool was_instance) {
+  if (was_instance) capacity_.give_back();
+  consider_scaling();
+  keep_minimum();
+  maybe_drained();
+}
+
+void Scheduler::drain(std::function<void()> on_drained) {
+  draining_ = true;
+  on_drained_ = std::move(on_drained);
+  maybe_drained();
+}
+
+void Scheduler::maybe_drained() {
+  if (!draining_ || !on_drained_ || waiting_count_ > 0 || pool_.in_flight() > 0) return;
+  const auto drained = std::exchange(on_drained_, {});
+  drained();
+}
+
+}  // namespace mayfly::scheduler

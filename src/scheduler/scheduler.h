@@ -1,0 +1,98 @@
+// Decides, for one version on one shard, which invocation runs when, and when a new instance is worth it.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/deadline_wheel.h"
+#include "pool/pool.h"
+#include "scheduler/capacity.h"
+
+namespace mayfly::scheduler {
+
+enum class SchedulerErrc {
+  deadline_exceeded = 1,  ///< details: limit, waited, ran
+  queue_full,             ///< details: limit
+  unavailable,            ///< the version is being removed, or the daemon stops
+};
+[[nodiscard]] std::error_code make_error_code(SchedulerErrc code);
+
+/// The error for a deadline that passed: "deadline 10 s: 9.2 s waiting, 0.8 s running".
+[[nodiscard]] Error deadline_error(std::chrono::milliseconds limit, nanoseconds waited, nanoseconds ran);
+
+/// Belongs to one shard's thread.
+///
+/// The rule for scaling, applied at every invocation that finds no comfortable slot: an instance with k
+/// invocations makes a newcomer wait about k times what one costs; a new instance makes it wait for a fork.
+/// Both are measured. A fork is asked for only when it wins, when the machine has room for another
+/// instance (Capacity), and when those that are being made already will not be enough. So a burst never
+/// ends with more instances than it had invocations at once.
+class Scheduler final : public pool::PoolListener, public CapacityClient {
+ public:
+  Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
+            std::shared_ptr<pool::VersionStats> stats);
+  ~Scheduler() override;
+
+  /// Take an invocation. Its listener may be called before this returns. The invocation must stay until
+  /// its listener heard the end, or cancel().
+  void submit(pool::Invocation& invocation);
+  /// The caller has left: forget it, and tell the handler. The listener hears nothing any more.
+  void cancel(pool::Invocation& invocation);
+
+  /// No further invocation will come. `on_drained` is called when the last one is done (perhaps at once).
+  void drain(std::function<void()> on_drained);
+  /// Keep at least min_instances alive, from now on.
+  void keep_minimum();
+
+  [[nodiscard]] pool::Pool& pool() { return pool_; }
+  [[nodiscard]] const pool::Pool& pool() const { return pool_; }
+  [[nodiscard]] std::size_t waiting() const { return waiting_count_; }
+  [[nodiscard]] MonotonicTime last_used() const { return last_used_; }
+
+ private:
+  void on_capacity() override;
+  void on_unavailable(const Error& why) override;
+  Error on_overdue(const pool::Invocation& invocation) override;
+  void on_retired(bool was_instance) override;
+  void on_room() override;
+
+  /// An invocation's deadline while it waits.
+  struct WaitDeadline final : DeadlineEntry {
+    void on_deadline() override { scheduler->check_deadlines(); }
+    Scheduler* scheduler = nullptr;
+  };
+
+  bool run_now(pool::Invocation& invocation, bool any);
+  void enqueue(pool::Invocation& invocation);
+  void dequeue(pool::Invocation& invocation);
+  void serve_waiting();
+  void consider_scaling();
+  bool start_one();
+  void check_deadlines();
+  void arm_wait_deadline();
+  void fail_waiting(const Error& why);
+  [[nodiscard]] int comfortable_depth() const;
+  [[nodiscard]] bool at_limit() const;
+  void maybe_drained();
+
+  DeadlineWheel& deadlines_;
+  Capacity& capacity_;
+  registry::VersionPtr version_;
+  std::shared_ptr<pool::VersionStats> stats_;
+  pool::Pool pool_;
+  pool::Invocation* first_ = nullptr;  // those that wait, in order of arrival
+  pool::Invocation* last_ = nullptr;
+  std::size_t waiting_count_ = 0;
+  WaitDeadline wait_deadline_;
+  MonotonicTime retry_template_after_{};
+  Error template_error_;
+  MonotonicTime last_used_{};
+  bool draining_ = false;
+  bool serving_ = false;  // serve_waiting is on the stack
+  std::function<void()> on_drained_;
+};
+
+}  // namespace mayfly::scheduler
+
+template <>
+struct std::is_error_code_enum<mayfly::scheduler::SchedulerErrc> : std::true_type {};
