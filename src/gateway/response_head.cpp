@@ -5,6 +5,7 @@
 #include <boost/beast/http/status.hpp>
 #include <charconv>
 #include <ctime>
+#include <ostream>
 
 namespace mayfly::gateway {
 namespace {

@@ -126,7 +126,7 @@ void Instance::kill(KillCause cause) {
 
 Error Instance::why_it_ended() const {
   if (fatal_) return *fatal_;
-  return describe_death(wait_status_.value_or(-1), cause_, *last_words);
+  return describe_death(wait_status_.value_or(-1), cause_, last_words->text());
 }
 
 /// The process is gone and everything it said was read: tell everyone.

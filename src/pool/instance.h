@@ -14,6 +14,7 @@
 #include "base/fd.h"
 #include "pool/failure.h"
 #include "pool/invocation.h"
+#include "pool/last_words.h"
 #include "wire/frame.h"
 
 namespace mayfly::pool {
@@ -84,7 +85,7 @@ class Instance
   /// Its owner is going: end it and tell the owner nothing any more. Invocations in it are dropped silently.
   void disown();
   /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
-  std::shared_ptr<std::string> last_words = std::make_shared<std::string>();
+  std::shared_ptr<LastWords> last_words = std::make_shared<LastWords>();
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] int in_flight() const { return in_flight_; }

@@ -91,7 +91,7 @@ void Pool::build_template() {
   auto control = socket_pair(SOCK_SEQPACKET);
   auto log = socket_pair(SOCK_SEQPACKET);
   if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
-  template_words_ = std::make_shared<std::string>();
+  template_words_ = std::make_shared<LastWords>();
   context_.logs.take(std::move(log->ours), *version_, template_words_);
 
   // Handlers may come after this pool is gone.
@@ -165,7 +165,7 @@ void Pool::on_template_gone() {
   for (const auto& instance : instances) instance->on_parent_gone();
   if (was_building) {
     Error error{PoolErrc::template_failed, "the process ended while it loaded the code", {}};
-    if (!template_words_->empty()) error.with("logs", *template_words_);
+    if (auto words = template_words_->text(); !words.empty()) error.with("logs", std::move(words));
     template_answer(std::unexpected(std::move(error)));
     return;
   }
@@ -330,6 +330,18 @@ bool Pool::end_idle() {
 void Pool::end_all(KillCause cause) {
   const auto instances = instances_;
   for (const auto& instance : instances) instance->kill(cause);
+}
+
+void Pool::end_idle_since(MonotonicTime time, int most) {
+  for (; most > 0; --most) {
+    const bool any = std::ranges::any_of(
+        open_, [&](const Instance& i) { return i.in_flight() == 0 && i.idle_since() < time; });
+    if (!any || !end_idle()) return;
+  }
+}
+
+bool Pool::has_idle() const {
+  return std::ranges::any_of(open_, [](const Instance& i) { return i.in_flight() == 0; });
 }
 
 std::vector<int> Pool::pids() const {

@@ -22,7 +22,7 @@ namespace mayfly::pool {
 class LogSink {
  public:
   virtual ~LogSink() = default;
-  virtual void take(Fd socket, const registry::Version& version, std::shared_ptr<std::string> last_words) = 0;
+  virtual void take(Fd socket, const registry::Version& version, std::shared_ptr<LastWords> last_words) = 0;
   /// A failure for the function's history.
   virtual void failed(const registry::Version& version, std::string_view invocation, const Error& error) = 0;
 };
@@ -64,6 +64,9 @@ class Pool final : public InstanceOwner {
 
   /// End the idle instance that was used least recently. False when none is idle.
   bool end_idle();
+  /// End instances that have been idle since before `time`, at most `most`.
+  void end_idle_since(MonotonicTime time, int most);
+  [[nodiscard]] bool has_idle() const;
   /// End every idle instance, and the template if no instance is left.
   void end_template();
   void end_all(KillCause cause);
@@ -118,7 +121,7 @@ class Pool final : public InstanceOwner {
   std::vector<std::string> warnings_;
   std::shared_ptr<tmpl::ForkClient> fork_client_;
   Fd template_pidfd_;
-  std::shared_ptr<std::string> template_words_;
+  std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
   BuildDeadline build_deadline_{*this};
   std::unordered_set<std::shared_ptr<Instance>> instances_;

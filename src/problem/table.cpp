@@ -22,6 +22,14 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "too-many-connections", 503, "Too many connections to the admin plane"},
     {"admin", "unauthorized", 401, "A valid token is needed"},
     {"admin", "unknown-route", 404, "There is no such route"},
+    // gateway/: what a client of the data plane did, or a function's answer that is not HTTP
+    {"gateway", "bad-answer", 502, "The function's answer is not valid HTTP"},
+    {"gateway", "bad-request", 400, "The request is not valid HTTP"},
+    {"gateway", "body-too-large", 413, "The request body is too large"},
+    {"gateway", "draining", 503, "The daemon is shutting down"},
+    {"gateway", "header-timeout", 408, "The request did not arrive in time"},
+    {"gateway", "header-too-large", 431, "The request header is too large"},
+    {"gateway", "too-many-connections", 503, "Too many connections"},
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
     {"pool", "fork-failed", 503, "No instance could be started"},

@@ -1,0 +1,297 @@
+#include "daemon/daemon.h"
+
+#include <fcntl.h>
+#include <spdlog/spdlog.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/detached.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <fstream>
+#include <iostream>
+
+#include "admin/api.h"
+#include "admin/server.h"
+#include "admin/token.h"
+#include "base/child.h"
+#include "daemon/operations.h"
+#include "registry/deploy.h"
+#include "registry/registry.h"
+
+namespace mayfly::daemon {
+namespace asio = boost::asio;
+using asio::ip::tcp;
+namespace fs = std::filesystem;
+namespace {
+
+/// Instances, idle or not, are bounded by memory: each is taken to need this much.
+constexpr std::uint64_t kInstanceBytes = 4U << 20U;
+
+fs::path executable_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+Result<tcp::endpoint> parse_endpoint(const std::string& text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos)
+    return fail(std::make_error_code(std::errc::invalid_argument), "'" + text + "' is not ADDRESS:PORT");
+  auto host = text.substr(0, colon);
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  boost::system::error_code error;
+  const auto address = asio::ip::make_address(host.empty() ? "0.0.0.0" : host, error);
+  const auto port = std::strtoul(text.c_str() + colon + 1, nullptr, 10);
+  if (error || port > 65535)
+    return fail(std::make_error_code(std::errc::invalid_argument), "'" + text + "' is not ADDRESS:PORT");
+  return tcp::endpoint(address, static_cast<unsigned short>(port));
+}
+
+std::string text_of(const tcp::endpoint& endpoint) {
+  const auto address = endpoint.address().to_string();
+  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
+}
+
+std::string find_in_path(const std::string& name) {
+  if (name.find('/') != std::string::npos) return fs::absolute(name);
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  while (!rest.empty()) {
+    const auto folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    const auto candidate = fs::path(folder) / name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
+fs::path find_esbuild(const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  if (const char* set = std::getenv("MAYFLY_ESBUILD")) return set;
+  const auto here = executable_folder();
+  for (const auto& folder : {here, here.parent_path()})
+    for (const char* path : {"node_modules/@esbuild/linux-x64/bin/esbuild",
+                             "node_modules/@esbuild/linux-arm64/bin/esbuild", "node_modules/.bin/esbuild"})
+      if (fs::exists(folder / path)) return folder / path;
+  return find_in_path("esbuild");
+}
+
+tmpl::RuntimeSpec node_spec(const std::string& node) {
+  const auto folder = executable_folder() / "runtimes/node";
+  tmpl::RuntimeSpec spec;
+  spec.name = "node";
+  // docs/adr: what these flags are for. Forking needs the first two, small instances the third.
+  spec.argv = {node,
+               "--single-threaded",
+               "--v8-pool-size=0",
+               "--no-memory-reducer",
+               "--expose-gc",
+               "--enable-source-maps",
+               (folder / "js/boot.js").string()};
+  spec.environment = {"LD_PRELOAD=" + (folder / "mayfly-preload.so").string(),
+                      "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(), "UV_USE_IO_URING=0",
+                      "PATH=/usr/local/bin:/usr/bin:/bin"};
+  for (const char* name : {"TZ", "LANG", "LC_ALL"})
+    if (const char* value = std::getenv(name)) spec.environment.push_back(std::string(name) + "=" + value);
+  return spec;
+}
+
+void raise_file_limit() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+std::uint64_t half_of_memory() {
+  const auto pages = ::sysconf(_SC_PHYS_PAGES);
+  const auto size = ::sysconf(_SC_PAGESIZE);
+  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
+}
+
+/// Two daemons on one data folder would overwrite each other's work.
+Result<Fd> lock_folder(const fs::path& folder) {
+  Fd lock(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+  if (!lock) return fail_errno("open " + (folder / "lock").string());
+  if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0)
+    return fail(std::make_error_code(std::errc::device_or_resource_busy),
+                "another daemon uses the data folder " + folder.string());
+  return lock;
+}
+
+/// The data plane's door: accepts on the control thread and hands connections to the shards in turn.
+class Door {
+ public:
+  Door(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards)
+      : acceptor_(control), shards_(shards) {}
+  Result<tcp::endpoint> open(const tcp::endpoint& where) {
+    boost::system::error_code error;
+    acceptor_.open(where.protocol(), error);
+    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor_.bind(where, error);
+    if (!error) acceptor_.listen(4096, error);
+    if (error) return fail(std::error_code(error), "listen on " + text_of(where) + ": " + error.message());
+    acceptor_.non_blocking(true);
+    accept();
+    return acceptor_.local_endpoint();
+  }
+  void close() {
+    boost::system::error_code ignored;
+    acceptor_.close(ignored);
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
+      if (error) return;
+      for (int i = 0; i < 256; ++i) {
+        const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
+        if (fd < 0) break;
+        auto* shard = shards_[next_++ % shards_.size()].get();
+        shard->post([shard, fd] { shard->adopt({fd, {}}); });
+      }
+      accept();
+    });
+  }
+  tcp::acceptor acceptor_;
+  std::vector<std::unique_ptr<Shard>>& shards_;
+  std::size_t next_ = 0;
+};
+
+int complain(const Error& error) {
+  std::cerr << "mayfly: " << error.message << "\n";
+  return 1;
+}
+
+/// Waits until the shards have no connections left, or the time is over.
+asio::awaitable<void> drain(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards,
+                            std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (const auto& shard : shards) shard->post([s = shard.get()] { s->drain(); });
+  asio::steady_timer pause(control);
+  for (;;) {
+    auto left = std::make_shared<std::atomic<std::size_t>>(0);
+    auto answers = std::make_shared<std::atomic<std::size_t>>(0);
+    for (const auto& shard : shards)
+      shard->post([s = shard.get(), left, answers] {
+        *left += s->connections();
+        ++*answers;
+      });
+    do {
+      pause.expires_after(milliseconds(5));
+      co_await pause.async_wait(asio::use_awaitable);
+    } while (*answers < shards.size());
+    if (*left == 0 || std::chrono::steady_clock::now() > until) co_return;
+  }
+}
+
+}  // namespace
+
+int serve(const cli::ServeOptions& options) {
+  spdlog::set_level(spdlog::level::from_str(options.log_level));
+  std::signal(SIGPIPE, SIG_IGN);
+  raise_file_limit();
+  const auto listen = parse_endpoint(options.listen);
+  if (!listen) return complain(listen.error());
+  const auto admin_listen = parse_endpoint(options.admin);
+  if (!admin_listen) return complain(admin_listen.error());
+  const auto node = find_in_path(options.node.empty() ? "node" : options.node);
+  if (node.empty())
+    return complain(Error{std::make_error_code(std::errc::no_such_file_or_directory),
+                          "node was not found in PATH; install Node 18 or newer, or name it with --node",
+                          {}});
+  std::error_code made;
+  fs::create_directories(options.data, made);
+  if (made)
+    return complain(Error{made, "make the data folder " + options.data.string() + ": " + made.message(), {}});
+  fs::permissions(options.data, fs::perms::owner_all, made);
+  const auto lock = lock_folder(options.data);
+  if (!lock) return complain(lock.error());
+  const auto token = admin::load_or_create_token(options.data);
+  if (!token) return complain(token.error());
+  auto registry = registry::Registry::open({options.data, nullptr, {}});
+  if (!registry) return complain(registry.error());
+
+  const auto version = run({node, "--version"});
+  std::string node_version = version ? version->output : "";
+  node_version.erase(
+      std::remove_if(node_version.begin(), node_version.end(), [](char c) { return c == 'v' || c == '\n'; }),
+      node_version.end());
+
+  asio::io_context control(1);
+  logs::FunctionLogs logs(options.data / "logs");
+  auto runtime = std::make_shared<tmpl::RuntimeProcess>(
+      control, node_spec(node),
+      tmpl::RuntimeEvents{[](const std::string& what) { spdlog::warn("{}", what); }});
+  runtime->start();
+
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
+  const auto memory = options.memory > 0 ? options.memory : half_of_memory();
+  std::vector<std::unique_ptr<Shard>> shards;
+  const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
+    auto moved = std::make_shared<gateway::MovedConnection>(std::move(connection));
+    shards[shard]->post([s = shards[shard].get(), moved] { s->adopt(std::move(*moved)); });
+  };
+  for (unsigned i = 0; i < count; ++i) {
+    ShardOptions shard;
+    shard.index = i;
+    shard.count = count;
+    shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);
+    shards.push_back(std::make_unique<Shard>(std::move(shard), *runtime, logs, mover));
+  }
+
+  PlatformOperations operations({control, shards, logs, *runtime, node_version});
+  registry::DeployOptions deploy_options;
+  deploy_options.esbuild = find_esbuild(options.esbuild);
+  registry::Deployer deployer(control.get_executor(), **registry, operations, deploy_options);
+  for (const auto& shard : shards) shard->start();
+  (*registry)->attach(operations);
+
+  Door door(control, shards);
+  const auto data_address = door.open(*listen);
+  if (!data_address) return complain(data_address.error());
+  operations.data_address = text_of(*data_address);
+
+  fs::create_directories(options.data / "uploads");
+  const admin::Services services{**registry, deployer, operations, control.get_executor()};
+  admin::ServerOptions server_options;
+  server_options.token = *token;
+  server_options.upload_folder = options.data / "uploads";
+  admin::Server server(control, server_options, admin::api_routes(services));
+  const auto admin_address = server.listen(*admin_listen);
+  if (!admin_address) return complain(admin_address.error());
+  operations.serving = true;
+
+  std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at http://" << operations.data_address
+            << "\n  admin plane  http://" << text_of(*admin_address) << "  (token in "
+            << (options.data / "admin-token").string() << ")\n  runtime      node " << node_version
+            << std::endl;
+
+  asio::signal_set signals(control, SIGTERM, SIGINT);
+  bool leaving = false;
+  signals.async_wait([&](const boost::system::error_code& error, int) {
+    if (error || leaving) return;
+    leaving = true;
+    operations.serving = false;
+    door.close();
+    asio::co_spawn(
+        control,
+        [&]() -> asio::awaitable<void> {
+          const auto patience = options.drain;
+          co_await drain(control, shards, patience);
+          co_await server.stop(milliseconds(1'000));
+          control.stop();
+        },
+        asio::detached);
+    // A second signal ends it at once.
+    signals.async_wait([&](const boost::system::error_code& again, int) {
+      if (!again) control.stop();
+    });
+  });
+  control.run();
+  for (const auto& shard : shards) shard->stop();
+  runtime->stop();
+  return 0;
+}
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,77 @@
+#include "daemon/one_invocation.h"
+
+#include "pool/instance.h"
+
+namespace mayfly::daemon {
+
+OneInvocation::OneInvocation(admin::InvokeRequest r, Then then)
+    : request(std::move(r)), then_(std::move(then)) {}
+
+void OneInvocation::begin(MonotonicTime now, std::chrono::milliseconds timeout) {
+  self_ = shared_from_this();
+  invocation.accepted = now;
+  invocation.deadline = now + timeout;
+  invocation.event = request.event;
+  invocation.method = request.method;
+  invocation.target = request.target;
+  invocation.remote = "127.0.0.1";
+  bool has_length = false;
+  bool has_host = false;
+  for (const auto& [name, value] : request.headers) {
+    std::string lower = name;
+    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+    has_length |= lower == "content-length";
+    has_host |= lower == "host";
+    invocation.headers.append(lower).append(1, '\0').append(value).append(1, '\0');
+  }
+  if (!has_host) invocation.headers.append("host").append(1, '\0').append("localhost").append(1, '\0');
+  if (!has_length && !request.body.empty())
+    invocation.headers.append("content-length")
+        .append(1, '\0')
+        .append(std::to_string(request.body.size()))
+        .append(1, '\0');
+  invocation.body = request.body.substr(0, wire::kWindow);
+  rest_ = request.body.size() > wire::kWindow ? request.body.substr(wire::kWindow) : std::string();
+  invocation.body_complete = rest_.empty();
+}
+
+void OneInvocation::fail(Error error) { finish(std::unexpected(std::move(error))); }
+
+void OneInvocation::finish(Result<admin::InvokeAnswer> answer) {
+  const auto self = std::exchange(self_, nullptr);
+  if (then_) std::exchange(then_, {})(std::move(answer));
+}
+
+void OneInvocation::on_response(pool::Invocation&, unsigned status, std::string_view headers,
+                                std::string_view body, bool end) {
+  answer_.status = status;
+  while (!headers.empty()) {
+    const auto name = headers.substr(0, headers.find('\0'));
+    headers.remove_prefix(std::min(headers.size(), name.size() + 1));
+    const auto value = headers.substr(0, headers.find('\0'));
+    headers.remove_prefix(std::min(headers.size(), value.size() + 1));
+    answer_.headers.emplace_back(name, value);
+  }
+  answer_.headers.emplace_back("mayfly-invocation", invocation.id_text());
+  on_body(invocation, body, end);
+}
+
+void OneInvocation::on_body(pool::Invocation&, std::string_view body, bool end) {
+  answer_.body.append(body.substr(0, kMaxBody - std::min(kMaxBody, answer_.body.size())));
+  if (end) return finish(std::move(answer_));
+  if (!body.empty() && invocation.instance != nullptr) invocation.instance->credit(invocation, body.size());
+}
+
+void OneInvocation::on_request_credit(pool::Invocation&, std::size_t bytes) {
+  if (rest_.empty()) return;
+  const auto part = rest_.substr(0, bytes);
+  rest_.erase(0, part.size());
+  invocation.instance->send_body(invocation, part, rest_.empty());
+}
+
+void OneInvocation::on_failure(pool::Invocation&, Error error) {
+  error.with("invocation", std::string(invocation.id_text()));
+  finish(std::unexpected(std::move(error)));
+}
+
+}  // namespace mayfly::daemon

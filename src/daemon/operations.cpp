@@ -1,0 +1,256 @@
+#include "daemon/operations.h"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "admin/view.h"
+#include "registry/error.h"
+
+namespace mayfly::daemon {
+namespace asio = boost::asio;
+using asio::awaitable;
+using nlohmann::json;
+namespace {
+
+/// Awaits a callback that another thread will call once with a T; goes on on the control thread.
+template <class T>
+awaitable<T> await_answer(asio::io_context& control, std::function<void(std::function<void(T)>)> start) {
+  auto initiate = [&control, start = std::move(start)](auto handler) {
+    auto held = std::make_shared<decltype(handler)>(std::move(handler));
+    auto work =
+        std::make_shared<asio::executor_work_guard<asio::io_context::executor_type>>(control.get_executor());
+    start([&control, held, work](T value) {
+      auto answer = std::make_shared<T>(std::move(value));
+      asio::post(control, [held, work, answer] { (*held)(std::move(*answer)); });
+    });
+  };
+  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(T)>(initiate,
+                                                                                  asio::use_awaitable);
+}
+
+/// A template's failure while deploying is a fault of the code that was sent: 422.
+Error as_deploy_error(Error error) {
+  using registry::RegistryErrc;
+  const auto kind = error.detail("kind");
+  if (kind == "syntax")
+    error.code = RegistryErrc::syntax_error;
+  else if (kind == "export")
+    error.code = RegistryErrc::missing_export;
+  else if (error.code == pool::PoolErrc::template_failed)
+    error.code = RegistryErrc::init_failed;
+  std::erase_if(error.details, [](const auto& detail) { return detail.first == "kind"; });
+  return error;
+}
+
+std::uint64_t memory_value(const char* name) {
+  std::ifstream info("/proc/meminfo");
+  for (std::string line; std::getline(info, line);)
+    if (line.starts_with(name)) return std::stoull(line.substr(line.find_first_of("0123456789"))) * 1024;
+  return 0;
+}
+
+void append_metric(std::string& page, const char* name, const char* kind, const char* help) {
+  page.append("# HELP ")
+      .append(name)
+      .append(" ")
+      .append(help)
+      .append("\n# TYPE ")
+      .append(name)
+      .append(" ")
+      .append(kind)
+      .append("\n");
+}
+
+}  // namespace
+
+Shard& PlatformOperations::home(std::string_view function) {
+  const auto name = function.substr(0, function.find('@'));
+  return *parts_.shards[home_shard(name, static_cast<unsigned>(parts_.shards.size()))];
+}
+
+awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version) {
+  for (const auto& pattern : version->config.routes) {
+    auto route = router::parse_route(pattern);
+    if (!route) {
+      route.error().code = registry::RegistryErrc::bad_config;
+      co_return propagate(route);
+    }
+  }
+  auto& shard = home(version->function);
+  std::function<void(std::function<void(Result<void>)>)> start =
+      [&shard, version](std::function<void(Result<void>)> then) {
+        shard.post([&shard, version, then = std::move(then)] { shard.prepare(version, then); });
+      };
+  auto result = co_await await_answer<Result<void>>(parts_.control, std::move(start));
+  if (!result) co_return std::unexpected(as_deploy_error(std::move(result.error())));
+  co_return Result<void>{};
+}
+
+void PlatformOperations::publish(const std::string& name, registry::FunctionPtr function) {
+  if (function)
+    functions_[name] = function;
+  else
+    functions_.erase(name);
+  if (!function) parts_.logs.forget(name);
+  std::vector<registry::FunctionPtr> all;
+  for (const auto& [key, value] : functions_) all.push_back(value);
+  const auto table = std::make_shared<const router::RouteTable>(all);
+  for (const auto& shard : parts_.shards)
+    shard->post([s = shard.get(), table, name, function] { s->publish(table, name, function); });
+}
+
+awaitable<json> PlatformOperations::live(std::string function) {
+  auto& shard = home(function);
+  std::function<void(std::function<void(json)>)> start = [&shard, function](std::function<void(json)> then) {
+    shard.post([&shard, function, then = std::move(then)] { then(shard.live(function)); });
+  };
+  json result = co_await await_answer<json>(parts_.control, std::move(start));
+  json failures = json::array();
+  for (const auto& failure : parts_.logs.failures(function)) {
+    json one{{"time", admin::timestamp(failure.time)},
+             {"version", failure.version},
+             {"invocation", failure.invocation},
+             {"type", std::string(failure.error.code.category().name()) + ":" + failure.error.code.message()},
+             {"message", failure.error.message}};
+    if (const auto stack = failure.error.detail("stack"); !stack.empty()) one["stack"] = stack;
+    if (!failure.last_lines.empty()) one["logs"] = failure.last_lines;
+    failures.push_back(std::move(one));
+  }
+  result["failures"] = std::move(failures);
+  co_return result;
+}
+
+awaitable<json> PlatformOperations::status() {
+  std::size_t instances = 0;
+  std::size_t connections = 0;
+  for (const auto& shard : parts_.shards) {
+    std::function<void(std::function<void(json)>)> start = [s = shard.get()](std::function<void(json)> then) {
+      s->post([s, then = std::move(then)] { then(s->figures()); });
+    };
+    const json figures = co_await await_answer<json>(parts_.control, std::move(start));
+    instances += figures["instances"].get<std::size_t>();
+    connections += figures["connections"].get<std::size_t>();
+  }
+  const auto uptime =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
+  const bool up = parts_.runtime.pid() != 0;
+  json runtime{
+      {"name", parts_.runtime.name()},         {"version", parts_.runtime_version},
+      {"state", up ? "up" : "down"},           {"pid", parts_.runtime.pid()},
+      {"restarts", parts_.runtime.restarts()}, {"pid_namespace", parts_.runtime.own_pid_namespace()}};
+  json memory{{"total", memory_value("MemTotal")}, {"available", memory_value("MemAvailable")}};
+  co_return json{{"version", MAYFLY_VERSION},   {"uptime_s", uptime.count()},
+                 {"data", data_address},        {"runtimes", json::array({std::move(runtime)})},
+                 {"memory", std::move(memory)}, {"instances", instances},
+                 {"connections", connections},  {"functions", functions_.size()}};
+}
+
+awaitable<std::string> PlatformOperations::metrics() {
+  std::vector<Shard::VersionFigures> all;
+  for (const auto& shard : parts_.shards) {
+    using Figures = std::vector<Shard::VersionFigures>;
+    std::function<void(std::function<void(Figures)>)> start =
+        [s = shard.get()](std::function<void(Figures)> then) {
+          s->post([s, then = std::move(then)] { then(s->stats()); });
+        };
+    auto part = co_await await_answer<Figures>(parts_.control, std::move(start));
+    all.insert(all.end(), part.begin(), part.end());
+  }
+  std::string page;
+  const auto label = [](const Shard::VersionFigures& figures, const char* more) {
+    return "{function=\"" + figures.function + "\",version=\"" + std::to_string(figures.version) + "\"" +
+           more + "} ";
+  };
+  append_metric(page, "mayfly_invocations_total", "counter", "Invocations by outcome.");
+  for (const auto& f : all) {
+    const std::pair<const char*, const pool::Counter*> outcomes[] = {
+        {",outcome=\"answered\"", &f.stats->answered},
+        {",outcome=\"failed\"", &f.stats->failed},
+        {",outcome=\"timed_out\"", &f.stats->timed_out},
+        {",outcome=\"rejected\"", &f.stats->rejected},
+        {",outcome=\"cancelled\"", &f.stats->cancelled}};
+    for (const auto& [outcome, counter] : outcomes)
+      page += "mayfly_invocations_total" + label(f, outcome) + std::to_string(counter->get()) + "\n";
+  }
+  append_metric(page, "mayfly_instances", "gauge", "Instances that exist.");
+  for (const auto& f : all)
+    page += "mayfly_instances" + label(f, "") + std::to_string(f.stats->instances.get()) + "\n";
+  append_metric(page, "mayfly_waiting", "gauge", "Invocations that wait for an instance.");
+  for (const auto& f : all)
+    page += "mayfly_waiting" + label(f, "") + std::to_string(f.stats->waiting.get()) + "\n";
+  append_metric(page, "mayfly_instances_started_total", "counter", "Instances ever started.");
+  for (const auto& f : all)
+    page += "mayfly_instances_started_total" + label(f, "") + std::to_string(f.stats->started.get()) + "\n";
+  append_metric(page, "mayfly_templates_built_total", "counter", "Templates ever built.");
+  for (const auto& f : all)
+    page += "mayfly_templates_built_total" + label(f, "") + std::to_string(f.stats->templates.get()) + "\n";
+  append_metric(page, "mayfly_wait_seconds_total", "counter",
+                "Time that invocations waited for an instance.");
+  for (const auto& f : all)
+    page += "mayfly_wait_seconds_total" + label(f, "") +
+            std::to_string(static_cast<double>(f.stats->wait_ns.get()) / 1e9) + "\n";
+  append_metric(page, "mayfly_run_seconds_total", "counter", "Time that answered invocations ran.");
+  for (const auto& f : all)
+    page += "mayfly_run_seconds_total" + label(f, "") +
+            std::to_string(static_cast<double>(f.stats->run_ns.get()) / 1e9) + "\n";
+  append_metric(page, "mayfly_runtime_restarts_total", "counter",
+                "Times a runtime process was started again.");
+  page += "mayfly_runtime_restarts_total{runtime=\"" + parts_.runtime.name() + "\"} " +
+          std::to_string(parts_.runtime.restarts()) + "\n";
+  co_return page;
+}
+
+awaitable<void> PlatformOperations::evict(std::string function, bool templates) {
+  auto& shard = home(function);
+  std::function<void(std::function<void(bool)>)> start = [&shard, function,
+                                                          templates](std::function<void(bool)> then) {
+    shard.post([&shard, function, templates, then = std::move(then)] {
+      shard.evict(function, templates);
+      then(true);
+    });
+  };
+  co_await await_answer<bool>(parts_.control, std::move(start));
+}
+
+awaitable<Result<admin::InvokeAnswer>> PlatformOperations::invoke(admin::InvokeRequest request) {
+  using Answer = Result<admin::InvokeAnswer>;
+  const auto function = request.function.substr(0, request.function.find('@'));
+  auto& shard = home(function);
+  std::function<void(std::function<void(Answer)>)> start = [&shard,
+                                                            request](std::function<void(Answer)> then) {
+    auto one = std::make_shared<OneInvocation>(request, std::move(then));
+    shard.post([&shard, one] { shard.invoke(one); });
+  };
+  auto answer = co_await await_answer<Answer>(parts_.control, std::move(start));
+  if (!answer) {
+    // What it logged explains a failure better than anything else.
+    admin::LogQuery query{function, 20, std::string(answer.error().detail("invocation"))};
+    std::string text;
+    if (!query.invocation.empty()) {
+      const auto lines = co_await logs(std::move(query), nullptr);
+      for (const auto& line : lines) {
+        const auto record = json::parse(line, nullptr, false);
+        if (record.is_object()) text += record.value("text", "") + "\n";
+      }
+    }
+    if (!text.empty()) answer.error().with("logs", text);
+  }
+  co_return answer;
+}
+
+awaitable<std::vector<std::string>> PlatformOperations::logs(admin::LogQuery query,
+                                                             std::shared_ptr<admin::LogQueue> follow) {
+  using Lines = std::vector<std::string>;
+  logs::FunctionLogs::Follower follower;
+  if (follow) follower = [follow](const std::string& line) { return follow->push(line); };
+  auto& source = parts_.logs;
+  std::function<void(std::function<void(Lines)>)> start = [&source, query,
+                                                           follower](std::function<void(Lines)> then) {
+    source.read(query.function, query.tail, query.invocation, follower, std::move(then));
+  };
+  co_return co_await await_answer<Lines>(parts_.control, std::move(start));
+}
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,55 @@
+// What the admin plane and a deploy ask of the running platform, carried to the shards and back.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "admin/platform.h"
+#include "daemon/shard.h"
+#include "logs/function_logs.h"
+#include "registry/platform.h"
+#include "template/runtime_process.h"
+
+namespace mayfly::daemon {
+
+/// Lives on the control thread. All that it refers to outlives it.
+class PlatformOperations final : public registry::Platform, public admin::Operations {
+ public:
+  struct Parts {
+    boost::asio::io_context& control;
+    std::vector<std::unique_ptr<Shard>>& shards;
+    logs::FunctionLogs& logs;
+    tmpl::RuntimeProcess& runtime;
+    std::string runtime_version;
+  };
+  explicit PlatformOperations(Parts parts) : parts_(std::move(parts)) {}
+
+  /// Where the data plane listens, once it does.
+  std::string data_address;
+  bool serving = false;
+
+  boost::asio::awaitable<Result<void>> prepare(registry::VersionPtr version) override;
+  void publish(const std::string& name, registry::FunctionPtr function) override;
+
+  boost::asio::awaitable<nlohmann::json> live(std::string function) override;
+  boost::asio::awaitable<nlohmann::json> status() override;
+  boost::asio::awaitable<std::string> metrics() override;
+  bool ready() override { return serving && parts_.runtime.pid() != 0; }
+  std::string url(const std::string& function) override { return "http://" + data_address + "/" + function; }
+  boost::asio::awaitable<void> evict(std::string function, bool templates) override;
+  boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
+  boost::asio::awaitable<std::vector<std::string>> logs(admin::LogQuery query,
+                                                        std::shared_ptr<admin::LogQueue> follow) override;
+
+ private:
+  Shard& home(std::string_view function);
+
+  Parts parts_;
+  std::map<std::string, registry::FunctionPtr> functions_;
+  MonotonicTime started_ = std::chrono::steady_clock::now();
+};
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,346 @@
+#include "daemon/shard.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <boost/asio/post.hpp>
+
+#include "registry/error.h"
+
+namespace mayfly::daemon {
+namespace asio = boost::asio;
+using nlohmann::json;
+namespace {
+
+constexpr auto kKeepAliveEvery = std::chrono::seconds(1);
+
+MonotonicTime now() { return std::chrono::steady_clock::now(); }
+
+void put_hex(char* out, std::uint64_t value) {
+  static constexpr std::string_view kDigits = "0123456789abcdef";
+  for (int i = 15; i >= 0; --i, value >>= 4U) out[i] = kDigits[value & 15U];
+}
+
+const char* template_name(pool::Pool::Template state) {
+  switch (state) {
+    case pool::Pool::Template::none:
+      return "none";
+    case pool::Pool::Template::building:
+      return "building";
+    case pool::Pool::Template::ready:
+      return "ready";
+    case pool::Pool::Template::direct:
+      return "direct";
+    case pool::Pool::Template::failed:
+      return "failed";
+  }
+  return "";
+}
+
+}  // namespace
+
+unsigned home_shard(std::string_view function, unsigned count) {
+  return static_cast<unsigned>(std::hash<std::string_view>{}(function) % count);
+}
+
+Shard::Shard(ShardOptions options, tmpl::RuntimeProcess& runtime, pool::LogSink& logs, Mover mover)
+    : options_(std::move(options)),
+      work_(io_.get_executor()),
+      deadlines_(now()),
+      timer_(io_),
+      keep_alive_timer_(io_),
+      runtime_(runtime),
+      logs_(logs),
+      mover_(std::move(mover)),
+      capacity_(options_.max_instances),
+      table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
+      random_(std::random_device{}()) {
+  capacity_.make_room = [this] { make_room(); };
+}
+
+Shard::~Shard() { stop(); }
+
+void Shard::start() {
+  thread_ = std::thread([this] {
+    tick();
+    keep_alive();
+    io_.run();
+    // Everything of this shard ends on its own thread.
+    owned_.clear();
+    functions_.clear();
+    retired_.clear();
+  });
+}
+
+void Shard::stop() {
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this] {
+    const auto sessions = owned_;
+    for (const auto& [session, held] : sessions) held->close();
+    io_.stop();
+  });
+  thread_.join();
+}
+
+// --- Time --------------------------------------------------------------------------------------------
+
+void Shard::tick() {
+  deadlines_.advance(now());
+  arm();
+}
+
+/// While something is pending the wheel turns; the timer is touched once a tick, not once a request.
+void Shard::arm() {
+  timer_.expires_after(DeadlineWheel::kTick * 2);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) tick();
+  });
+}
+
+void Shard::keep_alive() {
+  const auto time = now();
+  for (auto& [name, versions] : functions_) {
+    for (auto& [number, served] : versions) {
+      if (!served->scheduler) continue;
+      auto& scheduler = *served->scheduler;
+      const int spare = scheduler.pool().instances() - served->version->config.min_instances;
+      scheduler.pool().end_idle_since(time - options_.instance_keep_alive, spare);
+      if (time - scheduler.last_used() > options_.template_keep_alive &&
+          served->version->config.min_instances == 0)
+        scheduler.pool().end_template();
+    }
+  }
+  std::erase_if(retired_, [](const auto& served) { return served->retired; });
+  keep_alive_timer_.expires_after(kKeepAliveEvery);
+  keep_alive_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error) keep_alive();
+  });
+}
+
+/// Ends the idle instance that was used least recently, of a function that has more than it must keep.
+bool Shard::make_room() {
+  scheduler::Scheduler* best = nullptr;
+  for (auto& [name, versions] : functions_)
+    for (auto& [number, served] : versions) {
+      auto* scheduler = served->scheduler.get();
+      if (scheduler == nullptr || scheduler->pool().instances() <= served->version->config.min_instances)
+        continue;
+      if (!scheduler->pool().has_idle()) continue;
+      if (best == nullptr || scheduler->last_used() < best->last_used()) best = scheduler;
+    }
+  return best != nullptr && best->pool().end_idle();
+}
+
+// --- Functions ---------------------------------------------------------------------------------------
+
+Shard::Served& Shard::served(const registry::VersionPtr& version) {
+  auto& slot = functions_[version->function][version->number];
+  if (slot && slot->version != version && slot->version->digest != version->digest) {
+    retire(std::move(slot));  // a candidate whose number was given again
+  }
+  if (!slot) {
+    slot = std::make_unique<Served>();
+    slot->version = version;
+    slot->stats = std::make_shared<pool::VersionStats>();
+  }
+  if (!slot->scheduler)
+    slot->scheduler = std::make_unique<scheduler::Scheduler>(
+        pool::PoolContext{io_.get_executor(), deadlines_, runtime_, logs_}, capacity_, version, slot->stats);
+  return *slot;
+}
+
+void Shard::retire(std::unique_ptr<Served> served) {
+  if (!served->scheduler) return;
+  Served* raw = served.get();
+  retired_.push_back(std::move(served));
+  raw->scheduler->drain([raw] { raw->retired = true; });
+}
+
+void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
+                    registry::FunctionPtr changed) {
+  table_ = std::move(table);
+  if (home_shard(name, options_.count) != options_.index) return;
+  const auto found = functions_.find(name);
+  if (found != functions_.end()) {
+    for (auto version = found->second.begin(); version != found->second.end();) {
+      const bool kept = changed && changed->versions.contains(version->first);
+      if (kept) {
+        ++version;
+        continue;
+      }
+      retire(std::move(version->second));
+      version = found->second.erase(version);
+    }
+    if (!changed) functions_.erase(found);
+  }
+  if (!changed) return;
+  for (const auto& [number, version] : changed->versions) {
+    const bool has_traffic = changed->traffic.weights.contains(number);
+    if (has_traffic && (version->config.min_instances > 0 || version->config.eager)) {
+      auto& entry = served(version);
+      if (version->config.min_instances > 0)
+        entry.scheduler->keep_minimum();
+      else
+        entry.scheduler->pool().prepare([](const Result<void>&) {});
+    }
+  }
+}
+
+void Shard::prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then) {
+  auto& entry = served(version);
+  entry.scheduler->pool().prepare([this, version, then](const Result<void>& result) {
+    if (!result) {
+      // Not from inside its own callback.
+      asio::post(io_, [this, version] {
+        const auto found = functions_.find(version->function);
+        if (found == functions_.end()) return;
+        const auto slot = found->second.find(version->number);
+        if (slot == found->second.end() || slot->second->version != version) return;
+        retire(std::move(slot->second));
+        found->second.erase(slot);
+      });
+    }
+    then(result);
+  });
+}
+
+void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
+  const std::string_view name = one->request.function;
+  const auto at = name.find('@');
+  const auto function = table_->find(name.substr(0, at));
+  if (!function)
+    return one->fail(
+        Error{registry::RegistryErrc::unknown_function, "no function '" + std::string(name) + "'", {}});
+  const auto reference = at == std::string_view::npos ? std::string_view{} : name.substr(at + 1);
+  auto version = router::choose_version(*function, reference, {}, static_cast<std::uint32_t>(random_()));
+  if (!version) return one->fail(version.error());
+  new_invocation_id(one->invocation.id);
+  one->begin(now(), (*version)->config.timeout);
+  served(*version).scheduler->submit(one->invocation);
+}
+
+void Shard::evict(const std::string& function, bool templates) {
+  const auto found = functions_.find(function);
+  if (found == functions_.end()) return;
+  for (auto& [number, entry] : found->second) {
+    if (!entry->scheduler) continue;
+    if (templates) {
+      entry->scheduler->pool().end_template();
+    } else {
+      while (entry->scheduler->pool().end_idle()) {
+      }
+    }
+  }
+}
+
+json Shard::live(const std::string& function) {
+  json result{{"instances", 0}, {"busy", 0}, {"waiting", 0}, {"templates", json::array()}};
+  json counts;
+  pool::VersionStats none;
+  const auto found = functions_.find(function);
+  json pids = json::array();
+  std::uint64_t answered = 0, failed = 0, timed_out = 0, rejected = 0, cancelled = 0;
+  if (found != functions_.end()) {
+    for (const auto& [number, entry] : found->second) {
+      if (!entry->scheduler) continue;
+      const auto& scheduler = *entry->scheduler;
+      const auto& pool = scheduler.pool();
+      result["instances"] = result["instances"].get<int>() + pool.instances();
+      result["busy"] = result["busy"].get<int>() + pool.instances() - pool.idle();
+      result["waiting"] = result["waiting"].get<std::size_t>() + scheduler.waiting();
+      json one{
+          {"version", number}, {"state", template_name(pool.template_state())}, {"pid", pool.template_pid()}};
+      if (!pool.warnings().empty()) one["reason"] = pool.warnings().front();
+      result["templates"].push_back(std::move(one));
+      for (const int pid : pool.pids()) pids.push_back(pid);
+      answered += entry->stats->answered.get();
+      failed += entry->stats->failed.get();
+      timed_out += entry->stats->timed_out.get();
+      rejected += entry->stats->rejected.get();
+      cancelled += entry->stats->cancelled.get();
+    }
+  }
+  result["pids"] = std::move(pids);
+  result["invocations"] = {{"answered", answered},
+                           {"failed", failed},
+                           {"timed_out", timed_out},
+                           {"rejected", rejected},
+                           {"cancelled", cancelled}};
+  return result;
+}
+
+json Shard::figures() { return {{"instances", capacity_.used()}, {"connections", sessions_.size()}}; }
+
+std::vector<Shard::VersionFigures> Shard::stats() const {
+  std::vector<VersionFigures> result;
+  for (const auto& [name, versions] : functions_)
+    for (const auto& [number, entry] : versions) result.push_back({name, number, entry->stats});
+  return result;
+}
+
+// --- Connections -------------------------------------------------------------------------------------
+
+void Shard::adopt(gateway::MovedConnection connection) {
+  asio::ip::tcp::socket socket(io_);
+  boost::system::error_code error;
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  ::getsockname(connection.socket, reinterpret_cast<sockaddr*>(&address), &length);
+  socket.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), connection.socket,
+                error);
+  if (error) {
+    ::close(connection.socket);
+    return;
+  }
+  auto session = std::make_shared<gateway::Session>(std::move(socket), *this, deadlines_, options_.gateway);
+  sessions_.push_back(*session);
+  owned_.emplace(session.get(), session);
+  if (sessions_.size() > options_.gateway.max_connections)
+    session->refuse();
+  else if (draining_)
+    session->close();
+  else
+    session->start(std::move(connection.bytes));
+}
+
+void Shard::ended(gateway::Session& session) {
+  sessions_.erase(sessions_.iterator_to(session));
+  owned_.erase(&session);
+}
+
+void Shard::drain() {
+  draining_ = true;
+  const auto sessions = owned_;
+  for (const auto& [session, held] : sessions) held->drain();
+}
+
+void Shard::move(unsigned shard, gateway::MovedConnection connection) {
+  mover_(shard, std::move(connection));
+}
+
+/// Time in front, so that ids sort as the invocations came; then chance.
+void Shard::new_invocation_id(std::array<char, 32>& id) {
+  const auto ms =
+      std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+  put_hex(id.data(), (static_cast<std::uint64_t>(ms) << 16U) | (random_() & 0xffffU));
+  put_hex(id.data() + 16, random_());
+}
+
+Result<gateway::Destination> Shard::route(const gateway::RequestHead& head) {
+  auto match = table_->match(head.method, head.host, head.target);
+  if (!match) return propagate(match);
+  gateway::Destination destination;
+  destination.shard = home_shard(match->function->name, options_.count);
+  if (destination.shard != options_.index) return destination;
+  auto version = router::choose_version(*match->function, match->reference, head.headers,
+                                        static_cast<std::uint32_t>(random_()));
+  if (!version) return propagate(version);
+  destination.scheduler = served(*version).scheduler.get();
+  destination.timeout = (*version)->config.timeout;
+  destination.max_request = (*version)->config.max_request;
+  destination.target = match->target;
+  destination.prefix = match->prefix;
+  return destination;
+}
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,117 @@
+// A shard: one data-plane thread with its connections and the functions that live on it.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/intrusive/list.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <random>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "daemon/one_invocation.h"
+#include "gateway/session.h"
+#include "router/route_table.h"
+#include "scheduler/scheduler.h"
+
+namespace mayfly::daemon {
+
+struct ShardOptions {
+  unsigned index = 0;
+  unsigned count = 1;
+  std::size_t max_instances = 1000;  ///< of all functions on this shard
+  std::chrono::milliseconds instance_keep_alive{60'000};
+  std::chrono::milliseconds template_keep_alive{600'000};
+  gateway::GatewayOptions gateway;
+};
+
+/// A function belongs to the shard that its name hashes to, and everything of it happens on that thread.
+[[nodiscard]] unsigned home_shard(std::string_view function, unsigned count);
+
+/// Everything but the constructor, start(), stop() and executor() is called on the shard's own thread;
+/// post() gets there.
+class Shard final : public gateway::GatewayHost {
+ public:
+  /// Sends a connection to another shard.
+  using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
+
+  Shard(ShardOptions options, tmpl::RuntimeProcess& runtime, pool::LogSink& logs, Mover mover);
+  ~Shard() override;
+  void start();
+  void stop();
+
+  template <class F>
+  void post(F&& f) {
+    boost::asio::post(io_, std::forward<F>(f));
+  }
+
+  void adopt(gateway::MovedConnection connection);
+  /// The set of functions changed: `changed` (null: deleted) is what is new in the table.
+  void publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
+               registry::FunctionPtr changed);
+  void prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then);
+  void invoke(const std::shared_ptr<OneInvocation>& one);
+  void evict(const std::string& function, bool templates);
+  void drain();
+  /// Live figures of a function, as admin::Operations::live() gives them.
+  [[nodiscard]] nlohmann::json live(const std::string& function);
+  /// Adds up instances and connections.
+  [[nodiscard]] nlohmann::json figures();
+  [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
+  struct VersionFigures {
+    std::string function;
+    std::uint32_t version;
+    std::shared_ptr<pool::VersionStats> stats;
+  };
+  [[nodiscard]] std::vector<VersionFigures> stats() const;
+
+ private:
+  /// One version in service, or still draining.
+  struct Served {
+    registry::VersionPtr version;
+    std::shared_ptr<pool::VersionStats> stats;
+    std::unique_ptr<scheduler::Scheduler> scheduler;
+    bool retired = false;
+  };
+  using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
+
+  // gateway::GatewayHost
+  Result<gateway::Destination> route(const gateway::RequestHead& head) override;
+  void move(unsigned shard, gateway::MovedConnection connection) override;
+  void new_invocation_id(std::array<char, 32>& id) override;
+  void ended(gateway::Session& session) override;
+  bool draining() const override { return draining_; }
+
+  Served& served(const registry::VersionPtr& version);
+  void retire(std::unique_ptr<Served> served);
+  void tick();
+  void arm();
+  void keep_alive();
+  bool make_room();
+
+  ShardOptions options_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  DeadlineWheel deadlines_;
+  boost::asio::steady_timer timer_;
+  boost::asio::steady_timer keep_alive_timer_;
+  tmpl::RuntimeProcess& runtime_;
+  pool::LogSink& logs_;
+  Mover mover_;
+  scheduler::Capacity capacity_;
+  std::shared_ptr<const router::RouteTable> table_;
+  std::map<std::string, Versions, std::less<>> functions_;
+  std::vector<std::unique_ptr<Served>> retired_;
+  boost::intrusive::list<gateway::Session, boost::intrusive::constant_time_size<true>> sessions_;
+  std::map<gateway::Session*, std::shared_ptr<gateway::Session>> owned_;
+  std::mt19937_64 random_;
+  bool draining_ = false;
+  std::thread thread_;
+};
+
+}  // namespace mayfly::daemon

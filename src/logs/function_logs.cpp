@@ -1,0 +1,240 @@
+#include "logs/function_logs.h"
+
+#include <sys/socket.h>
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
+#include <boost/asio/post.hpp>
+#include <cerrno>
+#include <ctime>
+#include <deque>
+#include <nlohmann/json.hpp>
+
+#include "wire/log_record.h"
+
+namespace mayfly::logs {
+namespace asio = boost::asio;
+using nlohmann::json;
+namespace {
+
+constexpr std::size_t kKeptFailures = 20;
+constexpr std::size_t kRecentLines = 200;
+constexpr std::size_t kLinesOfFailure = 20;
+
+std::string_view level_name(wire::LogLevel level) {
+  switch (level) {
+    case wire::LogLevel::debug:
+      return "debug";
+    case wire::LogLevel::warn:
+      return "warn";
+    case wire::LogLevel::error:
+      return "error";
+    case wire::LogLevel::info:
+      break;
+  }
+  return "info";
+}
+
+std::string timestamp(WallTime time) {
+  const auto ms = std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
+  const std::time_t seconds = ms / 1000;
+  std::tm utc{};
+  ::gmtime_r(&seconds, &utc);
+  std::array<char, 40> text{};
+  const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
+  std::array<char, 8> fraction{};
+  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(ms % 1000));
+  return std::string(text.data(), length) + fraction.data();
+}
+
+}  // namespace
+
+struct FunctionLogs::Log {
+  explicit Log(const std::filesystem::path& path) : file(path) {}
+  LogFile file;
+  std::deque<std::pair<std::string, std::string>> recent;  // (invocation, text)
+  std::vector<Follower> followers;
+  std::uint64_t budget = kBurst;
+  MonotonicTime refilled = std::chrono::steady_clock::now();
+  std::uint64_t dropped_lines = 0;
+  std::uint64_t dropped_bytes = 0;
+};
+
+/// One process's log socket.
+class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
+ public:
+  Source(FunctionLogs& logs, Fd socket, std::string function, std::uint32_t version,
+         std::shared_ptr<pool::LastWords> words)
+      : logs_(logs),
+        socket_(logs.io_, socket.release()),
+        function_(std::move(function)),
+        version_(version),
+        words_(std::move(words)) {}
+
+  void read() {
+    if (buffer_.empty()) buffer_.resize(wire::kMaxLogPacket + 64);
+    socket_.async_wait(asio::posix::stream_descriptor::wait_read,
+                       [self = shared_from_this()](const boost::system::error_code& error) {
+                         if (!error && self->receive()) self->read();
+                       });
+  }
+
+ private:
+  /// A bounded number of packets, so that a flood leaves the others their turn. False: the process is gone.
+  bool receive() {
+    for (int i = 0; i < 64; ++i) {
+      const ssize_t got = ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      if (got < 0) return errno == EAGAIN || errno == EINTR;
+      if (got == 0) {
+        raw({}, true);
+        return false;
+      }
+      packet({buffer_.data(), static_cast<std::size_t>(got)});
+    }
+    return true;
+  }
+  void packet(std::string_view bytes) {
+    if (static_cast<std::uint8_t>(bytes.front()) != wire::kLogMagic) return raw(bytes, false);
+    wire::LogRecord record;
+    while (wire::take_log_record(bytes, record))
+      logs_.write(logs_.log(function_), version_, level_name(record.level), record.invocation, record.text,
+                  record.full_length, record.dropped);
+  }
+  /// What was written to descriptor 1 or 2 directly, in whole lines.
+  void raw(std::string_view bytes, bool last) {
+    words_->append(bytes);
+    line_.append(bytes);
+    std::size_t end = 0;
+    while ((end = line_.find('\n')) != std::string::npos || line_.size() > wire::kMaxLogText) {
+      const auto length = std::min(end, wire::kMaxLogText);
+      logs_.write(logs_.log(function_), version_, "error", {}, std::string_view(line_).substr(0, length), 0,
+                  0);
+      line_.erase(0, length + (length == end ? 1 : 0));
+    }
+    if (last && !line_.empty()) logs_.write(logs_.log(function_), version_, "error", {}, line_, 0, 0);
+  }
+
+  FunctionLogs& logs_;
+  asio::posix::stream_descriptor socket_;
+  std::string function_;
+  std::uint32_t version_;
+  std::shared_ptr<pool::LastWords> words_;
+  std::string buffer_;
+  std::string line_;
+};
+
+FunctionLogs::FunctionLogs(std::filesystem::path folder)
+    : folder_(std::move(folder)), work_(io_.get_executor()) {
+  std::filesystem::create_directories(folder_);
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+FunctionLogs::~FunctionLogs() {
+  io_.stop();
+  thread_.join();
+}
+
+FunctionLogs::Log& FunctionLogs::log(const std::string& function) {
+  auto& log = logs_[function];
+  if (!log) log = std::make_unique<Log>(folder_ / (function + ".jsonl"));
+  return *log;
+}
+
+void FunctionLogs::take(Fd socket, const registry::Version& version,
+                        std::shared_ptr<pool::LastWords> last_words) {
+  auto source = std::make_shared<Source>(*this, std::move(socket), version.function, version.number,
+                                         std::move(last_words));
+  asio::post(io_, [source] { source->read(); });
+}
+
+bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t bytes) {
+  const auto now = std::chrono::steady_clock::now();
+  const auto ms = std::chrono::duration_cast<milliseconds>(now - log.refilled).count();
+  if (ms > 0) {
+    log.budget =
+        std::min<std::uint64_t>(kBurst, log.budget + static_cast<std::uint64_t>(ms) * kBytesPerSecond / 1000);
+    log.refilled = now;
+  }
+  if (log.budget < bytes) {
+    ++log.dropped_lines;
+    log.dropped_bytes += bytes;
+    return false;
+  }
+  log.budget -= bytes;
+  if (log.dropped_lines > 0) {
+    const auto text = std::to_string(std::exchange(log.dropped_lines, 0)) + " lines (" +
+                      std::to_string(std::exchange(log.dropped_bytes, 0)) +
+                      " bytes) dropped: more than 1 MiB of log a second";
+    write(log, version, "warn", {}, text, 0, 0);
+  }
+  return true;
+}
+
+void FunctionLogs::write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
+                         std::string_view text, std::uint32_t full_length, std::uint32_t dropped) {
+  if (dropped > 0)
+    write(log, version, "warn", {},
+          std::to_string(dropped) + " lines dropped: written faster than they could be read", 0, 0);
+  if (!within_budget(log, version, text.size() + 100)) return;
+  json line{{"time", timestamp(std::chrono::system_clock::now())},
+            {"level", level},
+            {"version", version},
+            {"text", text}};
+  if (!invocation.empty()) line["invocation"] = invocation;
+  if (full_length > text.size()) line["cut"] = full_length;
+  const auto dumped = line.dump(-1, ' ', false, json::error_handler_t::replace);
+  log.file.append(dumped);
+  log.recent.emplace_back(invocation, text.substr(0, 1000));
+  if (log.recent.size() > kRecentLines) log.recent.pop_front();
+  std::erase_if(log.followers, [&](const Follower& follower) { return !follower(dumped); });
+}
+
+void FunctionLogs::failed(const registry::Version& version, std::string_view invocation, const Error& error) {
+  Failure failure{std::chrono::system_clock::now(), version.number, std::string(invocation), error, {}};
+  asio::post(io_, [this, function = version.function, failure = std::move(failure)]() mutable {
+    Log& target = log(function);
+    for (const auto& [of, text] : target.recent)
+      if (of == failure.invocation && !of.empty()) failure.last_lines.push_back(text);
+    if (failure.last_lines.size() > kLinesOfFailure)
+      failure.last_lines.erase(failure.last_lines.begin(), failure.last_lines.end() - kLinesOfFailure);
+    const auto stack = failure.error.detail("stack");
+    const auto text = stack.empty() ? failure.error.message : std::string(stack);
+    write(target, failure.version, "error", failure.invocation,
+          text.find(failure.error.message) == std::string::npos ? failure.error.message + "\n" + text : text,
+          0, 0);
+    const std::lock_guard lock(failures_mutex_);
+    auto& list = failures_[function];
+    list.push_back(std::move(failure));
+    if (list.size() > kKeptFailures) list.erase(list.begin());
+  });
+}
+
+std::vector<Failure> FunctionLogs::failures(const std::string& function) const {
+  const std::lock_guard lock(failures_mutex_);
+  const auto found = failures_.find(function);
+  if (found == failures_.end()) return {};
+  return {found->second.rbegin(), found->second.rend()};
+}
+
+void FunctionLogs::read(const std::string& function, std::size_t most, const std::string& invocation,
+                        Follower follower, std::function<void(std::vector<std::string>)> then) {
+  asio::post(io_, [this, function, most, invocation, follower = std::move(follower), then = std::move(then)] {
+    const auto wanted = invocation.empty() ? std::string() : "\"invocation\":\"" + invocation + "\"";
+    Log& source = log(function);
+    then(source.file.tail(most, wanted));
+    if (!follower) return;
+    if (wanted.empty())
+      source.followers.push_back(follower);
+    else
+      source.followers.push_back([follower, wanted](const std::string& line) {
+        return line.find(wanted) == std::string::npos || follower(line);
+      });
+  });
+}
+
+void FunctionLogs::forget(const std::string& function) {
+  asio::post(io_, [this, function] { logs_.erase(function); });
+  const std::lock_guard lock(failures_mutex_);
+  failures_.erase(function);
+}
+
+}  // namespace mayfly::logs

@@ -1,0 +1,73 @@
+// Logs of functions: read from instances, kept on disk, given to whoever follows them. On a thread of its
+// own, so that a flood of lines costs no request anything.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/clock.h"
+#include "logs/log_file.h"
+#include "pool/pool.h"
+
+namespace mayfly::logs {
+
+/// A failure of one invocation, instance or template, for `describe`.
+struct Failure {
+  WallTime time;
+  std::uint32_t version = 0;
+  std::string invocation;
+  Error error;
+  std::vector<std::string> last_lines;  ///< what that invocation logged at the end
+};
+
+/// take() and failed() come from the shards, the rest from the control thread.
+class FunctionLogs final : public pool::LogSink {
+ public:
+  /// A function may write so many bytes a second on the average, and so many at once; what is beyond is
+  /// counted, and a line says how much it was.
+  static constexpr std::uint64_t kBytesPerSecond = 1U << 20U;
+  static constexpr std::uint64_t kBurst = 8U << 20U;
+  /// Gets every new line; false: forget it.
+  using Follower = std::function<bool(const std::string& line)>;
+
+  explicit FunctionLogs(std::filesystem::path folder);
+  ~FunctionLogs() override;
+
+  void take(Fd socket, const registry::Version& version,
+            std::shared_ptr<pool::LastWords> last_words) override;
+  void failed(const registry::Version& version, std::string_view invocation, const Error& error) override;
+
+  /// The newest lines, oldest first, and from then on all others to `follower` (if there is one), none left
+  /// out and none twice. `then` is called on the log thread.
+  void read(const std::string& function, std::size_t most, const std::string& invocation, Follower follower,
+            std::function<void(std::vector<std::string>)> then);
+  /// The newest failures, newest first.
+  [[nodiscard]] std::vector<Failure> failures(const std::string& function) const;
+  void forget(const std::string& function);
+
+ private:
+  struct Log;
+  class Source;
+  Log& log(const std::string& function);
+  void write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
+             std::string_view text, std::uint32_t full_length, std::uint32_t dropped);
+  bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
+
+  std::filesystem::path folder_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only
+  mutable std::mutex failures_mutex_;
+  std::map<std::string, std::vector<Failure>> failures_;  // newest last
+  std::thread thread_;
+};
+
+}  // namespace mayfly::logs
