@@ -74,6 +74,7 @@ napi_value fork_server(napi_env env, napi_callback_info) {
   process().channel = std::move(child.channel);
   process().log.open(std::move(child.log));
   if (uv_loop_fork(loop) != 0) ::_exit(125);
+  process().fork_check.remember_baseline();
   napi_value configuration = parse_json(env, child.payload);
   confine(env, configuration);
   return configuration;

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <memory>
+#include <utility>
 
 namespace mayfly::node {
 namespace {
@@ -44,9 +45,8 @@ std::string link_target(int fd) {
 }  // namespace
 
 void ForkCheck::remember_baseline() {
-  if (remembered_) return;
-  remembered_ = true;
   for (const int fd : open_fds()) fds_.insert(fd);
+  if (std::exchange(remembered_, true)) return;
   // The runtime has used its file workers once by now, so their routine is among these.
   for (void* routine : live_threads()) thread_routines_.insert(routine);
 }

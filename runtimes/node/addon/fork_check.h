@@ -10,7 +10,8 @@ namespace mayfly::node {
 
 class ForkCheck {
  public:
-  /// What the runtime process had before any user code. Later calls add nothing.
+  /// What a process has before any user code: call it before a fork and in the child after it. Threads
+  /// are remembered the first time only.
   void remember_baseline();
   /// Why not to fork now, in words for people; empty when nothing stands against it.
   [[nodiscard]] std::vector<std::string> reasons() const;
