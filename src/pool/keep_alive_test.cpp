@@ -102,8 +102,8 @@ TEST_F(KeepAliveTest, FreeMemoryIsNeverGivenBack) {
 
 TEST_F(KeepAliveTest, OverBudgetTheOneLeastLikelyToBeUsedPerByteLeaves) {
   make({.budget = 100 * kMiB, .price_ms_per_gib_second = 0});
-  policy->add(1, {.bytes = 40 * kMiB});
-  policy->add(2, {.bytes = 10 * kMiB});
+  policy->add(1, {.bytes = 10 * kMiB});
+  policy->add(2, {.bytes = 40 * kMiB});
   policy->add(3, {.bytes = 60 * kMiB});
   invoke(1);
   invoke(2);
@@ -111,7 +111,7 @@ TEST_F(KeepAliveTest, OverBudgetTheOneLeastLikelyToBeUsedPerByteLeaves) {
   EXPECT_TRUE(evicted.empty());
   use(3);  // 110 MiB: the large idle one makes room, not the small one
   decide();
-  EXPECT_THAT(evicted, testing::ElementsAre(1));
+  EXPECT_THAT(evicted, testing::ElementsAre(2));
   EXPECT_EQ(policy->bytes_held(), 70 * kMiB);
 }
 
@@ -211,6 +211,29 @@ TEST_F(KeepAliveTest, RemovedKeyLeavesNothingBehind) {
   pass(hours(24));
   EXPECT_TRUE(evicted.empty());
   EXPECT_EQ(policy->bytes_held(), kMiB);
+}
+
+TEST_F(KeepAliveTest, WhatWasPlannedForARemovedKeyTeachesNothing) {
+  const auto kept_for = [this](bool removed_before) {
+    make({});
+    evicted.clear();
+    const EntryKind kind{.bytes = 30 * kMiB, .start_ms = 20};
+    policy->add(1, kind);
+    for (int i = 0; removed_before && i < 20; ++i) {
+      for (int level = 0; level < 2; ++level) use(1);
+      for (int level = 0; level < 2; ++level) policy->returned(1, now);
+      policy->remove(1);
+      policy->add(1, kind);
+    }
+    const auto start = now;
+    invoke(1);
+    while (evicted.empty()) {
+      now = *policy->next_decision();
+      decide();
+    }
+    return std::chrono::round<seconds>(now - start);
+  };
+  EXPECT_EQ(kept_for(true), kept_for(false));
 }
 
 TEST_F(KeepAliveTest, FailedPrewarmIsNotRepeatedAtOnceNorCounted) {

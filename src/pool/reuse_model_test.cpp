@@ -42,6 +42,13 @@ TEST(LifeTable, LearnsWhenIdleTimesEnd) {
   }
 }
 
+TEST(LifeTable, FewIdleTimesSpeakForTheirWholeOctave) {
+  const auto same_octave = IdleBins::at(660), octave_before = IdleBins::at(400);
+  const Hazard hazard = after(3, 900);
+  EXPECT_GT(hazard[same_octave], hazard_of_the_unknown()[same_octave]);
+  EXPECT_LT(hazard[octave_before], hazard_of_the_unknown()[octave_before]);
+}
+
 TEST(LifeTable, IdleTimesThatGoOnCountAsWell) {
   LifeTable table;
   for (int i = 0; i < 50; ++i)
