@@ -225,8 +225,10 @@ TEST_F(KeepAliveTest, WhatWasPlannedForARemovedKeyTeachesNothing) {
       policy->remove(1);
       policy->add(1, kind);
     }
+    pass(seconds(2));
+    policy->add(2, kind);
     const auto start = now;
-    invoke(1);
+    invoke(2);
     while (evicted.empty()) {
       now = *policy->next_decision();
       decide();
