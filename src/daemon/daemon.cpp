@@ -235,6 +235,9 @@ int serve(const cli::ServeOptions& options) {
   for (unsigned i = 0; i < count; ++i) {
     ShardOptions shard;
     shard.index = i;
+    shard.gateway.max_header = options.max_header;
+    shard.gateway.header_timeout = options.header_timeout;
+    shard.gateway.max_connections = std::max<std::size_t>(1, options.max_connections / count);
     shard.count = count;
     shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);
     shards.push_back(std::make_unique<Shard>(std::move(shard), *runtime, logs, mover));

@@ -25,7 +25,7 @@ struct ShardOptions {
   unsigned index = 0;
   unsigned count = 1;
   std::size_t max_instances = 1000;  ///< of all functions on this shard
-  std::chrono::milliseconds instance_keep_alive{60'000};
+  std::chrono::milliseconds instance_keep_alive{20'000};
   std::chrono::milliseconds template_keep_alive{600'000};
   gateway::GatewayOptions gateway;
 };

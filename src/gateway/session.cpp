@@ -60,6 +60,7 @@ void Session::refuse() {
 
 void Session::drain() {
   draining_ = true;
+  keep_alive_ = false;
   if (state_ == State::idle) close();
 }
 
@@ -235,7 +236,9 @@ void Session::put_traceparent() {
   auto& headers = head_.headers;
   if (head_.traceparent != std::string::npos) {
     const auto end = headers.find('\0', head_.traceparent);
-    if (end - head_.traceparent == kLength && headers.compare(head_.traceparent, 3, "00-") == 0) {
+    const bool has_trace = headers.find_first_not_of('0', head_.traceparent + 3) < head_.traceparent + 35;
+    if (end - head_.traceparent == kLength && headers.compare(head_.traceparent, 3, "00-") == 0 &&
+        has_trace) {
       headers.replace(head_.traceparent + 36, 16, span);
       return;
     }

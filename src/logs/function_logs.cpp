@@ -19,6 +19,7 @@ namespace {
 constexpr std::size_t kKeptFailures = 20;
 constexpr std::size_t kRecentLines = 200;
 constexpr std::size_t kLinesOfFailure = 20;
+constexpr std::uint64_t kMarkerBytes = 1'000;
 
 std::string_view level_name(wire::LogLevel level) {
   switch (level) {
@@ -57,6 +58,7 @@ struct FunctionLogs::Log {
   MonotonicTime refilled = std::chrono::steady_clock::now();
   std::uint64_t dropped_lines = 0;
   std::uint64_t dropped_bytes = 0;
+  std::uint32_t dropped_version = 0;
 };
 
 /// One process's log socket.
@@ -125,6 +127,7 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
 FunctionLogs::FunctionLogs(std::filesystem::path folder)
     : folder_(std::move(folder)), work_(io_.get_executor()) {
   std::filesystem::create_directories(folder_);
+  report_dropped_later();
   thread_ = std::thread([this] { io_.run(); });
 }
 
@@ -156,17 +159,32 @@ bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t by
   }
   if (log.budget < bytes) {
     ++log.dropped_lines;
+    log.dropped_version = version;
     log.dropped_bytes += bytes;
     return false;
   }
   log.budget -= bytes;
-  if (log.dropped_lines > 0) {
-    const auto text = std::to_string(std::exchange(log.dropped_lines, 0)) + " lines (" +
-                      std::to_string(std::exchange(log.dropped_bytes, 0)) +
-                      " bytes) dropped: more than 1 MiB of log a second";
-    write(log, version, "warn", {}, text, 0, 0);
-  }
+  report_dropped(log);
   return true;
+}
+
+/// Says how much of a flood is missing: before the next line that is kept, or when a second has passed.
+void FunctionLogs::report_dropped(Log& log) {
+  if (log.dropped_lines == 0) return;
+  const auto text = std::to_string(std::exchange(log.dropped_lines, 0)) + " lines (" +
+                    std::to_string(std::exchange(log.dropped_bytes, 0)) +
+                    " bytes) dropped: more than 1 MiB of log a second";
+  log.budget = std::max(log.budget, kMarkerBytes);
+  write(log, log.dropped_version, "warn", {}, text, 0, 0);
+}
+
+void FunctionLogs::report_dropped_later() {
+  report_timer_.expires_after(std::chrono::seconds(1));
+  report_timer_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    for (const auto& [name, log] : logs_) report_dropped(*log);
+    report_dropped_later();
+  });
 }
 
 void FunctionLogs::write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,

@@ -4,6 +4,7 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <filesystem>
 #include <functional>
 #include <map>
@@ -59,6 +60,8 @@ class FunctionLogs final : public pool::LogSink {
   Log& log(const std::string& function);
   void write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
              std::string_view text, std::uint32_t full_length, std::uint32_t dropped);
+  void report_dropped(Log& log);
+  void report_dropped_later();
   bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
 
   std::filesystem::path folder_;
@@ -67,6 +70,7 @@ class FunctionLogs final : public pool::LogSink {
   std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only
   mutable std::mutex failures_mutex_;
   std::map<std::string, std::vector<Failure>> failures_;  // newest last
+  boost::asio::steady_timer report_timer_{io_};
   std::thread thread_;
 };
 

@@ -2,6 +2,7 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
@@ -17,6 +18,8 @@ namespace {
 
 /// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
 constexpr milliseconds kPingPatience{200};
+/// From a death by signal until its last words are read.
+constexpr milliseconds kLogPatience{20};
 /// From SIGKILL until the fork server has reported the end of the process.
 constexpr milliseconds kEndPatience{2'000};
 /// After the deadline an invocation may still say that it is done before the process is ended for it.
@@ -93,7 +96,12 @@ void Instance::on_exited(int wait_status) {
     if (got <= 0) break;
     on_read(static_cast<std::size_t>(got));
   }
-  finish();
+  // Why a signal came may still be on its way through the log.
+  if (!WIFSIGNALED(wait_status) || cause_ != KillCause::none || fatal_ || state_ == State::ended)
+    return finish();
+  state_ = State::ending;
+  unlink();
+  deadlines_.add(patience_, std::chrono::steady_clock::now() + kLogPatience);
 }
 
 void Instance::on_parent_gone() {

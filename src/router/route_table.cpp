@@ -151,7 +151,7 @@ FunctionPtr RouteTable::find(std::string_view name) const {
 Result<Match> RouteTable::match(std::string_view method, std::string_view host,
                                 std::string_view target) const {
   const auto path = path_of(target);
-  bool other_method = false;
+  std::string allowed;  // methods of routes that take this path
   if (!routes_.empty()) {
     const auto plain_host = lower(without_port(host));
     for (const Route& route : routes_) {
@@ -159,7 +159,7 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
       if (!path_matches(route, path)) continue;
       if (route.method.empty() || route.method == method || (route.method == "GET" && method == "HEAD"))
         return Match{route.function, {}, target, {}};
-      other_method = true;
+      allowed += (allowed.empty() ? "" : ", ") + route.method;
     }
   }
   if (path.starts_with('/')) {
@@ -173,8 +173,11 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
       return match;
     }
   }
-  if (other_method)
-    return fail(RouterErrc::method_not_allowed, "no route takes " + std::string(method) + " here");
+  if (!allowed.empty()) {
+    auto refused = fail(RouterErrc::method_not_allowed, "no route takes " + std::string(method) + " here");
+    refused.error().with("allow", allowed);
+    return refused;
+  }
   return fail(RouterErrc::unknown_function, "no function answers to " + std::string(path.substr(0, 200)));
 }
 

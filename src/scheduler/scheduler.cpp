@@ -21,7 +21,11 @@ const SlugCategory<SchedulerErrc, 3> kCategory("scheduler",
 std::string seconds_text(nanoseconds time) {
   std::array<char, 32> text{};
   const double seconds = std::chrono::duration<double>(time).count();
-  std::snprintf(text.data(), text.size(), seconds < 1 ? "%.3g s" : "%.4g s", std::max(seconds, 0.0));
+  if (seconds < 1) {
+    std::snprintf(text.data(), text.size(), "%.0f ms", std::max(seconds, 0.0) * 1000);
+    return text.data();
+  }
+  std::snprintf(text.data(), text.size(), "%.4g s", seconds);
   return text.data();
 }
 
@@ -64,7 +68,7 @@ void Scheduler::submit(Invocation& invocation) {
     return;
   }
   if (first_ == nullptr && run_now(invocation, at_limit())) return;
-  if (waiting_count_ >= static_cast<std::size_t>(version_->config.queue)) {
+  if (waiting_count_ >= static_cast<std::size_t>(version_->config.queue) + slots_to_come()) {
     stats_->rejected.add();
     const auto limit = std::to_string(version_->config.queue);
     invocation.listener->on_failure(
@@ -100,6 +104,12 @@ int Scheduler::comfortable_depth() const {
 
 bool Scheduler::at_limit() const {
   return pool_.instances() >= version_->config.max_instances || (capacity_.wanted() && pool_.instances() > 0);
+}
+
+/// Slots of instances that may still be made: who waits for one of these is not in the queue's way.
+std::size_t Scheduler::slots_to_come() const {
+  const int to_come = version_->config.max_instances - pool_.instances() + pool_.starting();
+  return static_cast<std::size_t>(std::max(to_come, 0)) * static_cast<std::size_t>(pool_.concurrency());
 }
 
 void Scheduler::cancel(Invocation& invocation) {

@@ -73,6 +73,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   void fail_waiting(const Error& why);
   [[nodiscard]] int comfortable_depth() const;
   [[nodiscard]] bool at_limit() const;
+  [[nodiscard]] std::size_t slots_to_come() const;
   void maybe_drained();
 
   DeadlineWheel& deadlines_;

@@ -1,9 +1,8 @@
 #include "template/fork_server.h"
 
 #include <fcntl.h>
-#include <poll.h>
+#include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/signalfd.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,30 +20,17 @@ namespace {
 /// Exit codes of a child that could not be set up; the daemon never sees them as a function's own.
 constexpr int kSetupFailed = 125;
 
-/// Blocks SIGCHLD for its lifetime, so that ended children are read from a signalfd.
-class ChildSignalsBlocked {
- public:
-  ChildSignalsBlocked() {
-    sigset_t set;
-    sigemptyset(&set);
-    sigaddset(&set, SIGCHLD);
-    ::sigprocmask(SIG_BLOCK, &set, &before_);
-    fd_ = Fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
-  }
-  ChildSignalsBlocked(const ChildSignalsBlocked&) = delete;
-  ChildSignalsBlocked& operator=(const ChildSignalsBlocked&) = delete;
-  ~ChildSignalsBlocked() { ::sigprocmask(SIG_SETMASK, &before_, nullptr); }
-  [[nodiscard]] int fd() const { return fd_.get(); }
+/// Wakes are for the control socket (token 0) and for children that ended (their pidfds). Not by SIGCHLD: a
+/// process with idle threads may have it thrown away by one of them.
+constexpr int kMaxEvents = 64;
+/// As the first process of a PID namespace it inherits orphans, which have no pidfd here.
+constexpr int kOrphanPatience = 5'000;  // ms
 
- private:
-  sigset_t before_{};
-  Fd fd_;
-};
-
-void drain(int signal_fd) {
-  std::array<signalfd_siginfo, 16> infos;
-  while (::read(signal_fd, infos.data(), sizeof infos) > 0) {
-  }
+void watch(int epoll, int fd) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = fd;
+  ::epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event);
 }
 
 }  // namespace
@@ -55,15 +41,17 @@ Result<void> ForkServer::report(wire::ControlType type, std::string_view json) {
 
 ForkedChild ForkServer::run() {
   ForkedChild child;
-  const ChildSignalsBlocked signals;
+  epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  watch(epoll_.get(), control_.get());
+  const int patience = ::getpid() == 1 ? kOrphanPatience : -1;
   for (;;) {
-    std::array<pollfd, 2> ready{pollfd{control_.get(), POLLIN, 0}, pollfd{signals.fd(), POLLIN, 0}};
-    if (::poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) ::_exit(kSetupFailed);
-    if (ready[1].revents != 0) {
-      drain(signals.fd());
-      report_ended_children();
-    }
-    if (ready[0].revents != 0 && serve_one(child)) return child;
+    std::array<epoll_event, kMaxEvents> events{};
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, patience);
+    if (count < 0 && errno != EINTR) ::_exit(kSetupFailed);
+    bool control = false;
+    for (int i = 0; i < count; ++i) control |= events[static_cast<std::size_t>(i)].data.fd == control_.get();
+    if (!control || count > 1) report_ended_children();
+    if (control && serve_one(child)) return child;
   }
 }
 
@@ -86,14 +74,15 @@ bool ForkServer::serve_one(ForkedChild& child) {
                              static_cast<std::uint64_t>(errno), "fork");
     return false;
   }
-  children_.emplace(pid, request.token);
-  const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+  if (pidfd) watch(epoll_.get(), pidfd.get());
   if (pidfd)
     (void)wire::send_control(control_.get(), wire::ControlType::forked, request.token,
                              static_cast<std::uint64_t>(pid), {}, {pidfd.get()});
   else
     (void)wire::send_control(control_.get(), wire::ControlType::forked, request.token,
                              static_cast<std::uint64_t>(pid), {});
+  children_.emplace(pid, Running{request.token, std::move(pidfd)});
   return false;
 }
 
@@ -101,7 +90,7 @@ void ForkServer::report_ended_children() {
   while (auto reaped = reap_any_child()) {
     const auto found = children_.find(reaped->pid);
     if (found == children_.end()) continue;  // a process that a function started, or an orphan of one
-    (void)wire::send_control(control_.get(), wire::ControlType::exited, found->second,
+    (void)wire::send_control(control_.get(), wire::ControlType::exited, found->second.token,
                              static_cast<std::uint64_t>(reaped->wait_status), {});
     children_.erase(found);
   }
@@ -112,6 +101,7 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   // The parent may have died before the line above. In a PID namespace of its own a parent outside is 0.
   if (::getppid() != parent) ::_exit(kSetupFailed);
   control_.reset();
+  epoll_.reset();
   children_.clear();
   child.payload = std::move(request.payload);
   child.channel = std::move(request.fds[0]);

@@ -25,7 +25,7 @@ class ForkServer {
   explicit ForkServer(Fd control) : control_(std::move(control)) {}
 
   /// Blocks and forks. Returns only in a child, which owns nothing of its parent's control socket,
-  /// will be killed when the parent dies, and has the signal mask that run() was called with.
+  /// and will be killed when the parent dies.
   [[nodiscard]] ForkedChild run();
 
   /// Tell the daemon something about this process (ready, failed), before run().
@@ -37,7 +37,12 @@ class ForkServer {
   void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
 
   Fd control_;
-  std::unordered_map<pid_t, std::uint64_t> children_;  // pid → the daemon's token
+  struct Running {
+    std::uint64_t token;  // the daemon's name for it
+    Fd pidfd;
+  };
+  Fd epoll_;
+  std::unordered_map<pid_t, Running> children_;
 };
 
 }  // namespace mayfly::tmpl

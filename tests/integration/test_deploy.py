@@ -105,7 +105,7 @@ def test_typescript(daemon):
     "file, line, words",
     [
         ("syntax-error.js", 4, ""),
-        ("init-throws.js", 3, "missing"),
+        ("init-throws.js", 3, "undefined"),
         ("missing-module.js", None, "no-such-package"),
         ("no-export.js", None, "default"),
         ("init-exits.js", None, "9"),
