@@ -121,7 +121,7 @@ def perform(call: dict, example: Example, target: Target) -> Answer:
         )
         if done.returncode != 0:
             raise Mismatch(done.stderr.decode().strip())
-        lines = head.read_text("latin-1").split("\r\n\r\n")[-2].split("\r\n")
+        lines = head.read_bytes().decode("latin-1").split("\r\n\r\n")[-2].split("\r\n")
         headers: dict[str, list[str]] = {}
         for line in lines[1:]:
             name, _, value = line.partition(":")

@@ -1,8 +1,11 @@
 #include "base/reap.h"
 
+#include <sys/syscall.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 
 namespace mayfly {
 
@@ -22,5 +25,7 @@ std::optional<int> wait_for_exit(int pidfd) {
     if (errno != EINTR) return std::nullopt;
   return info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
 }
+
+void kill_process(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
 }  // namespace mayfly

@@ -20,4 +20,7 @@ struct Reaped {
 /// its wait status as wait(2) gives it, or nothing if it is no child of the caller.
 [[nodiscard]] std::optional<int> wait_for_exit(int pidfd);
 
+/// SIGKILL to the process behind a pidfd; nothing happens if it has ended.
+void kill_process(int pidfd);
+
 }  // namespace mayfly

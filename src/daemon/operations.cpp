@@ -1,5 +1,6 @@
 #include "daemon/operations.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
@@ -44,6 +45,14 @@ Error as_deploy_error(Error error) {
   return error;
 }
 
+bool has_route(const registry::Function& function, const std::string& pattern) {
+  return std::ranges::any_of(function.traffic.weights, [&](const auto& weight) {
+    const auto version = function.versions.find(weight.first);
+    return version != function.versions.end() &&
+           std::ranges::count(version->second->config.routes, pattern) > 0;
+  });
+}
+
 std::uint64_t memory_value(const char* name) {
   std::ifstream info("/proc/meminfo");
   for (std::string line; std::getline(info, line);)
@@ -77,6 +86,10 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
       route.error().code = registry::RegistryErrc::bad_config;
       co_return propagate(route);
     }
+    for (const auto& [name, other] : functions_)
+      if (name != version->function && has_route(*other, pattern))
+        co_return fail(registry::RegistryErrc::bad_config,
+                       "route '" + pattern + "' belongs to the function '" + name + "' already");
   }
   auto& shard = home(version->function);
   std::function<void(std::function<void(Result<void>)>)> start =

@@ -211,6 +211,10 @@ void Session::fill_invocation(const Destination& destination) {
   invocation_.deadline = invocation_.accepted + destination.timeout;
   invocation_.method = head_.method;
   invocation_.target = destination.target;
+  if (!destination.target.starts_with('/')) {  // "/NAME" and "/NAME?query": the function's root
+    rooted_target_.assign("/").append(destination.target);
+    invocation_.target = rooted_target_;
+  }
   invocation_.remote = remote_;
   if (!destination.prefix.empty()) {
     head_.headers.append("x-forwarded-prefix").push_back('\0');
@@ -363,9 +367,12 @@ void Session::on_body(pool::Invocation&, std::string_view body, bool end) {
 void Session::append_body(std::string_view body) {
   if (body.empty() || framing_ == Framing::none) return;
   if (framing_ == Framing::length) {
-    if (body.size() > length_left_) return close();  // more than the function itself has announced
+    out_.append(body.substr(0, length_left_));
+    if (body.size() > length_left_) {  // more than the function itself has announced
+      write();
+      return close();
+    }
     length_left_ -= body.size();
-    out_.append(body);
   } else if (framing_ == Framing::chunked) {
     std::array<char, 24> size;
     const auto [end, error] = std::to_chars(size.data(), size.data() + size.size(), body.size(), 16);

@@ -135,6 +135,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::optional<RequestParser> parser_;
   std::size_t header_bytes_ = 0;
   pool::Invocation invocation_{*this};
+  std::string rooted_target_;
   scheduler::Scheduler* scheduler_ = nullptr;
   std::uint64_t max_request_ = 0;
   std::uint64_t request_bytes_ = 0;

@@ -171,11 +171,11 @@ bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t by
 /// Says how much of a flood is missing: before the next line that is kept, or when a second has passed.
 void FunctionLogs::report_dropped(Log& log) {
   if (log.dropped_lines == 0) return;
-  const auto text = std::to_string(std::exchange(log.dropped_lines, 0)) + " lines (" +
-                    std::to_string(std::exchange(log.dropped_bytes, 0)) +
+  const auto lines = std::exchange(log.dropped_lines, 0);
+  const auto text = std::to_string(lines) + " lines (" + std::to_string(std::exchange(log.dropped_bytes, 0)) +
                     " bytes) dropped: more than 1 MiB of log a second";
   log.budget = std::max(log.budget, kMarkerBytes);
-  write(log, log.dropped_version, "warn", {}, text, 0, 0);
+  write(log, log.dropped_version, "warn", {}, text, 0, 0, lines);
 }
 
 void FunctionLogs::report_dropped_later() {
@@ -188,10 +188,11 @@ void FunctionLogs::report_dropped_later() {
 }
 
 void FunctionLogs::write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
-                         std::string_view text, std::uint32_t full_length, std::uint32_t dropped) {
+                         std::string_view text, std::uint32_t full_length, std::uint32_t dropped,
+                         std::uint64_t marked) {
   if (dropped > 0)
     write(log, version, "warn", {},
-          std::to_string(dropped) + " lines dropped: written faster than they could be read", 0, 0);
+          std::to_string(dropped) + " lines dropped: written faster than they could be read", 0, 0, dropped);
   if (!within_budget(log, version, text.size() + 100)) return;
   json line{{"time", timestamp(std::chrono::system_clock::now())},
             {"level", level},
@@ -199,6 +200,7 @@ void FunctionLogs::write(Log& log, std::uint32_t version, std::string_view level
             {"text", text}};
   if (!invocation.empty()) line["invocation"] = invocation;
   if (full_length > text.size()) line["cut"] = full_length;
+  if (marked > 0) line["dropped"] = marked;
   const auto dumped = line.dump(-1, ' ', false, json::error_handler_t::replace);
   log.file.append(dumped);
   log.recent.emplace_back(invocation, text.substr(0, 1000));

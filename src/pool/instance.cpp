@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/reap.h"
+
 namespace mayfly::pool {
 namespace asio = boost::asio;
 namespace {
@@ -79,7 +81,7 @@ int Instance::pid() const {
 
 void Instance::on_forked(Fd pidfd) {
   pidfd_ = std::move(pidfd);
-  if (state_ == State::ending) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (state_ == State::ending) kill_process(pidfd_.get());
 }
 
 void Instance::on_fork_failed(const Error& error) {
@@ -106,12 +108,12 @@ void Instance::on_exited(int wait_status) {
 
 void Instance::on_parent_gone() {
   parent_gone_ = true;
-  kill(KillCause::none);
+  end(KillCause::none);
   if (data_closed_) finish();
 }
 
 void Instance::disown() {
-  if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (pidfd_) kill_process(pidfd_.get());
   state_ = State::ended;
   unlink();
   patience_.cancel();
@@ -123,13 +125,13 @@ void Instance::disown() {
   data_.close(ignored);
 }
 
-void Instance::kill(KillCause cause) {
+void Instance::end(KillCause cause) {
   if (state_ == State::ended) return;
   if (cause_ == KillCause::none) cause_ = cause;
   if (state_ != State::ending) deadlines_.add(patience_, std::chrono::steady_clock::now() + kEndPatience);
   state_ = State::ending;
   unlink();
-  if (pidfd_) ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  if (pidfd_) kill_process(pidfd_.get());
 }
 
 Error Instance::why_it_ended() const {
@@ -279,7 +281,7 @@ void Instance::overdue(Stream& stream) {
     return;
   }
   // Second time: the grace is over and the slot still taken.
-  if (in_flight_ <= 1) return kill(KillCause::deadline);
+  if (in_flight_ <= 1) return end(KillCause::deadline);
   if (patience_.pending()) return;
   wire::append_frame(out_, {wire::FrameType::ping, 0, 0, 0, {}});
   schedule_flush();
@@ -297,7 +299,7 @@ void Instance::read() {
                             // The other end is closed: the process has ended, or is to.
                             self->data_closed_ = true;
                             if (self->parent_gone_) return self->finish();
-                            return self->kill(KillCause::none);
+                            return self->end(KillCause::none);
                           }
                           self->on_read(got);
                           if (self->state_ != State::ended) self->read();
@@ -308,7 +310,7 @@ void Instance::on_read(std::size_t bytes) {
   decoder_.commit(bytes);
   for (;;) {
     const auto frame = decoder_.next();
-    if (!frame) return kill(KillCause::protocol);
+    if (!frame) return end(KillCause::protocol);
     if (!*frame || state_ == State::ended) return;
     handle(**frame);
   }
@@ -355,7 +357,7 @@ void Instance::handle(const wire::Frame& frame) {
       patience_.cancel();
       return;
     default:
-      return kill(KillCause::protocol);
+      return end(KillCause::protocol);
   }
 }
 
@@ -364,7 +366,7 @@ void Instance::handle_response(const wire::Frame& frame) {
   if (stream == nullptr) return;
   std::string_view body;
   const auto headers = wire::parse_response_head(frame.payload, body);
-  if (!headers || frame.aux < 100 || frame.aux > 999) return kill(KillCause::protocol);
+  if (!headers || frame.aux < 100 || frame.aux > 999) return end(KillCause::protocol);
   const bool end = frame.has(wire::kEnd);
   Invocation* invocation = end ? answered(*stream) : stream->invocation;
   // The slot is given back first: the listener may well bring the next invocation.
@@ -374,7 +376,7 @@ void Instance::handle_response(const wire::Frame& frame) {
 
 void Instance::handle_usage(const wire::Frame& frame) {
   std::array<std::uint64_t, 3> usage{};
-  if (frame.payload.size() != sizeof usage) return kill(KillCause::protocol);
+  if (frame.payload.size() != sizeof usage) return end(KillCause::protocol);
   std::memcpy(usage.data(), frame.payload.data(), sizeof usage);
   const auto [cpu, busy, completed] = usage;
   if (completed > completed_) {

@@ -74,7 +74,7 @@ class Instance
   /// The answer is not wanted any more. The slot stays taken until the handler is done.
   void abandon(Invocation& invocation, wire::AbortReason reason);
   /// End it now. Invocations that run in it fail.
-  void kill(KillCause cause);
+  void end(KillCause cause);
 
   // What the fork server said about it.
   void on_forked(Fd pidfd);
@@ -120,7 +120,7 @@ class Instance
       if (instance.state_ == State::ending)
         instance.finish();
       else
-        instance.kill(KillCause::stuck);
+        instance.end(KillCause::stuck);
     }
     Instance& instance;
   };

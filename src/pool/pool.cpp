@@ -9,6 +9,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/reap.h"
+
 namespace mayfly::pool {
 namespace {
 
@@ -123,7 +125,7 @@ void Pool::build_template() {
 
 void Pool::BuildDeadline::on_deadline() {
   if (pool.template_ != Template::building) return;
-  if (pool.template_pidfd_) ::syscall(SYS_pidfd_send_signal, pool.template_pidfd_.get(), SIGKILL, nullptr, 0);
+  if (pool.template_pidfd_) kill_process(pool.template_pidfd_.get());
   pool.fork_client_->close();
   pool.template_answer(Result<void>(std::unexpected(
       Error{PoolErrc::template_failed, "the code did not finish loading within 30 s", {}}.with("limit",
@@ -318,7 +320,7 @@ bool Pool::end_idle() {
       oldest = &instance;
   if (oldest == nullptr) return false;
   const auto held = oldest->shared_from_this();
-  held->kill(KillCause::idle);
+  held->end(KillCause::idle);
   // Its process ends soon; the pool forgets it now, so that nobody counts on it.
   instances_.erase(held);
   leaving_.insert(held);
@@ -329,7 +331,7 @@ bool Pool::end_idle() {
 
 void Pool::end_all(KillCause cause) {
   const auto instances = instances_;
-  for (const auto& instance : instances) instance->kill(cause);
+  for (const auto& instance : instances) instance->end(cause);
 }
 
 void Pool::end_idle_since(MonotonicTime time, int most) {

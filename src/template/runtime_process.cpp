@@ -96,7 +96,7 @@ void RuntimeProcess::read_output() {
 }
 
 void RuntimeProcess::reap() {
-  ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+  kill_process(pidfd_.get());
   (void)wait_for_exit(pidfd_.get());
   pidfd_.reset();
   pid_ = 0;

@@ -139,7 +139,8 @@ def test_executable_bits_and_hidden_files_survive(daemon):
         info = tarfile.TarInfo("tool.sh")
         info.mode = stat.S_IRWXU | stat.S_IRGRP | stat.S_IXGRP
         archive.addfile(info)
-    daemon.deploy("modes", out.getvalue(), file="a.tar.gz", source="index.mjs")
+    answer = daemon.put("modes", out.getvalue(), "a.tar.gz")
+    assert answer.status == 201, answer.text
     answer = daemon.request("/modes").json
     assert answer["hidden"] == "seen"
     assert answer["mode"] != 0

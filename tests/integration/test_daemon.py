@@ -87,7 +87,9 @@ def test_a_killed_daemon_leaves_no_process_behind(start_daemon, busy):
 
     def gone():
         processes.reap()
-        return not [pid for pid in family if os.path.exists(f"/proc/{pid}")] and not processes.descendants()
+        table = processes.process_table()  # one that only waits for its parent to reap it is gone
+        alive = [pid for pid in family if pid in table and table[pid][1] != "Z"]
+        return not alive and not processes.descendants()
 
     processes.eventually(gone, 5, "every process of the daemon to be gone")
     for wire in wires:

@@ -207,7 +207,7 @@ def test_an_answer_that_lies_about_its_length_harms_nobody(stream, size):
     """More bytes than were promised must not be read as the next answer; fewer must not hang the client."""
     with stream.wire() as wire:
         wire.get(f"/stream/lies?size={size}")
-        wire.get("/stream/refuse")
+        wire.get("/stream/refuse", "Connection: close\r\n")
         head = wire.head()
         if head.status == 200 and head.header("content-length") == "10":
             got = wire.rest()

@@ -44,7 +44,8 @@ EXPORT void* mmap(void* address, size_t length, int prot, int flags, int fd, off
   const int fixed = MAP_FIXED | MAP_FIXED_NOREPLACE;
   if (address != NULL && fd == -1 && (flags & fixed) == 0 && length <= kLargestPacked) {
     uint64_t expected = 0;
-    if (atomic_load(&next_address) == 0) atomic_compare_exchange_strong(&next_address, &expected, random_base());
+    if (atomic_load(&next_address) == 0)
+      atomic_compare_exchange_strong(&next_address, &expected, random_base());
     const uint64_t size = (length + kAlignment - 1) & ~(kAlignment - 1);
     void* wanted = (void*)atomic_fetch_add(&next_address, size);
     void* got = raw_mmap(wanted, length, prot, flags | MAP_FIXED_NOREPLACE, fd, offset);
