@@ -26,7 +26,8 @@ class Admin:
             connection.close()
         if answer.status >= 400:
             raise Refused(f"{method} {path}: {answer.status} {text[:300]}")
-        return json.loads(text) if text else None
+        is_json = "json" in (answer.getheader("content-type") or "")
+        return json.loads(text) if is_json else text
 
     def wait_ready(self, seconds=20):
         deadline = time.monotonic() + seconds
