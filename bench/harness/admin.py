@@ -4,6 +4,7 @@ import http.client
 import json
 import time
 
+from .processes import settled
 from .servers import BENCH
 
 
@@ -49,5 +50,7 @@ class Admin:
         self.call("DELETE", f"/v1/functions/{name}")
 
     def evict(self, name, what):
-        """`what`: "instances", or "template" (and with it the instances). Answers when they are gone."""
+        """`what`: "instances", or "template" (and with it the instances). Returns when they are gone: ending
+        processes must not take time from the request that is measured next."""
         self.call("POST", f"/v1/functions/{name}/evict?what={what}")
+        settled(self.mayfly.process.pid, 0.15, 3)
