@@ -9,7 +9,7 @@
 
 namespace mayfly::bench {
 
-/// pool/keep_alive.h, the object the daemon runs, on simulated time. Every start costs the same (one cold
+/// pool/keep_alive.h, the very object, on simulated time. Every start costs the same (one cold
 /// start).
 class Ours final : public Policy {
  public:
