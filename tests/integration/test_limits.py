@@ -95,6 +95,7 @@ def test_a_full_queue_is_answered_with_503_and_when_to_come_again(daemon):
         "narrow", "export default { async fetch() { await new Promise((r) => setTimeout(r, 300)); return new Response('ok'); } };",
         max_instances="1", concurrency="1", queue="2",
     )
+    assert daemon.request("/narrow").status == 200
     wires = [daemon.wire() for _ in range(8)]
     for wire in wires:
         wire.get("/narrow")

@@ -134,18 +134,18 @@ class Daemon:
             raise AssertionError(f"mayfly {arguments} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
         return done
 
-    def put(self, name: str, source: str | bytes | Path, file: str | None = None, **settings) -> http.Answer:
+    def put(self, name: str, code: str | bytes | Path, file: str | None = None, **settings) -> http.Answer:
         """PUT a source or an archive, whatever the answer."""
-        if isinstance(source, Path):
-            file, source = file or source.name, source.read_bytes()
-        elif isinstance(source, str):
-            source = source.encode()
+        if isinstance(code, Path):
+            file, code = file or code.name, code.read_bytes()
+        elif isinstance(code, str):
+            code = code.encode()
         query = f"?file={file or 'index.js'}" + "".join(f"&set={key}={quote(value)}" for key, value in settings.items())
-        return self.admin(f"/v1/functions/{name}{query}", "PUT", body=source)
+        return self.admin(f"/v1/functions/{name}{query}", "PUT", body=code)
 
-    def deploy(self, name: str, source: str | bytes | Path, file: str | None = None, **settings) -> dict:
+    def deploy(self, name: str, code: str | bytes | Path, file: str | None = None, **settings) -> dict:
         """Deploy and expect it to work; returns the answer's document."""
-        answer = self.put(name, source, file, **settings)
+        answer = self.put(name, code, file, **settings)
         assert answer.status in (200, 201), f"{answer.status}: {answer.text}"
         return answer.json
 
