@@ -148,7 +148,8 @@ awaitable<Result<Response>> run(Immediate endpoint, const Services& services, Re
 Handler immediate(Immediate endpoint, const Services& services) {
   return [endpoint, &services](Request& request) { return run(endpoint, services, request); };
 }
-Handler bind(awaitable<Result<Response>> (*endpoint)(const Services&, Request&), const Services& services) {
+Handler with_services(awaitable<Result<Response>> (*endpoint)(const Services&, Request&),
+                      const Services& services) {
   return [endpoint, &services](Request& request) { return endpoint(services, request); };
 }
 
@@ -171,7 +172,7 @@ std::vector<Route> deployment_routes(const Services& s) {
         {413, "The body or what it unpacks to is too large", "Problem", "application/problem+json"},
         {422, "The code or its configuration was refused; what is in service stays", "Problem",
          "application/problem+json"}},
-       bind(deploy, s),
+       with_services(deploy, s),
        kDeployQuery,
        BodyKind::upload},
       {"GET",
@@ -179,13 +180,13 @@ std::vector<Route> deployment_routes(const Services& s) {
        "listFunctions",
        "All functions",
        {{200, "By name", "Functions"}},
-       bind(list, s)},
+       with_services(list, s)},
       {"GET",
        "/v1/functions/{name}",
        "describeFunction",
        "A function: configuration, versions, traffic, live figures, last failures",
        {{200, "All that is known of it", "Function"}},
-       bind(describe, s)},
+       with_services(describe, s)},
       {"DELETE",
        "/v1/functions/{name}",
        "deleteFunction",

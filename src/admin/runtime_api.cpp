@@ -127,7 +127,8 @@ awaitable<Result<Response>> text(std::shared_ptr<const std::string> body) {
   co_return Response{.body = *body};
 }
 
-Handler bind(awaitable<Result<Response>> (*endpoint)(const Services&, Request&), const Services& services) {
+Handler with_services(awaitable<Result<Response>> (*endpoint)(const Services&, Request&),
+                      const Services& services) {
   return [endpoint, &services](Request& request) { return endpoint(services, request); };
 }
 
@@ -158,7 +159,7 @@ std::vector<Route> runtime_routes(const Services& s) {
        {{200, "The function's answer, whatever its status", "", "*/*"},
         {500, "The function failed; with stack and log lines", "Problem", "application/problem+json"},
         {504, "The deadline passed", "Problem", "application/problem+json"}},
-       bind(invoke, s),
+       with_services(invoke, s),
        kInvokeQuery,
        BodyKind::payload},
       {"POST",
@@ -166,33 +167,33 @@ std::vector<Route> runtime_routes(const Services& s) {
        "evict",
        "End what a function keeps warm; its next request starts it again",
        {{204, "Its idle instances (and its templates) are gone"}},
-       bind(evict, s),
+       with_services(evict, s),
        kEvictQuery},
       {"GET",
        "/v1/functions/{name}/logs",
        "logs",
        "The newest log lines of a function, oldest first",
        {{200, "One JSON object a line", "LogLine", "application/x-ndjson"}},
-       bind(logs, s),
+       with_services(logs, s),
        kLogQuery},
       {"GET",
        "/v1/status",
        "status",
        "What this daemon is and what it has",
        {{200, "Version, addresses, runtimes, counts", "Status"}},
-       bind(status, s)},
+       with_services(status, s)},
       {"GET",
        "/metrics",
        "metrics",
        "Figures for Prometheus",
        {{200, "Text format 0.0.4", "", "text/plain"}},
-       bind(metrics, s)},
+       with_services(metrics, s)},
       {.method = "GET",
        .pattern = "/healthz",
        .id = "health",
        .summary = "Whether the daemon lives",
        .answers = {{200, "It does", "", "text/plain"}},
-       .handler = bind(healthy, s),
+       .handler = with_services(healthy, s),
        .open = true},
       {.method = "GET",
        .pattern = "/readyz",
@@ -200,7 +201,7 @@ std::vector<Route> runtime_routes(const Services& s) {
        .summary = "Whether requests are served",
        .answers = {{200, "They are", "", "text/plain"},
                    {503, "Not yet, or not any more", "Problem", "application/problem+json"}},
-       .handler = bind(ready, s),
+       .handler = with_services(ready, s),
        .open = true},
   };
 }

@@ -20,6 +20,8 @@ constexpr auto kBuildPatience = std::chrono::seconds(30);
 constexpr int kDefaultConcurrency = 100;
 /// So many starts in a row that came to nothing: stop making callers wait for the next.
 constexpr int kMaxFailedStarts = 3;
+/// So many deaths in a row of a process that loads the code: it is the code.
+constexpr int kMaxBuildDeaths = 3;
 
 nanoseconds smooth(nanoseconds average, nanoseconds sample) {
   return average.count() == 0 ? sample : (average * 7 + sample) / 8;
@@ -142,6 +144,7 @@ void Pool::on_template_ready(const std::string& text) {
     unsafe = !report.value("unsafe", json::array()).empty();
   }
   stats_->templates.add();
+  build_deaths_ = 0;
   template_ = Template::ready;
   if (unsafe) {  // cannot be forked: each instance loads the code itself
     template_ = Template::direct;
@@ -163,16 +166,19 @@ void Pool::on_template_failed(const std::string& text) {
 void Pool::on_template_gone() {
   const bool was_building = template_ == Template::building;
   fork_client_.reset();
+  template_ = Template::none;  // first: what ends below may ask for new instances at once
+  template_pidfd_.reset();
   const auto instances = instances_;  // ended ones leave the set
   for (const auto& instance : instances) instance->on_parent_gone();
+  // Killed from outside, or with its runtime process: that says nothing of the code. Try again.
+  if (was_building && ++build_deaths_ < kMaxBuildDeaths) return build_template();
   if (was_building) {
+    build_deaths_ = 0;
     Error error{PoolErrc::template_failed, "the process ended while it loaded the code", {}};
     if (auto words = template_words_->text(); !words.empty()) error.with("logs", std::move(words));
     template_answer(std::unexpected(std::move(error)));
     return;
   }
-  template_ = Template::none;
-  template_pidfd_.reset();
   listener_.on_retired(false);
 }
 
@@ -295,7 +301,7 @@ void Pool::on_ended(Instance& instance, const Error& why) {
   in_flight_ = 0;
   for (const auto& other : instances_) in_flight_ += other->in_flight();
   stats_->running.set(static_cast<std::uint64_t>(in_flight_));
-  if (was_starting && ++failed_starts_ >= kMaxFailedStarts) {
+  if (was_starting && ready() && ++failed_starts_ >= kMaxFailedStarts) {
     failed_starts_ = 0;
     listener_.on_unavailable(why);
   }

@@ -132,6 +132,7 @@ class Pool final : public InstanceOwner {
   nanoseconds cost_{0};
   nanoseconds fork_price_{2'000'000};
   int failed_starts_ = 0;
+  int build_deaths_ = 0;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -66,7 +66,11 @@ void ForkClient::fork(std::string_view payload, int channel, int log, ChildHandl
                           : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, 0,
                                                payload, {channel, log});
   if (!sent) {
-    if (child.forked) child.forked(propagate(sent));
+    // Not from inside the call: who asks must not find its request failed before it was made.
+    auto failed = std::make_shared<Result<void>>(std::move(sent));
+    boost::asio::post(socket_.get_executor(), [forked = std::move(child.forked), failed] {
+      if (forked) forked(propagate(*failed));
+    });
     return;
   }
   children_.emplace(token, std::move(child));

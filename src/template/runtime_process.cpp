@@ -16,7 +16,7 @@ namespace asio = boost::asio;
 namespace {
 
 constexpr milliseconds kFirstBackoff{50};
-constexpr milliseconds kLongestBackoff{5'000};
+constexpr milliseconds kLongestBackoff{1'000};
 constexpr auto kForkPatience = std::chrono::seconds(5);
 constexpr std::size_t kKeptOutput = 4096;
 
@@ -114,7 +114,7 @@ void RuntimeProcess::on_closed() {
   events_.log("runtime process " + spec_.name + " ended; starting it again. Its last words: " +
               (last_output_.empty() ? "(none)" : last_output_));
   last_output_.clear();
-  const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(10);
+  const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(2);
   backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
   restart_.expires_after(backoff_);
   restart_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
