@@ -14,6 +14,7 @@ from support.load import Load
 
 SECONDS = float(os.environ.get("MAYFLY_CHAOS_SECONDS", "60"))
 DEADLINE = 3.0
+THREADS = 3
 WORK = """
 export default { async fetch(request) {
   await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
@@ -46,7 +47,7 @@ def test_a_minute_of_murder(start_daemon):
     daemon.deploy("steady", WORK, timeout=f"{DEADLINE}s")
     daemon.deploy("bounded", WORK, timeout=f"{DEADLINE}s", max_instances="3", concurrency="4")
     daemon.deploy("single", WORK, timeout=f"{DEADLINE}s", max_instances="4", concurrency="1")
-    loads = [Load(f"{daemon.url}/{name}", threads=3, classify=classify, timeout=DEADLINE + 10) for name in names]
+    loads = [Load(f"{daemon.url}/{name}", threads=THREADS, classify=classify, timeout=DEADLINE + 10) for name in names]
     chance = random.Random(20_261_123)
     killed: Counter = Counter()
     for load in loads:
@@ -72,8 +73,9 @@ def test_a_minute_of_murder(start_daemon):
     for outcome, count in total.most_common():
         print(f"{count:8} {outcome}")
     assert sum(killed.values()) > SECONDS, killed
-    good = total[(200, "done")]
-    assert good > sum(total.values()) * 0.5
+    # A death harms at most what was under way at that moment.
+    failed = sum(total.values()) - total[(200, "done")]
+    assert failed <= sum(killed.values()) * len(loads) * THREADS, (failed, killed)
     for (status, kind), count in total.items():
         assert status == 200 or (status in (502, 503, 504) and kind.startswith("urn:mayfly:")), (status, kind, count)
     assert max(load.slowest for load in loads) < DEADLINE + 1.5

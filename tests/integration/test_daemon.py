@@ -1,6 +1,5 @@
 """The daemon's own life: start, drain, kill, two side by side."""
 
-import os
 import signal
 import socket
 import subprocess
