@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace mayfly {
+namespace {
+
+/// So many entries are looked at to find the next one; beyond them it is cheaper to wake once too often.
+constexpr int kLookAt = 256;
+
+}  // namespace
 
 void DeadlineEntry::cancel() {
   if (wheel_ != nullptr) wheel_->unlink(*this);
@@ -12,8 +18,20 @@ void DeadlineWheel::add(DeadlineEntry& entry, MonotonicTime deadline) {
   entry.cancel();
   // A deadline that is over belongs to the next tick: its slot has been looked at already.
   const auto tick = std::max(tick_of(deadline), last_ + 1);
-  auto& head = slots_[tick % kSlots];
   entry.deadline_ = deadline;
+  put(entry, tick);
+  if (tick < sleeps_until_) {
+    sleeps_until_ = tick;
+    on_earlier(end_of(tick));
+  }
+}
+
+void DeadlineWheel::sleep(MonotonicTime until) {
+  sleeps_until_ = until == MonotonicTime::max() ? UINT64_MAX : tick_of(until) - 1;
+}
+
+void DeadlineWheel::put(DeadlineEntry& entry, std::uint64_t tick) {
+  auto& head = slots_[tick % kSlots];
   entry.wheel_ = this;
   entry.next_ = head;
   entry.link_ = &head;
@@ -34,6 +52,7 @@ void DeadlineWheel::unlink(DeadlineEntry& entry) {
 void DeadlineWheel::advance(MonotonicTime now) {
   // The tick that `now` lies in is not over: its entries may have deadlines still to come.
   const auto until = tick_of(now) - 1;
+  sleeps_until_ = 0;
   if (until <= last_) return;
   const auto first = std::max(last_ + 1, until >= kSlots ? until - kSlots + 1 : 0);
   last_ = until;
@@ -55,11 +74,17 @@ void DeadlineWheel::advance(MonotonicTime now) {
 
 MonotonicTime DeadlineWheel::next() const {
   if (size_ == 0) return MonotonicTime::max();
-  for (std::uint64_t ahead = 1; ahead <= kSlots; ++ahead)
-    if (slots_[(last_ + ahead) % kSlots] != nullptr)
-      return MonotonicTime{} +
-             std::chrono::duration_cast<MonotonicTime::duration>(kTick * (last_ + ahead + 1));
-  return MonotonicTime::max();
+  auto earliest = UINT64_MAX;
+  int looked_at = 0;
+  auto tick = last_;
+  while (earliest > tick && looked_at < kLookAt && tick < last_ + kSlots) {
+    ++tick;
+    for (const DeadlineEntry* entry = slots_[tick % kSlots]; entry != nullptr; entry = entry->next_) {
+      earliest = std::min(earliest, std::max(tick_of(entry->deadline_), last_ + 1));
+      ++looked_at;
+    }
+  }
+  return end_of(looked_at < kLookAt ? earliest : std::min(earliest, tick + 1));
 }
 
 }  // namespace mayfly

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 
 #include "base/clock.h"
 
@@ -50,8 +51,14 @@ class DeadlineWheel {
   void add(DeadlineEntry& entry, MonotonicTime deadline);
   /// Calls on_deadline of every entry whose deadline is not after `now`.
   void advance(MonotonicTime now);
-  /// When advance() should be called next, at the latest; nothing is pending: MonotonicTime::max().
+  /// When advance() has something to do: never late, may be early when very much is pending. Nothing is
+  /// pending: MonotonicTime::max().
   [[nodiscard]] MonotonicTime next() const;
+  /// Who calls advance() will not do so before `until`: add() calls on_earlier if that gets too late. Holds
+  /// until the next advance().
+  void sleep(MonotonicTime until);
+  /// See sleep(). Gets the new time; it is for this one as if sleep() had been called with it.
+  std::function<void(MonotonicTime when)> on_earlier;
   [[nodiscard]] std::size_t size() const { return size_; }
 
  private:
@@ -59,10 +66,16 @@ class DeadlineWheel {
   static std::uint64_t tick_of(MonotonicTime time) {
     return static_cast<std::uint64_t>(time.time_since_epoch() / kTick);
   }
+  /// When a tick is over, and what was due in it can be looked at.
+  static MonotonicTime end_of(std::uint64_t tick) {
+    return MonotonicTime{} + std::chrono::duration_cast<MonotonicTime::duration>(kTick * (tick + 1));
+  }
+  void put(DeadlineEntry& entry, std::uint64_t tick);
   void unlink(DeadlineEntry& entry);
 
   std::array<DeadlineEntry*, kSlots> slots_{};
-  std::uint64_t last_;  // every slot up to this tick has been looked at
+  std::uint64_t last_;              // every slot up to this tick has been looked at
+  std::uint64_t sleeps_until_ = 0;  // what comes in an earlier tick must be told
   std::size_t size_ = 0;
 };
 

@@ -111,5 +111,31 @@ TEST_F(Wheel, NextIsNeverLateForRandomDeadlines) {
   for (const auto& probe : probes) EXPECT_EQ(probe->fired, 1);
 }
 
+TEST_F(Wheel, NextSkipsTheRevolutionsOfALongDeadline) {
+  Probe probe;
+  wheel_.add(probe, at(seconds(100)));
+  EXPECT_GT(wheel_.next(), at(seconds(100)));
+  EXPECT_LE(wheel_.next(), at(seconds(100)) + DeadlineWheel::kTick);
+}
+
+TEST_F(Wheel, TellsASleeperOnlyOfWhatIsEarlier) {
+  std::vector<MonotonicTime> told;
+  wheel_.on_earlier = [&](MonotonicTime when) { told.push_back(when); };
+  Probe awake, late, later, early;
+  wheel_.add(awake, at(seconds(10)));
+  EXPECT_TRUE(told.empty());  // nobody sleeps
+  wheel_.sleep(wheel_.next());
+  wheel_.add(late, at(seconds(10)));
+  wheel_.add(later, at(seconds(20)));
+  EXPECT_TRUE(told.empty());
+  wheel_.add(early, at(seconds(1)));
+  ASSERT_EQ(told.size(), 1U);
+  EXPECT_EQ(told[0], wheel_.next());
+  wheel_.advance(told[0]);
+  EXPECT_EQ(early.fired, 1);
+  wheel_.add(early, at(seconds(2)));
+  EXPECT_EQ(told.size(), 1U);  // who has advanced is awake and will ask
+}
+
 }  // namespace
 }  // namespace mayfly

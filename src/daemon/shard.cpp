@@ -47,7 +47,7 @@ Shard::Shard(ShardOptions options, tmpl::RuntimeProcess& runtime, pool::LogSink&
     : options_(std::move(options)),
       work_(io_.get_executor()),
       deadlines_(now()),
-      timer_(io_),
+      wheel_timer_(io_.get_executor(), deadlines_),
       keep_alive_timer_(io_),
       runtime_(runtime),
       logs_(logs),
@@ -62,7 +62,6 @@ Shard::~Shard() { stop(); }
 
 void Shard::start() {
   thread_ = std::thread([this] {
-    tick();
     keep_alive();
     io_.run();
     // Everything of this shard ends on its own thread.
@@ -83,19 +82,6 @@ void Shard::stop() {
 }
 
 // --- Time --------------------------------------------------------------------------------------------
-
-void Shard::tick() {
-  deadlines_.advance(now());
-  arm();
-}
-
-/// While something is pending the wheel turns; the timer is touched once a tick, not once a request.
-void Shard::arm() {
-  timer_.expires_after(DeadlineWheel::kTick * 2);
-  timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) tick();
-  });
-}
 
 void Shard::keep_alive() {
   const auto time = now();

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "daemon/one_invocation.h"
+#include "daemon/wheel_timer.h"
 #include "gateway/session.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"
@@ -89,8 +90,6 @@ class Shard final : public gateway::GatewayHost {
 
   Served& served(const registry::VersionPtr& version);
   void retire(std::unique_ptr<Served> served);
-  void tick();
-  void arm();
   void keep_alive();
   bool make_room();
 
@@ -98,7 +97,7 @@ class Shard final : public gateway::GatewayHost {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   DeadlineWheel deadlines_;
-  boost::asio::steady_timer timer_;
+  WheelTimer wheel_timer_;
   boost::asio::steady_timer keep_alive_timer_;
   tmpl::RuntimeProcess& runtime_;
   pool::LogSink& logs_;
