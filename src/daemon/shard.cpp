@@ -43,7 +43,7 @@ unsigned home_shard(std::string_view function, unsigned count) {
   return static_cast<unsigned>(std::hash<std::string_view>{}(function) % count);
 }
 
-Shard::Shard(ShardOptions options, tmpl::RuntimeProcess& runtime, pool::LogSink& logs, Mover mover)
+Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, Mover mover)
     : options_(std::move(options)),
       work_(io_.get_executor()),
       deadlines_(now()),

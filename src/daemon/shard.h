@@ -41,7 +41,7 @@ class Shard final : public gateway::GatewayHost {
   /// Sends a connection to another shard.
   using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
 
-  Shard(ShardOptions options, tmpl::RuntimeProcess& runtime, pool::LogSink& logs, Mover mover);
+  Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, Mover mover);
   ~Shard() override;
   void start();
   void stop();
@@ -99,7 +99,7 @@ class Shard final : public gateway::GatewayHost {
   DeadlineWheel deadlines_;
   WheelTimer wheel_timer_;
   boost::asio::steady_timer keep_alive_timer_;
-  tmpl::RuntimeProcess& runtime_;
+  tmpl::Forker& runtime_;
   pool::LogSink& logs_;
   Mover mover_;
   scheduler::Capacity capacity_;

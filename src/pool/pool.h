@@ -31,7 +31,7 @@ class LogSink {
 struct PoolContext {
   boost::asio::any_io_executor executor;
   DeadlineWheel& deadlines;
-  tmpl::RuntimeProcess& runtime;
+  tmpl::Forker& runtime;
   LogSink& logs;
 };
 

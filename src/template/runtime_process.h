@@ -30,11 +30,20 @@ struct RuntimeEvents {
   std::function<void(const std::string& what)> log;
 };
 
+/// Where children without a template come from: a runtime process, or what a test puts in its place.
+class Forker {
+ public:
+  virtual ~Forker() = default;
+  /// Fork a child with `payload`. The handlers are called on `executor`. May be called from any thread.
+  virtual void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
+                    ChildHandlers handlers) = 0;
+};
+
 /// Lives on the control thread's io_context; fork() may be called from any thread.
-class RuntimeProcess : public std::enable_shared_from_this<RuntimeProcess> {
+class RuntimeProcess final : public Forker, public std::enable_shared_from_this<RuntimeProcess> {
  public:
   RuntimeProcess(boost::asio::io_context& control, RuntimeSpec spec, RuntimeEvents events);
-  ~RuntimeProcess();
+  ~RuntimeProcess() override;
   RuntimeProcess(const RuntimeProcess&) = delete;
   RuntimeProcess& operator=(const RuntimeProcess&) = delete;
 
@@ -42,10 +51,9 @@ class RuntimeProcess : public std::enable_shared_from_this<RuntimeProcess> {
   void start();
   /// Ends it, and with it all its templates and instances.
   void stop();
-  /// Fork a child with `payload`. The handlers are called on `executor`. If the process is just being
-  /// restarted, the request waits for that, up to five seconds.
+  /// If the process is just being restarted, the request waits for that, up to five seconds.
   void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
-            ChildHandlers handlers);
+            ChildHandlers handlers) override;
 
   /// 0 while it does not run. Any thread.
   [[nodiscard]] int pid() const { return pid_.load(); }
