@@ -135,13 +135,13 @@ class Daemon:
         return done
 
     def put(self, name: str, code: str | bytes | Path, file: str | None = None, **settings) -> http.Answer:
-        """PUT a source or an archive, whatever the answer."""
+        """PUT a source or an archive, whatever the answer. Code has 30 s to load: an answer may take longer."""
         if isinstance(code, Path):
             file, code = file or code.name, code.read_bytes()
         elif isinstance(code, str):
             code = code.encode()
         query = f"?file={file or 'index.js'}" + "".join(f"&set={key}={quote(value)}" for key, value in settings.items())
-        return self.admin(f"/v1/functions/{name}{query}", "PUT", body=code)
+        return self.admin(f"/v1/functions/{name}{query}", "PUT", body=code, timeout=60)
 
     def deploy(self, name: str, code: str | bytes | Path, file: str | None = None, **settings) -> dict:
         """Deploy and expect it to work; returns the answer's document."""
