@@ -5,6 +5,7 @@
 namespace mayfly::gateway {
 
 void RequestParser::on_field_impl(field name, string_view text, string_view value, error_code& error) {
+  if (is_header_done()) return;  // a trailer: the function has its headers already
   switch (name) {  // hop-by-hop (RFC 9110, section 7.6.1): between the client and the gateway only
     case field::connection:
     case field::keep_alive:

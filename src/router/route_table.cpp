@@ -108,6 +108,8 @@ Result<Route> parse_route(std::string_view pattern) {
   if (slash == std::string_view::npos) return wrong("there is no path; it begins with '/'");
   route.host = lower(rest.substr(0, slash));
   rest.remove_prefix(slash);
+  if (route.host.find_first_of(" ?#@") != std::string::npos)
+    return wrong("the host must be a plain name, as in 'api.example.com/path'");
   if (rest.find_first_of(" ?#") != std::string_view::npos) return wrong("a path has no blanks, '?' or '#'");
   while (!rest.empty()) {
     rest.remove_prefix(1);

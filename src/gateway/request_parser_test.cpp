@@ -1,0 +1,142 @@
+#include "gateway/request_parser.h"
+
+#include <gtest/gtest.h>
+
+#include <boost/asio/buffer.hpp>
+
+namespace mayfly::gateway {
+namespace {
+
+using namespace std::string_literals;
+namespace http = boost::beast::http;
+
+/// Parses `text` in pieces of `step` bytes, as a session does: the header alone, then the body.
+struct Parsed {
+  RequestHead head;
+  std::string body;
+  boost::beast::error_code error;
+  bool done = false;
+  bool keep_alive = false;
+  std::size_t used = 0;
+
+  explicit Parsed(std::string_view text, std::size_t step = SIZE_MAX, std::uint32_t limit = 4096) {
+    RequestParser parser(head, body, limit);
+    std::size_t seen = 0;  // bytes that have come
+    while (!parser.is_done() && (used < seen || seen < text.size())) {
+      seen = std::min(text.size(), seen + std::min(step, text.size()));
+      if (parser.is_header_done()) parser.eager(true);
+      used += parser.put(boost::asio::buffer(text.data() + used, seen - used), error);
+      if (error == http::error::need_more) {
+        error = {};
+        if (seen == text.size()) break;
+      }
+      if (error) return;
+    }
+    done = parser.is_done();
+    keep_alive = done && parser.keep_alive();
+  }
+};
+
+TEST(RequestParser, FillsTheHeadAsTheInstanceGetsIt) {
+  const Parsed parsed(
+      "GET /a?b=c HTTP/1.1\r\nHost: Example.com:80\r\nX-Mixed-CASE: Value \r\nx-empty:\r\n\r\n");
+  ASSERT_TRUE(parsed.done) << parsed.error.message();
+  EXPECT_EQ(parsed.head.method, "GET");
+  EXPECT_EQ(parsed.head.target, "/a?b=c");
+  EXPECT_EQ(parsed.head.host, "Example.com:80");
+  EXPECT_EQ(parsed.head.headers, "host\0Example.com:80\0x-mixed-case\0Value\0x-empty\0\0"s);
+  EXPECT_FALSE(parsed.head.http_1_0);
+  EXPECT_FALSE(parsed.head.expects_continue);
+  EXPECT_TRUE(parsed.keep_alive);
+}
+
+TEST(RequestParser, GivesTheSameHoweverTheBytesCome) {
+  const std::string text =
+      "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n"
+      "5;ext=1\r\nhello\r\n1\r\n!\r\n0\r\nX-Trailer: gone\r\n\r\n";
+  for (const std::size_t step : {std::size_t{1}, std::size_t{2}, std::size_t{7}, text.size()}) {
+    const Parsed parsed(text, step);
+    ASSERT_TRUE(parsed.done) << step << parsed.error.message();
+    EXPECT_EQ(parsed.body, "hello!") << step;
+    EXPECT_EQ(parsed.head.headers, "host\0h\0a\0b\0"s) << step;
+    EXPECT_EQ(parsed.used, text.size()) << step;
+  }
+}
+
+TEST(RequestParser, StopsWhereTheRequestEnds) {
+  const std::string first = "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc";
+  const Parsed parsed(first + "GET /next HTTP/1.1\r\n");
+  EXPECT_TRUE(parsed.done);
+  EXPECT_EQ(parsed.body, "abc");
+  EXPECT_EQ(parsed.used, first.size());
+}
+
+TEST(RequestParser, KeepsFieldsOfTheConnectionToItself) {
+  const Parsed parsed(
+      "GET / HTTP/1.1\r\nHost: h\r\nConnection: close, x-private\r\nKeep-Alive: 5\r\nProxy-Connection: a\r\n"
+      "TE: trailers\r\nTrailer: x\r\nUpgrade: h2c\r\nExpect: 100-Continue\r\nCookie: a\r\nCookie: b\r\n\r\n");
+  ASSERT_TRUE(parsed.done) << parsed.error.message();
+  EXPECT_EQ(parsed.head.headers, "host\0h\0cookie\0a\0cookie\0b\0"s);
+  EXPECT_TRUE(parsed.head.expects_continue);
+  EXPECT_FALSE(parsed.keep_alive);
+}
+
+TEST(RequestParser, RemembersWhereTheTraceIs) {
+  const Parsed parsed("GET / HTTP/1.1\r\nHost: h\r\nTraceParent: 00-abc\r\nlast: 1\r\n\r\n");
+  ASSERT_NE(parsed.head.traceparent, std::string::npos);
+  EXPECT_EQ(parsed.head.headers.substr(parsed.head.traceparent, 6), "00-abc");
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nHost: h\r\n\r\n").head.traceparent, std::string::npos);
+}
+
+TEST(RequestParser, AnOldClientIsKnownByItsVersion) {
+  const Parsed parsed("GET / HTTP/1.0\r\n\r\n");
+  ASSERT_TRUE(parsed.done);
+  EXPECT_TRUE(parsed.head.http_1_0);
+  EXPECT_FALSE(parsed.keep_alive);
+  EXPECT_TRUE(Parsed("GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n").keep_alive);
+}
+
+TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
+  for (const std::string_view wrong : {
+           std::string_view("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
+                            "chunked\r\n\r\n0\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 36),
+           std::string_view("GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+           std::string_view("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
+           std::string_view("\x16\x03\x01\x02\x01\x01\xfc\x03\x03"),
+       }) {
+    const Parsed parsed(wrong);
+    EXPECT_TRUE(parsed.error) << wrong;
+    EXPECT_FALSE(parsed.done) << wrong;
+  }
+}
+
+TEST(RequestParser, RefusesBrokenChunks) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const char* wrong : {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "ffffffffffffffffff\r\n"})
+    EXPECT_TRUE(Parsed(head + wrong).error) << wrong;
+}
+
+TEST(RequestParser, LimitsTheHeader) {
+  const std::string head = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
+  EXPECT_EQ(Parsed(head + std::string(5000, 'x') + "\r\n\r\n", 100).error, http::error::header_limit);
+  EXPECT_EQ(Parsed(head + std::string(5000, 'x') + "\r\n\r\n").error, http::error::header_limit);
+  EXPECT_TRUE(Parsed(head + std::string(3000, 'x') + "\r\n\r\n", 100).done);
+}
+
+TEST(RequestHead, ResetForgetsEverything) {
+  Parsed parsed("GET /a HTTP/1.0\r\nHost: h\r\nExpect: 100-continue\r\ntraceparent: 00\r\n\r\n");
+  parsed.head.reset();
+  EXPECT_TRUE(parsed.head.method.empty() && parsed.head.target.empty() && parsed.head.host.empty() &&
+              parsed.head.headers.empty());
+  EXPECT_EQ(parsed.head.traceparent, std::string::npos);
+  EXPECT_FALSE(parsed.head.expects_continue || parsed.head.http_1_0);
+}
+
+}  // namespace
+}  // namespace mayfly::gateway
