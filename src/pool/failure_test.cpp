@@ -1,0 +1,85 @@
+#include "pool/failure.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <csignal>
+
+#include "pool/last_words.h"
+
+namespace mayfly::pool {
+namespace {
+
+using namespace std::string_view_literals;
+
+TEST(DescribeDeath, AnExitNamesItsCode) {
+  const auto error = describe_death(W_EXITCODE(3, 0), KillCause::none, {});
+  EXPECT_EQ(error.code, PoolErrc::instance_exited);
+  EXPECT_EQ(error.detail("exitCode"), "3");
+}
+
+TEST(DescribeDeath, ASignalIsNamed) {
+  const auto error = describe_death(SIGSEGV, KillCause::none, "last line\n");
+  EXPECT_EQ(error.code, PoolErrc::instance_killed);
+  EXPECT_EQ(error.detail("signal"), "SIGSEGV");
+  EXPECT_EQ(signal_name(SIGKILL), "SIGKILL");
+  EXPECT_EQ(signal_name(99), "signal 99");
+}
+
+TEST(DescribeDeath, TheRuntimesLastWordsTellMemoryFromOtherAborts) {
+  for (const char* words : {"FATAL ERROR: Reached heap limit Allocation failed - JavaScript",
+                            "<--- Last few GCs --->\nFATAL ERROR: JavaScript heap out of memory\n"}) {
+    EXPECT_EQ(describe_death(SIGABRT, KillCause::none, words).code, PoolErrc::out_of_memory);
+    EXPECT_EQ(describe_death(W_EXITCODE(1, 0), KillCause::none, words).code, PoolErrc::instance_exited)
+        << "a function that prints these words and leaves has not run out of memory";
+  }
+  EXPECT_EQ(describe_death(SIGABRT, KillCause::none, "assertion failed").code, PoolErrc::instance_killed);
+}
+
+TEST(DescribeDeath, WhatTheDaemonDidExplainsMoreThanTheSignal) {
+  const auto code = [](KillCause cause) { return describe_death(SIGKILL, cause, {}).code; };
+  EXPECT_EQ(code(KillCause::deadline), PoolErrc::instance_killed);
+  EXPECT_EQ(code(KillCause::stuck), PoolErrc::instance_stuck);
+  EXPECT_EQ(code(KillCause::protocol), PoolErrc::protocol_violation);
+  EXPECT_EQ(describe_death(SIGKILL, KillCause::deadline, {}).detail("signal"), "") << "it was ours";
+  EXPECT_EQ(describe_death(-1, KillCause::shutdown, {}).message, "the daemon is shutting down");
+  EXPECT_EQ(describe_death(-1, KillCause::none, {}).message, "the instance ended together with its template");
+}
+
+TEST(DescribeFatal, TakesMessageAndStackApart) {
+  const auto error = describe_fatal(wire::FatalKind::uncaught, "Error: x\0Error: x\n    at f (a.js:1:2)"sv);
+  EXPECT_EQ(error.code, PoolErrc::uncaught_exception);
+  EXPECT_EQ(error.message, "uncaught exception: Error: x");
+  EXPECT_EQ(error.detail("stack"), "Error: x\n    at f (a.js:1:2)");
+  const auto rejection = describe_fatal(wire::FatalKind::rejection, "no");
+  EXPECT_EQ(rejection.code, PoolErrc::unhandled_rejection);
+  EXPECT_TRUE(rejection.details.empty());
+  const auto exit = describe_fatal(wire::FatalKind::exit, "7");
+  EXPECT_EQ(exit.code, PoolErrc::instance_exited);
+  EXPECT_EQ(exit.detail("exitCode"), "7");
+}
+
+TEST(DescribeHandlerError, TellsThrownFromBrokenOff) {
+  const auto threw = describe_handler_error(wire::ErrorKind::threw, "TypeError: x\0stack"sv);
+  EXPECT_EQ(threw.code, PoolErrc::handler_threw);
+  EXPECT_EQ(threw.message, "TypeError: x");
+  EXPECT_EQ(threw.detail("stack"), "stack");
+  const auto broken = describe_handler_error(wire::ErrorKind::stream, "x");
+  EXPECT_EQ(broken.code, PoolErrc::answer_broken);
+  EXPECT_EQ(broken.message, "the answer broke off: x");
+  // A kind that no bridge sends must still be an error.
+  EXPECT_EQ(describe_handler_error(static_cast<wire::ErrorKind>(77), "x").code, PoolErrc::handler_threw);
+}
+
+TEST(LastWords, KeepTheEnd) {
+  LastWords words;
+  words.append("first ");
+  words.append(std::string(LastWords::kKept, 'x'));
+  words.append("the end");
+  EXPECT_EQ(words.text().size(), LastWords::kKept);
+  EXPECT_TRUE(words.text().ends_with("xxthe end"));
+  EXPECT_EQ(words.text().find("first"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace mayfly::pool
