@@ -84,13 +84,15 @@ def test_a_killed_daemon_leaves_no_process_behind(start_daemon, busy):
     family = processes.eventually(lambda: len(daemon.children()) >= 3 and daemon.children(), what="instances")
     daemon.kill()
 
-    def gone():
+    def left():
         processes.reap()
         table = processes.process_table()  # one that only waits for its parent to reap it is gone
-        alive = [pid for pid in family if pid in table and table[pid][1] != "Z"]
-        return not alive
+        return {pid: (*table[pid], processes.command_line(pid)) for pid in family if pid in table and table[pid][1] != "Z"}
 
-    processes.eventually(gone, 5, "every process of the daemon to be gone")
+    try:
+        processes.eventually(lambda: not left(), 5)
+    except AssertionError:
+        raise AssertionError(f"processes of the daemon are still there: {left()}") from None
     for wire in wires:
         wire.close()
 
