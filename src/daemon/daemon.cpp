@@ -144,10 +144,12 @@ class Door {
     acceptor_.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
       if (error) return;
       for (int i = 0; i < 256; ++i) {
-        const int fd = ::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK);
-        if (fd < 0) break;
+        Fd socket(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!socket) break;
         auto* shard = shards_[next_++ % shards_.size()].get();
-        shard->post([shard, fd] { shard->adopt({fd, {}}); });
+        shard->post([shard, moved = gateway::MovedConnection{std::move(socket)}]() mutable {
+          shard->adopt(std::move(moved));
+        });
       }
       accept();
     });
@@ -229,8 +231,8 @@ int serve(const cli::ServeOptions& options) {
   const auto memory = options.memory > 0 ? options.memory : half_of_memory();
   std::vector<std::unique_ptr<Shard>> shards;
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
-    auto moved = std::make_shared<gateway::MovedConnection>(std::move(connection));
-    shards[shard]->post([s = shards[shard].get(), moved] { s->adopt(std::move(*moved)); });
+    shards[shard]->post(
+        [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
   };
   for (unsigned i = 0; i < count; ++i) {
     ShardOptions shard;

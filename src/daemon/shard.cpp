@@ -1,7 +1,6 @@
 #include "daemon/shard.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
+#include <fcntl.h>
 
 #include <boost/asio/post.hpp>
 
@@ -12,6 +11,10 @@ namespace asio = boost::asio;
 using nlohmann::json;
 namespace {
 
+/// So often are connections and instances looked at before what they bring about is written. More gathers
+/// more frames into one write (and wakes instances less often), fewer starts them earlier; nothing waits when
+/// nothing more is ready. Measured at 64 connections: 1: 100 %, 4: 120 %, 16: 110 % of the throughput.
+constexpr int kLooks = 4;
 constexpr auto kKeepAliveEvery = std::chrono::seconds(1);
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
@@ -46,6 +49,7 @@ unsigned home_shard(std::string_view function, unsigned count) {
 Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, Mover mover)
     : options_(std::move(options)),
       work_(io_.get_executor()),
+      reactor_ready_(io_, ::fcntl(reactor_.fd(), F_DUPFD_CLOEXEC, 0)),
       deadlines_(now()),
       wheel_timer_(io_.get_executor(), deadlines_),
       keep_alive_timer_(io_),
@@ -56,6 +60,7 @@ Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, M
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       random_(std::random_device{}()) {
   capacity_.make_room = [this] { make_room(); };
+  reactor_.wake = [this] { asio::post(io_, [this] { reactor_.finish_turn(); }); };
 }
 
 Shard::~Shard() { stop(); }
@@ -63,9 +68,10 @@ Shard::~Shard() { stop(); }
 void Shard::start() {
   thread_ = std::thread([this] {
     keep_alive();
+    serve_ready();
     io_.run();
     // Everything of this shard ends on its own thread.
-    owned_.clear();
+    sessions_.clear();
     functions_.clear();
     retired_.clear();
   });
@@ -74,11 +80,19 @@ void Shard::start() {
 void Shard::stop() {
   if (!thread_.joinable()) return;
   asio::post(io_, [this] {
-    const auto sessions = owned_;
-    for (const auto& [session, held] : sessions) held->close();
+    for (auto* session : all_sessions()) session->close();
     io_.stop();
   });
   thread_.join();
+}
+
+void Shard::serve_ready() {
+  reactor_ready_.async_wait(asio::posix::stream_descriptor::wait_read,
+                            [this](const boost::system::error_code& error) {
+                              if (error) return;
+                              reactor_.turn(kLooks);
+                              serve_ready();
+                            });
 }
 
 // --- Time --------------------------------------------------------------------------------------------
@@ -131,7 +145,8 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
   }
   if (!slot->scheduler)
     slot->scheduler = std::make_unique<scheduler::Scheduler>(
-        pool::PoolContext{io_.get_executor(), deadlines_, runtime_, logs_}, capacity_, version, slot->stats);
+        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_, logs_}, capacity_, version,
+        slot->stats);
   return *slot;
 }
 
@@ -267,37 +282,35 @@ std::vector<Shard::VersionFigures> Shard::stats() const {
 // --- Connections -------------------------------------------------------------------------------------
 
 void Shard::adopt(gateway::MovedConnection connection) {
-  asio::ip::tcp::socket socket(io_);
-  boost::system::error_code error;
-  sockaddr_storage address{};
-  socklen_t length = sizeof address;
-  ::getsockname(connection.socket, reinterpret_cast<sockaddr*>(&address), &length);
-  socket.assign(address.ss_family == AF_INET6 ? asio::ip::tcp::v6() : asio::ip::tcp::v4(), connection.socket,
-                error);
-  if (error) {
-    ::close(connection.socket);
-    return;
-  }
-  auto session = std::make_shared<gateway::Session>(std::move(socket), *this, deadlines_, options_.gateway);
-  sessions_.push_back(*session);
-  owned_.emplace(session.get(), session);
+  auto session = std::make_unique<gateway::Session>(std::move(connection.socket), *this, reactor_, deadlines_,
+                                                    options_.gateway);
+  auto* raw = session.get();
+  sessions_.emplace(raw, std::move(session));
   if (sessions_.size() > options_.gateway.max_connections)
-    session->refuse();
+    raw->refuse();
   else if (draining_)
-    session->close();
+    raw->close();
   else
-    session->start(std::move(connection.bytes));
+    raw->start(std::move(connection.bytes));
 }
 
 void Shard::ended(gateway::Session& session) {
-  sessions_.erase(sessions_.iterator_to(session));
-  owned_.erase(&session);
+  const auto found = sessions_.find(&session);
+  // Its own code is still running: destroyed when that has returned.
+  asio::post(io_, [ended = std::move(found->second)] {});
+  sessions_.erase(found);
+}
+
+std::vector<gateway::Session*> Shard::all_sessions() const {
+  std::vector<gateway::Session*> all;
+  all.reserve(sessions_.size());
+  for (const auto& [session, held] : sessions_) all.push_back(session);
+  return all;
 }
 
 void Shard::drain() {
   draining_ = true;
-  const auto sessions = owned_;
-  for (const auto& [session, held] : sessions) held->drain();
+  for (auto* session : all_sessions()) session->drain();
 }
 
 void Shard::move(unsigned shard, gateway::MovedConnection connection) {

@@ -3,8 +3,8 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <boost/intrusive/list.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -12,8 +12,10 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
+#include "base/reactor.h"
 #include "daemon/one_invocation.h"
 #include "daemon/wheel_timer.h"
 #include "gateway/session.h"
@@ -90,12 +92,16 @@ class Shard final : public gateway::GatewayHost {
 
   Served& served(const registry::VersionPtr& version);
   void retire(std::unique_ptr<Served> served);
+  void serve_ready();
   void keep_alive();
   bool make_room();
+  [[nodiscard]] std::vector<gateway::Session*> all_sessions() const;
 
   ShardOptions options_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  Reactor reactor_;  ///< connections and instances; Asio does the rest
+  boost::asio::posix::stream_descriptor reactor_ready_;
   DeadlineWheel deadlines_;
   WheelTimer wheel_timer_;
   boost::asio::steady_timer keep_alive_timer_;
@@ -106,8 +112,7 @@ class Shard final : public gateway::GatewayHost {
   std::shared_ptr<const router::RouteTable> table_;
   std::map<std::string, Versions, std::less<>> functions_;
   std::vector<std::unique_ptr<Served>> retired_;
-  boost::intrusive::list<gateway::Session, boost::intrusive::constant_time_size<true>> sessions_;
-  std::map<gateway::Session*, std::shared_ptr<gateway::Session>> owned_;
+  std::unordered_map<gateway::Session*, std::unique_ptr<gateway::Session>> sessions_;
   std::mt19937_64 random_;
   bool draining_ = false;
   std::thread thread_;

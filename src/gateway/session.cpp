@@ -2,6 +2,10 @@
 
 #include <sys/socket.h>
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
 #include <charconv>
@@ -28,31 +32,48 @@ MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
 std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
 
+/// The address at the other end, as text; empty when it has left already.
+std::string peer_of(int socket) {
+  sockaddr_storage address{};
+  socklen_t length = sizeof address;
+  if (::getpeername(socket, reinterpret_cast<sockaddr*>(&address), &length) != 0) return {};
+  const bool v6 = address.ss_family == AF_INET6;
+  const void* bytes = v6 ? static_cast<const void*>(&reinterpret_cast<sockaddr_in6&>(address).sin6_addr)
+                         : &reinterpret_cast<sockaddr_in&>(address).sin_addr;
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  return ::inet_ntop(address.ss_family, bytes, text.data(), text.size()) != nullptr ? text.data() : "";
+}
+
 }  // namespace
 
 std::error_code make_error_code(GatewayErrc code) { return {static_cast<int>(code), kCategory}; }
 
-Session::Session(asio::ip::tcp::socket socket, GatewayHost& host, DeadlineWheel& deadlines,
+Session::Session(Fd socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
                  const GatewayOptions& options)
-    : socket_(std::move(socket)), host_(host), deadlines_(deadlines), options_(options) {
-  boost::system::error_code error;
-  const auto endpoint = socket_.remote_endpoint(error);
-  if (!error) remote_ = endpoint.address().to_string();
-  socket_.set_option(asio::ip::tcp::no_delay(true), error);
+    : socket_(std::move(socket)),
+      host_(host),
+      reactor_(reactor),
+      deadlines_(deadlines),
+      options_(options),
+      remote_(peer_of(socket_.get())) {
+  const int on = 1;
+  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 Session::~Session() = default;
 
 void Session::start(std::string bytes) {
+  if (!reactor_.join(*this, socket_.get(), EPOLLIN)) return close();
   in_ = std::move(bytes);
   end_ = in_.size();
   in_.resize(std::max(in_.size(), kFirstBuffer));
-  set_deadline(now() + options_.idle_timeout);
+  received_ = now();
+  set_deadline(received_ + options_.idle_timeout);
   process();
 }
 
 void Session::refuse() {
-  refused_ = true;
+  if (!reactor_.join(*this, socket_.get(), EPOLLIN)) return close();
   host_.new_invocation_id(invocation_.id);
   keep_alive_ = false;
   answer_error(Error{GatewayErrc::too_many_connections, "too many connections", {}});
@@ -70,8 +91,8 @@ void Session::close() {
   state_ = State::closed;
   if (waited) scheduler_->cancel(invocation_);
   cancel();
-  boost::system::error_code ignored;
-  socket_.close(ignored);
+  leave();
+  socket_.reset();
   host_.ended(*this);
 }
 
@@ -83,8 +104,6 @@ void Session::set_deadline(MonotonicTime when) {
 }
 
 void Session::on_deadline() {
-  const auto self = shared_from_this();
-  if (state_ == State::closed) return;
   if (state_ == State::exchange) return deadlines_.add(*this, now() + options_.idle_timeout);
   if (now() < deadline_) return deadlines_.add(*this, deadline_);
   if (state_ == State::header) {
@@ -98,8 +117,17 @@ void Session::on_deadline() {
 
 // --- Reading ---------------------------------------------------------------------------------------
 
+void Session::on_ready(std::uint32_t events) {
+  if ((events & (EPOLLHUP | EPOLLERR)) != 0) return close();
+  if ((events & EPOLLOUT) != 0) {
+    writing_ = false;
+    write();
+    if (state_ == State::exchange && !writing_ && answer_done_) next_request();
+  }
+  if ((events & EPOLLIN) != 0 && state_ != State::closed) read();
+}
+
 void Session::read() {
-  if (reading_ || state_ == State::closed) return;
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == in_.size() && begin_ > 0) {
     in_.erase(0, begin_);
@@ -107,28 +135,25 @@ void Session::read() {
     begin_ = 0;
     in_.resize(std::max(kFirstBuffer, end_));
   }
-  if (end_ == in_.size()) {
-    if (in_.size() >= kLargestBuffer) return;  // full: whoever takes from it reads on
-    in_.resize(in_.size() * 2);
-  }
-  reading_ = true;
-  socket_.async_read_some(asio::buffer(in_.data() + end_, in_.size() - end_),
-                          [self = shared_from_this()](const boost::system::error_code& error,
-                                                      std::size_t bytes) { self->on_read(error, bytes); });
+  if (end_ == in_.size() && in_.size() < kLargestBuffer) in_.resize(in_.size() * 2);
+  if (end_ == in_.size()) return watch();
+  const ssize_t got = ::recv(socket_.get(), in_.data() + end_, in_.size() - end_, 0);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  if (got <= 0) return close();
+  end_ += static_cast<std::size_t>(got);
+  received_ = now();
+  process();
 }
 
-void Session::on_read(const boost::system::error_code& error, std::size_t bytes) {
-  reading_ = false;
-  if (state_ == State::closed) return;
-  if (error) return close();
-  end_ += bytes;
-  process();
+/// Waits for what the connection can go on with: input while there is room for it, room for output.
+void Session::watch() {
+  const bool full = end_ - begin_ >= kLargestBuffer;
+  wait_for((full ? 0U : EPOLLIN) | (writing_ ? EPOLLOUT : 0U));
 }
 
 /// Goes on with whatever the connection is at, until it must wait.
 void Session::process() {
   if (processing_) return;  // called from inside: the loop below goes on
-  const auto self = shared_from_this();
   processing_ = true;
   while (state_ == State::idle || state_ == State::header) {
     if (begin_ == end_) break;
@@ -138,7 +163,7 @@ void Session::process() {
   if (state_ == State::exchange) feed_request_body();
   if (state_ == State::lingering) begin_ = end_ = 0;
   processing_ = false;
-  read();
+  if (state_ != State::closed) watch();
 }
 
 /// True when the header is complete.
@@ -147,7 +172,7 @@ bool Session::parse_header() {
     head_.reset();
     parser_.emplace(head_, body_, options_.max_header);
     state_ = State::header;
-    set_deadline(now() + options_.header_timeout);
+    set_deadline(received_ + options_.header_timeout);
   }
   boost::beast::error_code error;
   const auto used = parser_->put(asio::buffer(in_.data() + begin_, end_ - begin_), error);
@@ -170,15 +195,11 @@ void Session::begin_exchange() {
   auto destination = host_.route(head_);
   if (destination && destination->scheduler == nullptr) {
     // Nothing of the request was taken from the buffer yet: the other shard parses it again.
-    if (reading_) return;  // cannot be: no read is under way while a header is parsed
-    MovedConnection moved{-1, in_.substr(begin_, end_ - begin_)};
-    boost::system::error_code error;
-    moved.socket = socket_.release(error);
     state_ = State::closed;
     cancel();
-    if (!error) host_.move(destination->shard, std::move(moved));
-    host_.ended(*this);
-    return;
+    leave();
+    host_.move(destination->shard, MovedConnection{std::move(socket_), in_.substr(begin_, end_ - begin_)});
+    return host_.ended(*this);
   }
   begin_ += header_bytes_;
   state_ = State::exchange;
@@ -187,8 +208,8 @@ void Session::begin_exchange() {
   body_.clear();
   keep_alive_ = parser_->keep_alive() && !draining_;
   host_.new_invocation_id(invocation_.id);
-  invocation_.accepted = now();
-  invocation_.started = {};
+  invocation_.accepted = received_;
+  invocation_.started = invocation_.answered = {};
   parser_->eager(true);
   request_done_ = parser_->is_done();
   if (!destination) return answer_error(destination.error());
@@ -303,9 +324,8 @@ bool Session::body_error(const boost::beast::error_code& error) {
 
 void Session::on_request_credit(pool::Invocation&, std::size_t bytes) {
   window_ = std::min<std::size_t>(window_ + bytes, wire::kWindow);
-  const auto self = shared_from_this();
   feed_request_body();
-  read();
+  if (state_ != State::closed) watch();
 }
 
 // --- Answering -------------------------------------------------------------------------------------
@@ -322,7 +342,8 @@ ResponseFacts Session::facts(unsigned status, std::string_view headers) const {
   if (invocation_.started != MonotonicTime{}) {
     facts.queue_us = micros(invocation_.started - invocation_.accepted);
     facts.start_us = micros(invocation_.start_cost);
-    facts.run_us = micros(now() - invocation_.started);
+    const bool complete = invocation_.answered != MonotonicTime{};
+    facts.run_us = micros((complete ? invocation_.answered : now()) - invocation_.started);
   } else if (invocation_.accepted != MonotonicTime{}) {
     facts.queue_us = micros(now() - invocation_.accepted);
   }
@@ -384,7 +405,6 @@ void Session::append_body(std::string_view body) {
 
 void Session::on_failure(pool::Invocation&, Error error) {
   if (state_ != State::exchange) return;
-  const auto self = shared_from_this();
   if (head_sent_) {  // too late for another answer: what is written is written, then the break is visible
     if (!writing_) write();
     return close();
@@ -422,30 +442,27 @@ void Session::end_answer() {
 
 /// The answer is written. Goes on with the next request, or closes.
 void Session::next_request() {
-  const auto self = shared_from_this();
   if (!keep_alive_ || draining_) return request_done_ && begin_ == end_ ? close() : linger();
   state_ = State::idle;
-  if (in_.size() > kFirstBuffer && begin_ == end_ && !reading_) in_.resize(kFirstBuffer), in_.shrink_to_fit();
-  deadline_ = now() + options_.idle_timeout;
+  if (in_.size() > kFirstBuffer && begin_ == end_) in_.resize(kFirstBuffer), in_.shrink_to_fit();
+  deadline_ = std::max(received_, invocation_.answered) + options_.idle_timeout;
   process();
 }
 
 /// Says that no more will come and takes what the client is still sending, for a while.
 void Session::linger() {
-  boost::system::error_code ignored;
-  socket_.shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
+  ::shutdown(socket_.get(), SHUT_WR);
   state_ = State::lingering;
   begin_ = end_ = 0;
   set_deadline(now() + kLinger);
-  read();
+  watch();
 }
 
 void Session::write() {
   if (writing_ || state_ == State::closed) return;
   std::string_view rest = out_;
   while (!rest.empty()) {
-    const ssize_t sent =
-        ::send(socket_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
     if (sent < 0 && errno != EAGAIN) {
       out_.clear();
@@ -460,14 +477,7 @@ void Session::write() {
   }
   out_.erase(0, out_.size() - rest.size());
   writing_ = true;
-  socket_.async_wait(asio::ip::tcp::socket::wait_write,
-                     [self = shared_from_this()](const boost::system::error_code& error) {
-                       self->writing_ = false;
-                       if (error) return self->close();
-                       self->write();
-                       if (self->state_ == State::exchange && !self->writing_ && self->answer_done_)
-                         self->next_request();
-                     });
+  watch();
 }
 
 /// Everything is with the kernel: the handler may send as much again.

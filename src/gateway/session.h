@@ -1,13 +1,12 @@
 // One client connection to the data plane: requests in, answers out, one after the other.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/intrusive/list_hook.hpp>
-#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/deadline_wheel.h"
+#include "base/fd.h"
+#include "base/reactor.h"
 #include "gateway/request_parser.h"
 #include "gateway/response_head.h"
 #include "pool/invocation.h"
@@ -45,11 +44,13 @@ struct Destination {
 
 /// A connection on its way to another shard: what was read of it and not used yet goes along.
 struct MovedConnection {
-  int socket = -1;
-  std::string bytes;
+  Fd socket;
+  std::string bytes{};
 };
 
 /// What a session needs of its shard. Outlives the sessions.
+///
+/// ended() is a session's last call. It comes from inside the session, so the host destroys it later.
 class GatewayHost {
  public:
   virtual ~GatewayHost() = default;
@@ -60,16 +61,14 @@ class GatewayHost {
   [[nodiscard]] virtual bool draining() const = 0;
 };
 
-/// Belongs to one shard's thread; held by shared_ptr since a read is always under way.
+/// Belongs to one shard's thread, and to its host until it says that it has ended.
 ///
 /// It keeps reading while an answer is awaited, so that a client that leaves is noticed; bytes of
 /// following requests (pipelining) wait in the buffer, whose bound is the back-pressure.
-class Session final : public std::enable_shared_from_this<Session>,
-                      public boost::intrusive::list_base_hook<>,
-                      private pool::InvocationListener,
-                      private DeadlineEntry {
+class Session final : private pool::InvocationListener, private DeadlineEntry, private ReactorEntry {
  public:
-  Session(boost::asio::ip::tcp::socket socket, GatewayHost& host, DeadlineWheel& deadlines,
+  /// `socket` is non-blocking.
+  Session(Fd socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
           const GatewayOptions& options);
   ~Session() override;
 
@@ -91,11 +90,11 @@ class Session final : public std::enable_shared_from_this<Session>,
   void on_body(pool::Invocation&, std::string_view body, bool end) override;
   void on_request_credit(pool::Invocation&, std::size_t bytes) override;
   void on_failure(pool::Invocation&, Error error) override;
-  // DeadlineEntry
   void on_deadline() override;
+  void on_ready(std::uint32_t events) override;
 
   void read();
-  void on_read(const boost::system::error_code& error, std::size_t bytes);
+  void watch();
   void process();
   bool parse_header();
   void begin_exchange();
@@ -114,8 +113,9 @@ class Session final : public std::enable_shared_from_this<Session>,
   void set_deadline(MonotonicTime when);
   [[nodiscard]] ResponseFacts facts(unsigned status, std::string_view headers) const;
 
-  boost::asio::ip::tcp::socket socket_;
+  Fd socket_;
   GatewayHost& host_;
+  Reactor& reactor_;
   DeadlineWheel& deadlines_;
   const GatewayOptions& options_;
   std::string remote_;
@@ -126,7 +126,7 @@ class Session final : public std::enable_shared_from_this<Session>,
   std::string in_;  // [begin_, end_) is not used yet
   std::size_t begin_ = 0;
   std::size_t end_ = 0;
-  bool reading_ = false;
+  MonotonicTime received_{};  // when the last of it came
   bool processing_ = false;
 
   // The request under way
@@ -148,7 +148,6 @@ class Session final : public std::enable_shared_from_this<Session>,
   bool writing_ = false;
   bool head_sent_ = false;
   bool answer_done_ = false;
-  bool refused_ = false;
   Framing framing_ = Framing::none;
   std::uint64_t length_left_ = 0;
   std::size_t credit_due_ = 0;  // bytes of the answer that the handler may send again once written

@@ -5,8 +5,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <boost/asio/buffer.hpp>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
@@ -15,7 +13,6 @@
 #include "base/reap.h"
 
 namespace mayfly::pool {
-namespace asio = boost::asio;
 namespace {
 
 /// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
@@ -53,9 +50,9 @@ void Lease::release() {
 
 // --- Life ------------------------------------------------------------------------------------------
 
-Instance::Instance(const asio::any_io_executor& executor, DeadlineWheel& deadlines, InstanceOwner& owner,
-                   Fd data, int concurrency)
-    : data_(executor, data.release()),
+Instance::Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency)
+    : data_(std::move(data)),
+      reactor_(reactor),
       deadlines_(deadlines),
       owner_(owner),
       concurrency_(static_cast<unsigned>(concurrency)),
@@ -67,7 +64,9 @@ Instance::~Instance() {
   state_ = State::ended;  // leases that end now must not call the owner
 }
 
-void Instance::start() { read(); }
+void Instance::start() {
+  if (!reactor_.join(*this, data_.get(), EPOLLIN)) end(KillCause::none);
+}
 
 int Instance::pid() const {
   if (!pidfd_) return 0;
@@ -90,11 +89,12 @@ void Instance::on_fork_failed(const Error& error) {
 }
 
 void Instance::on_exited(int wait_status) {
+  const auto self = shared_from_this();
   wait_status_ = wait_status;
   // What it wrote before it ended is still in the socket: an answer, or why it ended.
   while (!data_closed_ && state_ != State::ended) {
     const auto [room, size] = decoder_.prepare();
-    const ssize_t got = ::recv(data_.native_handle(), room, size, MSG_DONTWAIT);
+    const ssize_t got = ::recv(data_.get(), room, size, MSG_DONTWAIT);
     if (got <= 0) break;
     on_read(static_cast<std::size_t>(got));
   }
@@ -121,8 +121,8 @@ void Instance::disown() {
     stream.cancel();
     if (stream.id != 0) detach(stream);
   }
-  boost::system::error_code ignored;
-  data_.close(ignored);
+  leave();
+  data_.reset();
 }
 
 void Instance::end(KillCause cause) {
@@ -146,8 +146,8 @@ void Instance::finish() {
   state_ = State::ended;
   unlink();
   patience_.cancel();
-  boost::system::error_code ignored;
-  data_.close(ignored);
+  leave();
+  data_.reset();
   const Error why = why_it_ended();
   for (Stream& stream : streams_) {
     if (stream.id == 0) continue;
@@ -210,7 +210,9 @@ Invocation* Instance::detach(Stream& stream) {
 /// As detach(), when the whole answer is there.
 Invocation* Instance::answered(Stream& stream) {
   Invocation* invocation = detach(stream);
-  if (invocation != nullptr) owner_.on_answered(std::chrono::steady_clock::now() - invocation->started);
+  if (invocation == nullptr) return nullptr;
+  invocation->answered = std::chrono::steady_clock::now();
+  owner_.on_answered(invocation->answered - invocation->started);
   return invocation;
 }
 
@@ -290,20 +292,22 @@ void Instance::overdue(Stream& stream) {
 
 // --- Reading ---------------------------------------------------------------------------------------
 
+void Instance::on_ready(std::uint32_t events) {
+  const auto self = shared_from_this();
+  if ((events & EPOLLOUT) != 0) flush();
+  if ((events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0) read();
+}
+
 void Instance::read() {
   const auto [room, size] = decoder_.prepare();
-  data_.async_read_some(asio::buffer(room, size),
-                        [self = shared_from_this()](const boost::system::error_code& error, std::size_t got) {
-                          if (self->state_ == State::ended) return;
-                          if (error) {
-                            // The other end is closed: the process has ended, or is to.
-                            self->data_closed_ = true;
-                            if (self->parent_gone_) return self->finish();
-                            return self->end(KillCause::none);
-                          }
-                          self->on_read(got);
-                          if (self->state_ != State::ended) self->read();
-                        });
+  const ssize_t got = ::recv(data_.get(), room, size, MSG_DONTWAIT);
+  if (got > 0) return on_read(static_cast<std::size_t>(got));
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
+  // The other end is closed: the process has ended, or is to.
+  data_closed_ = true;
+  leave();
+  if (parent_gone_) return finish();
+  end(KillCause::none);
 }
 
 void Instance::on_read(std::size_t bytes) {
@@ -395,36 +399,25 @@ void Instance::handle_usage(const wire::Frame& frame) {
 
 // --- Writing ---------------------------------------------------------------------------------------
 
-/// One write for everything that this turn of the event loop has to say.
+/// One write for everything that this turn has to say.
 void Instance::schedule_flush() {
-  if (flush_scheduled_ || write_waiting_) return;
-  flush_scheduled_ = true;
-  asio::post(data_.get_executor(), [self = shared_from_this()] {
-    self->flush_scheduled_ = false;
-    self->flush();
-  });
+  if (!write_waiting_) reactor_.at_turn_end(*this);
 }
 
 void Instance::flush() {
   if (state_ == State::ended || data_closed_) return;
   std::string_view rest = out_;
+  bool broken = false;
   while (!rest.empty()) {
-    const ssize_t sent = ::send(data_.native_handle(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    const ssize_t sent = ::send(data_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (sent < 0 && errno == EINTR) continue;
+    broken = sent < 0 && errno != EAGAIN;
     if (sent < 0) break;
     rest.remove_prefix(static_cast<std::size_t>(sent));
   }
-  if (rest.empty())
-    out_.clear();
-  else
-    out_.erase(0, out_.size() - rest.size());
-  if (out_.empty() || errno != EAGAIN) return;
-  write_waiting_ = true;
-  data_.async_wait(asio::posix::stream_descriptor::wait_write,
-                   [self = shared_from_this()](const boost::system::error_code& error) {
-                     self->write_waiting_ = false;
-                     if (!error) self->flush();
-                   });
+  out_.erase(0, out_.size() - rest.size());
+  write_waiting_ = !out_.empty() && !broken;  // broken: reading learns of it
+  wait_for(EPOLLIN | (write_waiting_ ? EPOLLOUT : 0U));
 }
 
 }  // namespace mayfly::pool

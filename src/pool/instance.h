@@ -1,8 +1,6 @@
 // One process forked from a template, and the invocations that run in it.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/intrusive/list_hook.hpp>
 #include <deque>
 #include <memory>
@@ -12,6 +10,7 @@
 
 #include "base/deadline_wheel.h"
 #include "base/fd.h"
+#include "base/reactor.h"
 #include "pool/failure.h"
 #include "pool/invocation.h"
 #include "pool/last_words.h"
@@ -53,16 +52,18 @@ class [[nodiscard]] Lease {
   Instance* instance_ = nullptr;
 };
 
-/// Belongs to one shard's thread; held by shared_ptr since reads are always under way.
+/// Belongs to one shard's thread; held by shared_ptr since its end is heard of from several sides.
 class Instance
     : public std::enable_shared_from_this<Instance>,
-      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>> {
+      public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
+      private ReactorEntry,
+      private TurnEnd {
  public:
   enum class State { starting, serving, ending, ended };
 
-  Instance(const boost::asio::any_io_executor& executor, DeadlineWheel& deadlines, InstanceOwner& owner,
-           Fd data, int concurrency);
-  ~Instance();
+  /// `data` is non-blocking.
+  Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency);
+  ~Instance() override;
   void start();
 
   /// Give it an invocation. The lease must be of this instance.
@@ -131,6 +132,8 @@ class Instance
   Invocation* detach(Stream& stream);
   Invocation* answered(Stream& stream);
 
+  void on_ready(std::uint32_t events) override;
+  void on_turn_end() override { flush(); }
   void read();
   void on_read(std::size_t bytes);
   void handle(const wire::Frame& frame);
@@ -142,13 +145,13 @@ class Instance
   void finish();
   Error why_it_ended() const;
 
-  boost::asio::posix::stream_descriptor data_;
+  Fd data_;
+  Reactor& reactor_;
   DeadlineWheel& deadlines_;
   InstanceOwner& owner_;
   const unsigned concurrency_;
   wire::FrameDecoder decoder_;
   std::string out_;
-  bool flush_scheduled_ = false;
   bool write_waiting_ = false;
   std::deque<Stream> streams_;
   std::vector<std::uint32_t> free_slots_;

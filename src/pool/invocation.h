@@ -52,6 +52,7 @@ struct Invocation {
   // Where it is: kept by scheduler and pool.
   enum class State { idle, waiting, running } state = State::idle;
   MonotonicTime started{};    ///< when it was given to an instance
+  MonotonicTime answered{};   ///< when the whole answer was there
   nanoseconds start_cost{0};  ///< part of the wait that was spent on forking for it
   Instance* instance = nullptr;
   std::uint32_t stream = 0;

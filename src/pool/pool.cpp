@@ -217,7 +217,7 @@ bool Pool::start_instance() {
     listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
     return false;
   }
-  auto instance = std::make_shared<Instance>(context_.executor, context_.deadlines, *this,
+  auto instance = std::make_shared<Instance>(context_.reactor, context_.deadlines, *this,
                                              std::move(data->ours), concurrency_);
   context_.logs.take(std::move(log->ours), *version_, instance->last_words);
   instances_.insert(instance);

@@ -30,6 +30,7 @@ class LogSink {
 /// What every pool of a shard shares. All of it outlives the pools.
 struct PoolContext {
   boost::asio::any_io_executor executor;
+  Reactor& reactor;
   DeadlineWheel& deadlines;
   tmpl::Forker& runtime;
   LogSink& logs;
