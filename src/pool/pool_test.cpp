@@ -1,0 +1,361 @@
+#include "pool/pool.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <nlohmann/json.hpp>
+
+#include "pool/fake_runtime_test_support.h"
+
+namespace mayfly::pool {
+namespace {
+
+using namespace std::chrono_literals;
+
+struct Listener final : PoolListener {
+  void on_capacity() override { ++capacity; }
+  void on_unavailable(const Error& why) override { unavailable.push_back(why); }
+  Error on_overdue(const Invocation&) override {
+    return {std::make_error_code(std::errc::timed_out), "overdue", {}};
+  }
+  void on_retired(bool was_instance) override { ++(was_instance ? instances : templates); }
+  int capacity = 0, instances = 0, templates = 0;
+  std::vector<Error> unavailable;
+};
+
+struct PoolTest : testing::Test {
+  PoolTest() { make(); }
+  ~PoolTest() override {
+    pool.reset();
+    loop.settle();
+  }
+  /// A pool for what `version` says now.
+  void make() {
+    pool.reset();
+    pool = std::make_unique<Pool>(
+        PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs},
+        std::make_shared<registry::Version>(*version), listener, stats);
+  }
+  /// How preparing went; fails the test if it does not end.
+  Result<void> prepare() {
+    std::optional<Result<void>> result;
+    pool->prepare([&](const Result<void>& r) { result = r; });
+    EXPECT_TRUE(loop.until([&] { return result.has_value(); }));
+    return *result;
+  }
+  void start(int count) {
+    const int serving = pool->instances() - pool->starting() + count;
+    for (int i = 0; i < count; ++i) ASSERT_TRUE(pool->start_instance());
+    ASSERT_TRUE(loop.until([&] { return pool->instances() - pool->starting() >= serving; }));
+    loop.settle();  // their processes are known, too
+  }
+  /// Its invocation runs in whatever instance the pool leases.
+  Instance* run(TestInvocation& test, int depth = 1, bool any = false) {
+    Lease lease = pool->lease(depth, any);
+    Instance* const instance = lease.instance();
+    if (instance != nullptr) instance->run(test.invocation, std::move(lease));
+    return instance;
+  }
+  /// The bridge answers the next invocation that it got.
+  void answer(FakeInstance& bridge) {
+    ASSERT_TRUE(loop.until([&] { return !bridge.got.empty(); }));
+    bridge.respond(bridge.take_invoke().stream, 200, {}, "ok");
+  }
+
+  TestLoop loop;
+  FakeRuntime runtime{loop.io};
+  FakeLogs logs;
+  Listener listener;
+  std::shared_ptr<registry::Version> version = test_version();
+  std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
+  std::unique_ptr<Pool> pool;
+};
+
+TEST_F(PoolTest, OneTemplateIsBuiltForAllWhoWaitForIt) {
+  runtime.loads = false;
+  version->config.env = {{"A", "b"}};
+  make();
+  int told = 0;
+  for (int i = 0; i < 3; ++i) pool->prepare([&](const Result<void>& result) { told += result ? 1 : 0; });
+  loop.settle();
+  EXPECT_EQ(runtime.templates, 1);
+  EXPECT_EQ(pool->template_state(), Pool::Template::building);
+  EXPECT_GT(pool->template_pid(), 0);
+  runtime.template_says(wire::ControlType::ready, "{}");
+  ASSERT_TRUE(loop.until([&] { return told == 3; }));
+  EXPECT_TRUE(prepare());
+  EXPECT_EQ(runtime.templates, 1);
+  EXPECT_EQ(stats->templates.get(), 1U);
+  const auto payload = nlohmann::json::parse(runtime.payloads.at(0));
+  EXPECT_EQ(payload["entry"], "f.js");
+  EXPECT_EQ(payload["root"], "/nowhere");
+  EXPECT_EQ(payload["env"]["A"], "b");
+}
+
+TEST_F(PoolTest, CodeThatCannotBeLoadedIsAnErrorWithItsPlace) {
+  runtime.loads = false;
+  std::optional<Result<void>> result;
+  pool->prepare([&](const Result<void>& r) { result = r; });
+  loop.settle();
+  runtime.template_says(wire::ControlType::failed,
+                        R"({"kind":"syntax","message":"SyntaxError: x","stack":"","file":"f.js","line":3})");
+  ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
+  ASSERT_FALSE(*result);
+  EXPECT_EQ(result->error().code, PoolErrc::template_failed);
+  EXPECT_EQ(result->error().message, "SyntaxError: x");
+  EXPECT_EQ(result->error().detail("kind"), "syntax");
+  EXPECT_EQ(result->error().detail("line"), "3");
+  EXPECT_EQ(listener.unavailable.size(), 1U);
+  EXPECT_EQ(pool->template_state(), Pool::Template::failed);
+  runtime.loads = true;
+  EXPECT_TRUE(prepare()) << "the next who asks makes it try again";
+}
+
+TEST_F(PoolTest, AReportThatIsNoJsonIsAFailureLikeAnyOther) {
+  runtime.loads = false;
+  std::optional<Result<void>> result;
+  pool->prepare([&](const Result<void>& r) { result = r; });
+  loop.settle();
+  runtime.template_says(wire::ControlType::failed, "not json");
+  ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
+  EXPECT_EQ(result->error().message, "the code cannot be loaded");
+}
+
+TEST_F(PoolTest, ATemplateThatDiesWhileItLoadsIsTriedThreeTimes) {
+  runtime.loads = false;
+  std::optional<Result<void>> result;
+  pool->prepare([&](const Result<void>& r) { result = r; });
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ASSERT_TRUE(loop.until([&] { return runtime.templates == attempt; }));
+    EXPECT_FALSE(result);
+    logs.last_words.back()->append("last words");
+    runtime.kill_template();
+    loop.settle();
+  }
+  ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
+  EXPECT_EQ(result->error().code, PoolErrc::template_failed);
+  EXPECT_EQ(result->error().detail("logs"), "last words");
+  EXPECT_EQ(runtime.templates, 3);
+}
+
+TEST_F(PoolTest, CodeThatNeverFinishesLoadingIsGivenUp) {
+  runtime.loads = false;
+  std::optional<Result<void>> result;
+  pool->prepare([&](const Result<void>& r) { result = r; });
+  loop.settle();
+  loop.skip(31s);
+  ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
+  EXPECT_EQ(result->error().detail("limit"), "30s");
+  EXPECT_TRUE(loop.until([&] { return !runtime.template_alive(); }))
+      << "a process that loops for ever is killed";
+}
+
+TEST_F(PoolTest, LeasesTheInstanceUsedLastAsDeepAsIsComfortable) {
+  ASSERT_TRUE(prepare());
+  start(2);
+  TestInvocation a("a"), b("b"), c("c"), d("d");
+  Instance* const first = run(a);
+  Instance* const second = run(b);
+  EXPECT_NE(first, second);
+  EXPECT_EQ(run(c), nullptr) << "both have one";
+  EXPECT_EQ(pool->in_flight(), 2);
+  auto& bridge = second->pid() == runtime.instances[0]->pid() ? *runtime.instances[0] : *runtime.instances[1];
+  answer(bridge);
+  ASSERT_TRUE(loop.until([&] { return b.ended > 0; }));
+  EXPECT_EQ(pool->in_flight(), 1);
+  EXPECT_EQ(run(c), second);
+  EXPECT_NE(run(d, 2), nullptr);
+  EXPECT_EQ(pool->in_flight(), 3);
+  EXPECT_EQ(stats->running.get(), 3U);
+}
+
+TEST_F(PoolTest, WhenAnyWillDoItIsTheLeastBusy) {
+  version->config.concurrency = 3;
+  make();
+  ASSERT_TRUE(prepare());
+  start(2);
+  std::deque<TestInvocation> tests;
+  std::map<Instance*, int> load;
+  for (int i = 0; i < 6; ++i) ++load[run(tests.emplace_back(std::to_string(i)), 1, true)];
+  EXPECT_EQ(load.size(), 2U);
+  for (const auto& [instance, count] : load) EXPECT_EQ(count, 3);
+  EXPECT_EQ(run(tests.emplace_back("more"), 1, true), nullptr) << "concurrency is the limit even so";
+}
+
+TEST_F(PoolTest, TheTemplateSaysHowMuchAnInstanceTakesUnlessTheConfigurationDoes) {
+  runtime.report = R"({"concurrency":1,"warnings":["w"]})";
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(pool->concurrency(), 1);
+  EXPECT_EQ(pool->warnings(), std::vector<std::string>{"w"});
+  version->config.concurrency = 7;
+  make();
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(pool->concurrency(), 7);
+}
+
+TEST_F(PoolTest, CodeThatCannotBeForkedIsLoadedByEachInstance) {
+  runtime.report = R"({"unsafe":["init left a thread"]})";
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(pool->template_state(), Pool::Template::direct);
+  EXPECT_TRUE(pool->ready());
+  start(1);
+  const auto payload = nlohmann::json::parse(runtime.payloads.back());
+  EXPECT_EQ(payload["role"], "direct");
+  EXPECT_EQ(payload["entry"], "f.js");
+  TestInvocation test;
+  ASSERT_NE(run(test), nullptr);
+  runtime.last().die(W_EXITCODE(1, 0));
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(test.error->code, PoolErrc::instance_exited);
+}
+
+TEST_F(PoolTest, EndsTheInstanceThatWasIdleLongest) {
+  ASSERT_TRUE(prepare());
+  start(3);
+  TestInvocation busy("busy"), recent("recent");
+  Instance* const recently_used = run(recent);
+  Instance* const at_work = run(busy);
+  for (const auto& bridge : runtime.instances)
+    if (bridge->pid() == recently_used->pid()) answer(*bridge);
+  ASSERT_TRUE(loop.until([&] { return recent.ended > 0; }));
+  EXPECT_EQ(pool->idle(), 2);
+  const int recent_pid = recently_used->pid();
+  const int busy_pid = at_work->pid();
+  EXPECT_TRUE(pool->end_idle());
+  EXPECT_EQ(pool->instances(), 2) << "nobody counts on it any more, though its process still ends";
+  EXPECT_THAT(pool->pids(), testing::Contains(recent_pid));
+  EXPECT_TRUE(pool->end_idle());
+  EXPECT_EQ(pool->pids(), std::vector<int>{busy_pid});
+  EXPECT_FALSE(pool->has_idle());
+  EXPECT_FALSE(pool->end_idle()) << "one that works is not idle";
+  EXPECT_EQ(listener.instances, 2);
+  ASSERT_TRUE(loop.until([&] { return runtime.alive() == 1; }));
+  loop.settle();
+  EXPECT_EQ(listener.instances, 2) << "told once each";
+  EXPECT_EQ(stats->instances.get(), 1U);
+}
+
+TEST_F(PoolTest, EndsWhatHasBeenIdleSinceThenAndNoMoreThanAllowed) {
+  ASSERT_TRUE(prepare());
+  start(4);
+  pool->end_idle_since(std::chrono::steady_clock::now() - 1h, 10);
+  EXPECT_EQ(pool->instances(), 4);
+  pool->end_idle_since(std::chrono::steady_clock::now(), 3);
+  EXPECT_EQ(pool->instances(), 1);
+  pool->end_idle_since(std::chrono::steady_clock::now(), 0);
+  EXPECT_EQ(pool->instances(), 1);
+}
+
+TEST_F(PoolTest, InstancesThatNeverComeUpStopTheWaiting) {
+  ASSERT_TRUE(prepare());
+  runtime.fork_errno = EAGAIN;
+  for (int i = 1; i <= 3; ++i) {
+    EXPECT_TRUE(listener.unavailable.empty());
+    ASSERT_TRUE(pool->start_instance());
+    ASSERT_TRUE(loop.until([&] { return listener.instances == i; }));
+  }
+  ASSERT_EQ(listener.unavailable.size(), 1U);
+  EXPECT_EQ(listener.unavailable[0].code, PoolErrc::fork_failed);
+  EXPECT_EQ(pool->instances(), 0);
+  EXPECT_EQ(pool->starting(), 0);
+}
+
+TEST_F(PoolTest, OneThatComesUpForgivesTheFailuresBefore) {
+  ASSERT_TRUE(prepare());
+  for (int i = 0; i < 2; ++i) {
+    runtime.fork_errno = EAGAIN;
+    ASSERT_TRUE(pool->start_instance());
+    ASSERT_TRUE(pool->start_instance());
+    ASSERT_TRUE(loop.until([&] { return pool->starting() == 0; }));
+    runtime.fork_errno = 0;
+    start(1);
+  }
+  EXPECT_TRUE(listener.unavailable.empty());
+}
+
+TEST_F(PoolTest, CountsWhatIsInFlightWhenAnInstanceDiesWithSome) {
+  ASSERT_TRUE(prepare());
+  start(2);
+  TestInvocation a("a"), b("b"), c("c");
+  run(a);
+  run(b);
+  run(c, 2);
+  loop.settle();
+  EXPECT_EQ(pool->in_flight(), 3);
+  runtime.instances[0]->die(W_EXITCODE(1, 0));
+  ASSERT_TRUE(loop.until([&] { return listener.instances == 1; }));
+  EXPECT_EQ(pool->in_flight(), 3 - a.ended - b.ended - c.ended);
+  EXPECT_EQ(pool->instances(), 1);
+  EXPECT_EQ(stats->failed.get(), static_cast<std::uint64_t>(a.ended + b.ended + c.ended));
+  EXPECT_EQ(logs.failures.size(), stats->failed.get());
+}
+
+TEST_F(PoolTest, ATemplateThatDiesTakesItsInstancesAndIsBuiltAgainWhenAsked) {
+  ASSERT_TRUE(prepare());
+  start(2);
+  TestInvocation test;
+  run(test);
+  loop.settle();
+  runtime.kill_template();
+  ASSERT_TRUE(loop.until([&] { return listener.templates == 1 && pool->instances() == 0; }));
+  EXPECT_EQ(test.error->code, PoolErrc::instance_killed);
+  EXPECT_EQ(pool->template_state(), Pool::Template::none);
+  EXPECT_EQ(pool->in_flight(), 0);
+  ASSERT_TRUE(prepare());
+  start(1);
+  EXPECT_EQ(runtime.templates, 2);
+}
+
+TEST_F(PoolTest, LetsAnIdleTemplateGoWithItsInstances) {
+  ASSERT_TRUE(prepare());
+  start(2);
+  TestInvocation test;
+  run(test);
+  pool->end_template();
+  EXPECT_EQ(pool->instances(), 1) << "the busy one stays, and the template with it";
+  EXPECT_TRUE(pool->ready());
+  loop.settle();
+  answer(runtime.instances[0]->got.empty() ? *runtime.instances[1] : *runtime.instances[0]);
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  pool->end_template();
+  EXPECT_EQ(pool->instances(), 0);
+  EXPECT_EQ(pool->template_state(), Pool::Template::none);
+  ASSERT_TRUE(loop.until([&] { return runtime.alive() == 0; }));
+  ASSERT_TRUE(prepare());
+}
+
+TEST_F(PoolTest, ThePriceOfAForkIsMeasured) {
+  ASSERT_TRUE(prepare());
+  EXPECT_GT(pool->fork_price(), 0ns);
+  EXPECT_EQ(pool->cost(), 0ns) << "nothing is known of it yet";
+  start(1);
+  runtime.last().usage(80us, 0us, 1);
+  ASSERT_TRUE(loop.until([&] { return pool->cost() > 0ns; }));
+  EXPECT_EQ(pool->cost(), 80us);
+  runtime.last().usage(160us, 800us, 2);
+  ASSERT_TRUE(loop.until([&] { return pool->cost() != 80us; }));
+  EXPECT_EQ(pool->cost(), (80us * 7 + 800us) / 8) << "one slow invocation does not turn everything over";
+}
+
+TEST_F(PoolTest, ItMayGoWhileEverythingIsUnderWay) {
+  ASSERT_TRUE(prepare());
+  start(1);
+  TestInvocation test;
+  run(test);
+  runtime.serves = false;
+  ASSERT_TRUE(pool->start_instance());
+  pool.reset();  // nobody may be called after this: the sanitizers watch
+  EXPECT_EQ(test.ended, 0);
+  ASSERT_TRUE(loop.until([&] { return runtime.instances[0]->dead; }));
+  loop.settle();
+  EXPECT_EQ(listener.instances, 0);
+  make();
+  runtime.loads = false;
+  pool->prepare([&](const Result<void>&) { FAIL() << "the pool is gone"; });
+  pool.reset();
+  loop.settle();
+}
+
+}  // namespace
+}  // namespace mayfly::pool

@@ -1,0 +1,383 @@
+#include "scheduler/scheduler.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include "pool/fake_runtime_test_support.h"
+
+namespace mayfly::scheduler {
+namespace {
+
+using pool::FakeInstance;
+using pool::TestInvocation;
+using namespace std::chrono_literals;
+
+/// One function on a shard: its runtime, and its scheduler once it is made.
+struct Served {
+  Served(pool::TestLoop& l, Capacity& c) : loop(l), capacity(c), runtime(l.io) {}
+  void make() {
+    scheduler = std::make_unique<Scheduler>(
+        pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs}, capacity,
+        std::make_shared<registry::Version>(*version), stats);
+  }
+  /// A new invocation, submitted.
+  TestInvocation& submit() {
+    auto& test = tests.emplace_back(std::to_string(tests.size()));
+    test.invocation.deadline = test.invocation.accepted + version->config.timeout;
+    scheduler->submit(test.invocation);
+    return test;
+  }
+  void submit(int count) {
+    for (int i = 0; i < count; ++i) submit();
+  }
+  /// Every bridge answers all that it got; the number of answers.
+  int answer_all() {
+    loop.settle();
+    int answers = 0;
+    for (const auto& bridge : runtime.instances) {
+      if (bridge->dead) continue;
+      for (auto got = bridge->take_invoke(); got.stream != 0; got = bridge->take_invoke()) {
+        bridge->respond(got.stream, 200, {}, "ok");
+        ++answers;
+      }
+    }
+    loop.settle();
+    return answers;
+  }
+  [[nodiscard]] std::size_t running() const { return stats->running.get(); }
+  [[nodiscard]] int answered() const {
+    return static_cast<int>(
+        std::ranges::count_if(tests, [](const auto& t) { return t.status == 200 && t.ended == 1; }));
+  }
+  [[nodiscard]] bool serves(int instances) {
+    return loop.until([&] {
+      const auto& p = scheduler->pool();
+      return p.instances() - p.starting() == instances;
+    });
+  }
+
+  pool::TestLoop& loop;
+  Capacity& capacity;
+  pool::FakeRuntime runtime;
+  pool::FakeLogs logs;
+  std::shared_ptr<registry::Version> version = pool::test_version();
+  std::shared_ptr<pool::VersionStats> stats = std::make_shared<pool::VersionStats>();
+  std::deque<TestInvocation> tests;
+  std::unique_ptr<Scheduler> scheduler;
+};
+
+struct SchedulerTest : testing::Test {
+  SchedulerTest() { f.version->config.concurrency = 10; }
+  ~SchedulerTest() override {
+    f.scheduler.reset();
+    loop.settle();
+  }
+  pool::TestLoop loop;
+  Capacity capacity{100};
+  Served f{loop, capacity};
+};
+
+TEST_F(SchedulerTest, TheFirstInvocationBringsATemplateAndAnInstanceIntoBeing) {
+  f.make();
+  auto& test = f.submit();
+  EXPECT_EQ(f.scheduler->waiting(), 1U);
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(test.body, "ok");
+  EXPECT_EQ(f.runtime.templates, 1);
+  EXPECT_EQ(f.runtime.instances.size(), 1U);
+  EXPECT_EQ(capacity.used(), 1U);
+  auto& second = f.submit();
+  EXPECT_EQ(f.scheduler->waiting(), 0U) << "an instance that is free serves at once";
+  f.answer_all();
+  EXPECT_EQ(second.ended, 1);
+  EXPECT_EQ(f.stats->admitted.get(), 2U);
+  EXPECT_EQ(f.stats->waited.get(), 1U);
+  EXPECT_EQ(f.stats->answered.get(), 2U);
+}
+
+TEST_F(SchedulerTest, ABurstEndsWithNoMoreInstancesThanItHadInvocations) {
+  f.make();
+  f.submit(12);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 12; }));
+  EXPECT_LE(f.runtime.instances.size(), 12U);
+  EXPECT_GE(f.runtime.instances.size(), 4U) << "nothing is known of their cost, so they do not share";
+  while (f.answer_all() > 0) {
+  }
+  EXPECT_EQ(f.answered(), 12);
+  loop.settle();
+  EXPECT_EQ(f.scheduler->pool().starting(), 0);
+}
+
+TEST_F(SchedulerTest, AFewForksAreUnderWayAtOnce) {
+  f.runtime.serves = false;
+  f.make();
+  f.submit(50);
+  ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() == 4; }));
+  loop.settle();
+  EXPECT_EQ(f.runtime.instances.size(), 4U);
+  EXPECT_EQ(f.scheduler->waiting(), 50U);
+}
+
+TEST_F(SchedulerTest, CheapInvocationsRatherWaitForEachOtherThanForAFork) {
+  f.make();
+  f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  f.runtime.last().usage(1us, 1us, 1);
+  ASSERT_TRUE(loop.until([&] { return f.scheduler->pool().cost() == 1us; }));
+  f.submit(10);
+  EXPECT_EQ(f.scheduler->waiting(), 0U);
+  loop.settle();
+  EXPECT_EQ(f.runtime.instances.size(), 1U);
+  f.submit();
+  EXPECT_EQ(f.scheduler->waiting(), 1U) << "concurrency is the limit of sharing";
+  ASSERT_TRUE(loop.until([&] { return f.running() == 11; }));
+  EXPECT_EQ(f.runtime.instances.size(), 2U);
+}
+
+TEST_F(SchedulerTest, CostlyInvocationsGetAnInstanceEach) {
+  f.make();
+  f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  f.runtime.last().usage(10s, 0s, 1);  // more than any fork
+  ASSERT_TRUE(loop.until([&] { return f.scheduler->pool().cost() == 10s; }));
+  f.submit(3);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 3; }));
+  EXPECT_EQ(f.runtime.instances.size(), 3U);
+}
+
+TEST_F(SchedulerTest, AtTheLimitOfInstancesTheyAreFilledEvenly) {
+  f.version->config.max_instances = 2;
+  f.version->config.concurrency = 3;
+  f.make();
+  f.submit(7);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 6; }));
+  EXPECT_EQ(f.runtime.instances.size(), 2U);
+  EXPECT_EQ(f.scheduler->waiting(), 1U);
+  loop.settle();
+  for (const auto& bridge : f.runtime.instances) EXPECT_EQ(bridge->got.size(), 3U);
+}
+
+TEST_F(SchedulerTest, TheQueueIsBoundedBeyondWhatInstancesToComeWillTake) {
+  f.version->config.max_instances = 1;
+  f.version->config.concurrency = 2;
+  f.version->config.queue = 3;
+  f.make();
+  f.submit(5);  // 2 for the instance that will be, 3 in the queue
+  EXPECT_EQ(f.scheduler->waiting(), 5U);
+  auto& refused = f.submit();
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->code, SchedulerErrc::queue_full);
+  EXPECT_EQ(refused.error->detail("limit"), "3");
+  ASSERT_TRUE(loop.until([&] { return f.running() == 2; }));
+  EXPECT_EQ(f.scheduler->waiting(), 3U);
+  EXPECT_TRUE(f.submit().error) << "now that it runs the queue is just as long";
+  ASSERT_EQ(f.answer_all(), 2);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 2; }));
+  EXPECT_FALSE(f.submit().error);
+  EXPECT_EQ(f.stats->rejected.get(), 2U);
+}
+
+TEST_F(SchedulerTest, FirstComeFirstServed) {
+  f.version->config.max_instances = 1;
+  f.version->config.concurrency = 1;
+  f.make();
+  f.submit(5);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 1; }));
+  std::string order;
+  for (int i = 0; i < 5; ++i) {
+    loop.settle();
+    ASSERT_EQ(f.runtime.last().got.size(), 1U);
+    const auto got = f.runtime.last().take_invoke();
+    order += got.id.front();
+    f.runtime.last().respond(got.stream, 200, {}, {});
+  }
+  EXPECT_EQ(order, "01234");
+}
+
+TEST_F(SchedulerTest, WhoWaitsBeyondTheDeadlineIsToldSo) {
+  f.version->config.timeout = 20ms;
+  f.runtime.serves = false;
+  f.make();
+  f.submit(2);
+  ASSERT_TRUE(loop.until([&] { return f.tests[1].ended > 0; }));
+  for (const auto& test : f.tests) {
+    EXPECT_EQ(test.error->code, SchedulerErrc::deadline_exceeded);
+    EXPECT_EQ(test.error->detail("limit"), "20 ms");
+    EXPECT_EQ(test.error->detail("ran"), "0 ms");
+  }
+  EXPECT_EQ(f.stats->timed_out.get(), 2U);
+  EXPECT_EQ(f.scheduler->waiting(), 0U);
+}
+
+TEST_F(SchedulerTest, OneDeadlineHoldsForWaitingAndRunning) {
+  f.version->config.timeout = 30ms;
+  f.make();
+  auto& test = f.submit();
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(test.error->code, SchedulerErrc::deadline_exceeded);
+  EXPECT_NE(test.error->detail("ran"), "0 ms");
+  EXPECT_EQ(f.stats->timed_out.get(), 1U);
+  EXPECT_EQ(f.stats->answered.get(), 0U);
+}
+
+TEST_F(SchedulerTest, WhoLeavesWhileItWaitsIsForgotten) {
+  f.runtime.serves = false;
+  f.make();
+  f.submit(3);
+  f.scheduler->cancel(f.tests[1].invocation);
+  f.scheduler->cancel(f.tests[1].invocation);  // nothing is left of it
+  EXPECT_EQ(f.scheduler->waiting(), 2U);
+  ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() >= 2; }));
+  for (const auto& bridge : f.runtime.instances) bridge->serve();
+  ASSERT_TRUE(loop.until([&] { return f.running() == 2; }));
+  f.answer_all();
+  EXPECT_EQ(f.answered(), 2);
+  EXPECT_EQ(f.tests[1].ended, 0);
+  EXPECT_EQ(f.stats->cancelled.get(), 1U);
+}
+
+TEST_F(SchedulerTest, WhoLeavesWhileItRunsAbortsTheHandler) {
+  f.make();
+  auto& test = f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.running() == 1 && !f.runtime.last().got.empty(); }));
+  f.scheduler->cancel(test.invocation);
+  auto& got = f.runtime.last().got;
+  ASSERT_TRUE(loop.until([&] { return got.back().type == wire::FrameType::abort; }));
+  EXPECT_EQ(test.ended, 0);
+  EXPECT_EQ(f.stats->cancelled.get(), 1U);
+}
+
+TEST_F(SchedulerTest, CodeThatCannotBeLoadedFailsAllWhoWaitAndTheNextAtOnce) {
+  f.runtime.loads = false;
+  f.make();
+  f.submit(3);
+  loop.settle();
+  f.runtime.template_says(wire::ControlType::failed, R"({"message":"broken"})");
+  ASSERT_TRUE(loop.until([&] { return f.tests[2].ended > 0; }));
+  f.submit();
+  for (const auto& test : f.tests) {
+    ASSERT_TRUE(test.error);
+    EXPECT_EQ(test.error->message, "broken");
+    EXPECT_EQ(test.ended, 1);
+  }
+  EXPECT_EQ(f.runtime.templates, 1) << "not built again for every request";
+  EXPECT_EQ(f.stats->rejected.get(), 4U);
+}
+
+TEST_F(SchedulerTest, TheMinimumIsKeptWhateverDies) {
+  f.version->config.min_instances = 3;
+  f.make();
+  f.scheduler->keep_minimum();
+  ASSERT_TRUE(f.serves(3));
+  f.runtime.instances[0]->die(SIGKILL);
+  ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() == 4; }));
+  ASSERT_TRUE(f.serves(3));
+  EXPECT_EQ(capacity.used(), 3U);
+  f.runtime.kill_template();
+  ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() == 7; }))
+      << "the template's death is no excuse";
+  ASSERT_TRUE(f.serves(3));
+  EXPECT_EQ(capacity.used(), 3U);
+}
+
+TEST_F(SchedulerTest, DrainsWhatHasBegunAndTakesNothingNew) {
+  f.version->config.max_instances = 1;
+  f.version->config.concurrency = 1;
+  f.make();
+  f.submit(2);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 1; }));
+  int drained = 0;
+  f.scheduler->drain([&] { ++drained; });
+  auto& late = f.submit();
+  ASSERT_TRUE(late.error);
+  EXPECT_EQ(late.error->code, SchedulerErrc::unavailable);
+  EXPECT_EQ(f.answer_all(), 1);
+  EXPECT_EQ(drained, 0) << "one still waits";
+  EXPECT_EQ(f.answer_all(), 1);
+  ASSERT_TRUE(loop.until([&] { return drained == 1; }));
+  EXPECT_EQ(f.answered(), 2);
+}
+
+TEST_F(SchedulerTest, AnIdleOneIsDrainedAtOnce) {
+  f.version->config.min_instances = 1;
+  f.make();
+  int drained = 0;
+  f.scheduler->drain([&] { ++drained; });
+  EXPECT_EQ(drained, 1);
+  f.scheduler->keep_minimum();
+  loop.settle();
+  EXPECT_EQ(f.runtime.templates, 0) << "what is leaving starts nothing";
+}
+
+TEST_F(SchedulerTest, ToZeroAndBack) {
+  f.make();
+  f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  f.scheduler->pool().end_template();
+  ASSERT_TRUE(f.serves(0));
+  EXPECT_EQ(capacity.used(), 0U);
+  auto& test = f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  EXPECT_EQ(test.ended, 1);
+  EXPECT_EQ(f.runtime.templates, 2);
+}
+
+TEST_F(SchedulerTest, AnInstanceThatDiesLosesWhatRanAndNothingThatWaited) {
+  f.version->config.max_instances = 1;
+  f.version->config.concurrency = 1;
+  f.make();
+  f.submit(3);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 1; }));
+  f.runtime.last().die(W_EXITCODE(1, 0));
+  ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() == 2 && f.running() == 1; }));
+  EXPECT_EQ(f.answer_all(), 1);
+  EXPECT_EQ(f.answer_all(), 1);
+  EXPECT_EQ(f.answered(), 2);
+  EXPECT_EQ(f.tests[0].error->code, pool::PoolErrc::instance_exited);
+}
+
+TEST_F(SchedulerTest, AFloodedFunctionLeavesOthersTheirTurn) {
+  Capacity small(3);
+  Served flooded(loop, small), g(loop, small);
+  flooded.version->config.concurrency = g.version->config.concurrency = 1;
+  flooded.make();
+  g.make();
+  flooded.submit(50);
+  ASSERT_TRUE(loop.until([&] { return flooded.running() == 3; }));
+  g.submit(1);
+  loop.settle();
+  EXPECT_EQ(g.runtime.templates, 1);
+  EXPECT_EQ(g.running(), 0U) << "no room yet";
+  // What comes free goes in turns, however many wait in one place: the second at the latest is for the other.
+  for (int i = 0; i < 2; ++i) {
+    flooded.runtime.instances[static_cast<std::size_t>(i)]->die(W_EXITCODE(0, 0));
+    loop.settle();
+  }
+  ASSERT_TRUE(loop.until([&] { return g.running() == 1; }));
+  EXPECT_EQ(small.used(), 3U);
+  while (flooded.answer_all() + g.answer_all() > 0) {
+  }
+  EXPECT_EQ(g.answered(), 1);
+  EXPECT_EQ(flooded.answered(), 48);
+}
+
+TEST_F(SchedulerTest, GoesAndGivesItsRoomBack) {
+  f.make();
+  f.submit(2);
+  ASSERT_TRUE(loop.until([&] { return f.running() == 2; }));
+  EXPECT_EQ(capacity.used(), 2U);
+  f.scheduler.reset();
+  EXPECT_EQ(capacity.used(), 0U);
+  EXPECT_FALSE(capacity.wanted());
+}
+
+TEST(DeadlineError, SaysWhereTheTimeWent) {
+  const auto error = deadline_error(10s, 9'200ms, 800ms);
+  EXPECT_EQ(error.message, "deadline 10 s: 9.2 s waiting, 800 ms running");
+  EXPECT_EQ(error.detail("waited"), "9.2 s");
+  EXPECT_EQ(deadline_error(5ms, -1ns, 0ns).detail("waited"), "0 ms");
+}
+
+}  // namespace
+}  // namespace mayfly::scheduler
