@@ -43,6 +43,9 @@ def test_no_new_work_while_draining(start_daemon):
         processes.eventually(lambda: daemon.describe("slow")["live"]["busy"] == 1, what="the request to run")
         daemon.process.send_signal(signal.SIGTERM)
 
+        # Said in the same turn of the daemon in which it closes its door; before that it may still accept.
+        processes.eventually(lambda: daemon.admin("/readyz").status == 503, what="the daemon to drain")
+
         def refused():
             try:
                 with socket.create_connection(("127.0.0.1", daemon.port), timeout=1) as connection:
@@ -90,7 +93,7 @@ def test_a_killed_daemon_leaves_no_process_behind(start_daemon, busy):
         return {pid: (*table[pid], processes.command_line(pid)) for pid in family if pid in table and table[pid][1] != "Z"}
 
     try:
-        processes.eventually(lambda: not left(), 5)
+        processes.eventually(lambda: not left(), 20)
     except AssertionError:
         raise AssertionError(f"processes of the daemon are still there: {left()}") from None
     for wire in wires:
