@@ -3,6 +3,7 @@
 // stands a real process that sleeps, so that killing it is the real thing. Header only, used by tests alone.
 #pragma once
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/buffer.hpp>
@@ -25,6 +26,8 @@
 #include "wire/frame.h"
 
 namespace mayfly::pool {
+
+inline int copy_of(int fd) { return ::fcntl(fd, F_DUPFD_CLOEXEC, 0); }
 
 /// A shard's event loop, reactor and wheel, turned by the test.
 class TestLoop {
@@ -69,7 +72,7 @@ class TestLoop {
                       });
   }
 
-  boost::asio::posix::stream_descriptor ready_{io, ::dup(reactor.fd())};
+  boost::asio::posix::stream_descriptor ready_{io, copy_of(reactor.fd())};
   nanoseconds skipped_{0};
 };
 
@@ -92,7 +95,7 @@ class FakeInstance : public std::enable_shared_from_this<FakeInstance> {
       : log_(std::move(log)), data_(io, data.release()), pidfd_(io) {
     auto child = Child::start({.argv = {"/bin/sleep", "1000"}});
     if (child) child_ = std::move(*child);
-    if (child_) pidfd_.assign(::dup(child_.pidfd()));
+    if (child_) pidfd_.assign(copy_of(child_.pidfd()));
   }
 
   std::deque<Got> got;                            ///< frames that no hook took, oldest first
@@ -256,7 +259,7 @@ class FakeRuntime final : public tmpl::Forker {
     template_ = Child();
     auto child = Child::start({.argv = {"/bin/sleep", "1000"}});
     if (child) template_ = std::move(*child);
-    boost::asio::post(io_, [this, forked = handlers.forked] { forked(Fd(::dup(template_.pidfd()))); });
+    boost::asio::post(io_, [this, forked = handlers.forked] { forked(Fd(copy_of(template_.pidfd()))); });
     if (loads) template_says(wire::ControlType::ready, report);
     serve_control(control_);
   }
@@ -318,7 +321,7 @@ class FakeRuntime final : public tmpl::Forker {
   void fork_direct(Fd& channel, Fd& log, const tmpl::ChildHandlers& handlers) {
     auto instance = make(std::move(channel), std::move(log));
     instance->direct = true;
-    boost::asio::post(io_, [instance, forked = handlers.forked] { forked(Fd(::dup(instance->pidfd()))); });
+    boost::asio::post(io_, [instance, forked = handlers.forked] { forked(Fd(copy_of(instance->pidfd()))); });
     instance->report = [this, exited = handlers.exited](int status) {
       boost::asio::post(io_, [exited, status] { exited(status); });
     };

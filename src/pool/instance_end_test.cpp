@@ -1,0 +1,248 @@
+// How instances end, and what of it their callers hear.
+#include "pool/instance_test_support.h"
+
+namespace mayfly::pool {
+namespace {
+
+using wire::FrameType;
+using namespace std::string_literals;
+using namespace std::chrono_literals;
+
+TEST_F(InstanceTest, AFatalErrorExplainsTheDeath) {
+  serve();
+  TestInvocation one("1"), two("2");
+  run(one);
+  run(two);
+  loop.settle();
+  bridge->tell(FrameType::fatal, 0, static_cast<std::uint32_t>(wire::FatalKind::uncaught), "Error: x\0at y"s);
+  loop.settle();
+  bridge->die(W_EXITCODE(7, 0));
+  ASSERT_TRUE(ended());
+  for (const auto* test : {&one, &two}) {
+    EXPECT_EQ(test->ended, 1);
+    EXPECT_EQ(test->error->code, PoolErrc::uncaught_exception);
+  }
+  EXPECT_EQ(owner.ended, 1);
+  EXPECT_EQ(owner.freed, 0) << "an instance that has ended has no slot to give";
+  EXPECT_EQ(instance->in_flight(), 0);
+}
+
+TEST_F(InstanceTest, WhatItSaidBeforeItEndedIsHeard) {
+  serve();
+  TestInvocation test;
+  run(test);
+  const auto stream = next().stream;
+  // The report of the end overtakes the answer, which is still in the socket.
+  const auto answer = [&] {
+    std::string frame, payload;
+    wire::append_response_head(payload, {});
+    wire::append_frame(frame,
+                       {FrameType::response, wire::kEnd | wire::kDone, stream, 200, payload + "in time"});
+    return frame;
+  }();
+  bridge->send_raw(answer);
+  instance->on_exited(W_EXITCODE(0, 0));
+  EXPECT_EQ(test.body, "in time");
+  EXPECT_FALSE(test.error);
+  EXPECT_EQ(owner.ended, 1);
+}
+
+TEST_F(InstanceTest, ASignalsReasonIsReadFromItsLastWords) {
+  serve();
+  TestInvocation test;
+  run(test);
+  loop.settle();
+  bridge->die(SIGABRT);
+  loop.settle();
+  EXPECT_EQ(owner.ended, 0) << "the log may still be on its way";
+  instance->last_words->append("FATAL ERROR: JavaScript heap out of memory");
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.error->code, PoolErrc::out_of_memory);
+}
+
+TEST_F(InstanceTest, WhoBreaksTheProtocolIsEnded) {
+  const auto frame = [](FrameType type, std::uint32_t aux, std::string_view payload) {
+    std::string bytes;
+    wire::append_frame(bytes, {type, 0, 0, aux, payload});
+    return bytes;
+  };
+  for (const auto& wrong : {"this is no frame at all, not even close"s, frame(FrameType::invoke, 0, {}),
+                            frame(FrameType::usage, 0, "short"), std::string(64, '\0')}) {
+    make(2);
+    owner = {};
+    serve();
+    TestInvocation test;
+    run(test);
+    loop.settle();
+    bridge->send_raw(wrong);
+    ASSERT_TRUE(ended());
+    EXPECT_EQ(test.error->code, PoolErrc::protocol_violation);
+    EXPECT_TRUE(bridge->dead);
+  }
+}
+
+TEST_F(InstanceTest, AResponseThatCannotBeReadIsABrokenProtocolToo) {
+  for (const unsigned status : {99U, 1000U, 200U}) {
+    make(2);
+    owner = {};
+    serve();
+    TestInvocation test;
+    run(test);
+    const auto stream = next().stream;
+    if (status == 200)
+      bridge->tell(FrameType::response, stream, status, "\xff\xff\xff\xff");  // headers longer than the frame
+    else
+      bridge->respond(stream, status, {}, {});
+    ASSERT_TRUE(ended());
+    EXPECT_EQ(test.error->code, PoolErrc::protocol_violation) << status;
+  }
+}
+
+TEST_F(InstanceTest, WhoLeavesHearsNothingMoreAndTheHandlerIsTold) {
+  serve();
+  TestInvocation test;
+  run(test);
+  const auto stream = next().stream;
+  instance->abandon(test.invocation, wire::AbortReason::client);
+  EXPECT_EQ(test.invocation.state, Invocation::State::idle);
+  const auto abort = next();
+  EXPECT_EQ(abort.type, FrameType::abort);
+  EXPECT_EQ(abort.stream, stream);
+  EXPECT_EQ(abort.aux, static_cast<std::uint32_t>(wire::AbortReason::client));
+  EXPECT_EQ(instance->in_flight(), 1) << "the handler is still at it";
+  bridge->respond(stream, 200, {}, "nobody is there");
+  ASSERT_TRUE(loop.until([&] { return owner.freed == 1; }));
+  EXPECT_EQ(test.ended, 0);
+  EXPECT_EQ(owner.answered, 0);
+}
+
+/// An invocation that is overdue at once.
+struct Late {
+  explicit Late(std::string_view name = "late") : test(name) {
+    test.invocation.deadline = std::chrono::steady_clock::now();
+  }
+  TestInvocation test;
+};
+
+TEST_F(InstanceTest, AHandlerThatStopsAtItsDeadlineCostsNoInstance) {
+  serve();
+  Late late;
+  run(late.test);
+  const auto stream = next().stream;
+  ASSERT_TRUE(loop.until([&] { return late.test.ended > 0; }));
+  EXPECT_EQ(late.test.error->message, "overdue");
+  const auto abort = next();
+  EXPECT_EQ(abort.type, FrameType::abort);
+  EXPECT_EQ(abort.aux, static_cast<std::uint32_t>(wire::AbortReason::deadline));
+  bridge->tell(FrameType::done, stream);
+  ASSERT_TRUE(loop.until([&] { return owner.freed == 1; }));
+  loop.skip(10s);
+  TestInvocation other;
+  run(other);
+  bridge->respond(next().stream, 200, {}, "still here");
+  ASSERT_TRUE(loop.until([&] { return other.ended > 0; }));
+  EXPECT_EQ(owner.ended, 0);
+}
+
+TEST_F(InstanceTest, AloneAndPastItsDeadlineItIsKilled) {
+  serve();
+  Late late;
+  run(late.test);
+  ASSERT_TRUE(ended());
+  for (const auto& got : bridge->got) EXPECT_NE(got.type, FrameType::ping) << "nobody else is there to spare";
+  EXPECT_EQ(late.test.ended, 1);
+  EXPECT_EQ(late.test.error->message, "overdue");
+  EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, AmongOthersItHasToAnswerAPing) {
+  serve();
+  TestInvocation other("other");
+  run(other);
+  Late late;
+  run(late.test);
+  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
+    if (got.type == FrameType::ping) self.tell(FrameType::pong);
+    self.got.push_back(std::move(got));
+  };
+  ASSERT_TRUE(loop.until([&] { return !bridge->got.empty() && bridge->got.back().type == FrameType::ping; }));
+  loop.settle();
+  loop.skip(1s);
+  const auto stream = bridge->take_invoke().stream;
+  bridge->respond(stream, 200, {}, "unharmed");
+  ASSERT_TRUE(loop.until([&] { return other.ended > 0; }));
+  EXPECT_EQ(other.body, "unharmed");
+  EXPECT_EQ(owner.ended, 0);
+}
+
+TEST_F(InstanceTest, WhoDoesNotAnswerAPingIsStuck) {
+  serve();
+  TestInvocation other("other");
+  run(other);
+  Late late;
+  run(late.test);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(late.test.error->message, "overdue");
+  EXPECT_EQ(other.error->code, PoolErrc::instance_stuck);
+  EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, EndsWithItsTemplateWithoutAReport) {
+  serve();
+  TestInvocation test;
+  run(test);
+  loop.settle();
+  bridge->vanish();
+  instance->on_parent_gone();
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.error->message, "the instance ended together with its template");
+}
+
+TEST_F(InstanceTest, AnEndThatNobodyReportsIsNotAwaitedForEver) {
+  serve();
+  TestInvocation test;
+  run(test);
+  loop.settle();
+  bridge->report = {};  // its fork server hangs
+  bridge->die(SIGKILL);
+  loop.settle();
+  EXPECT_EQ(owner.ended, 0);
+  loop.skip(3s);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.ended, 1);
+}
+
+TEST_F(InstanceTest, AForkThatFailsEndsItAtOnce) {
+  instance->on_fork_failed(
+      Error{std::make_error_code(std::errc::resource_unavailable_try_again), "no more", {}});
+  EXPECT_EQ(owner.ended, 1);
+  EXPECT_EQ(owner.why->code, PoolErrc::fork_failed);
+  EXPECT_FALSE(instance->came_up());
+}
+
+TEST_F(InstanceTest, EndedBeforeItsProcessIsKnownItIsKilledAsSoonAsItIs) {
+  auto pair = socket_pair(SOCK_STREAM);
+  auto late = std::make_shared<FakeInstance>(loop.io, std::move(pair->theirs), Fd());
+  late->begin();
+  auto young = std::make_shared<Instance>(loop.reactor, loop.deadlines, owner, std::move(pair->ours), 1);
+  young->start();
+  young->end(KillCause::drained);
+  young->on_forked(Fd(copy_of(late->pidfd())));
+  EXPECT_TRUE(loop.until([&] { return late->dead; }));
+  young->disown();
+}
+
+TEST_F(InstanceTest, ADisownedInstanceSaysNothingMore) {
+  serve();
+  TestInvocation test;
+  run(test);
+  loop.settle();
+  instance->disown();
+  EXPECT_EQ(test.invocation.state, Invocation::State::idle);
+  ASSERT_TRUE(loop.until([&] { return bridge->dead; }));
+  loop.settle();
+  EXPECT_EQ(owner.ended + test.ended, 0);
+}
+
+}  // namespace
+}  // namespace mayfly::pool

@@ -1,0 +1,79 @@
+// An instance over a socket pair, its bridge made in the test. Used by tests alone.
+#pragma once
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "pool/fake_runtime_test_support.h"
+#include "pool/instance.h"
+
+namespace mayfly::pool {
+
+/// Keeps what it is told, in words.
+struct TestOwner final : InstanceOwner {
+  void on_started(Instance&) override { ++started; }
+  void on_slot_free(Instance&) override { ++freed; }
+  void on_cost(nanoseconds per_invocation) override { cost = per_invocation; }
+  void on_answered(nanoseconds) override { ++answered; }
+  Error on_overdue(const Invocation&) override {
+    return {std::make_error_code(std::errc::timed_out), "overdue", {}};
+  }
+  void on_ended(Instance&, const Error& error) override {
+    ++ended;
+    why = error;
+  }
+  void on_failure(std::string_view, const Error& error) override { failures.push_back(error.message); }
+
+  int started = 0, freed = 0, answered = 0, ended = 0;
+  nanoseconds cost{0};
+  std::optional<Error> why;
+  std::vector<std::string> failures;
+};
+
+struct InstanceTest : testing::Test {
+  InstanceTest() { make(2); }
+  ~InstanceTest() override {
+    instance->disown();
+    bridge->vanish();
+    loop.settle();
+  }
+
+  /// A new instance that takes so many invocations at once, and its bridge.
+  void make(int concurrency) {
+    if (bridge) instance->disown(), bridge->vanish();
+    auto pair = socket_pair(SOCK_STREAM);
+    bridge = std::make_shared<FakeInstance>(loop.io, std::move(pair->theirs), Fd());
+    instance =
+        std::make_shared<Instance>(loop.reactor, loop.deadlines, owner, std::move(pair->ours), concurrency);
+    bridge->report = [this](int status) { instance->on_exited(status); };
+    instance->start();
+    instance->on_forked(Fd(copy_of(bridge->pidfd())));
+    bridge->begin();
+  }
+  void serve() {
+    bridge->serve();
+    ASSERT_TRUE(loop.until([&] { return instance->state() == Instance::State::serving; }));
+  }
+  void run(TestInvocation& test) { instance->run(test.invocation, Lease(*instance)); }
+  /// The next frame that the bridge got.
+  FakeInstance::Got next() {
+    if (!loop.until([&] { return !bridge->got.empty(); })) return {};
+    auto got = std::move(bridge->got.front());
+    bridge->got.pop_front();
+    return got;
+  }
+  [[nodiscard]] bool ended() {
+    return loop.until([&] { return owner.ended > 0; });
+  }
+
+  TestLoop loop;
+  TestOwner owner;
+  std::shared_ptr<FakeInstance> bridge;
+  std::shared_ptr<Instance> instance;
+};
+
+}  // namespace mayfly::pool
