@@ -9,6 +9,7 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <csignal>
 #include <fstream>
 #include <iostream>
@@ -230,6 +231,7 @@ int serve(const cli::ServeOptions& options) {
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   const auto memory = options.memory > 0 ? options.memory : half_of_memory();
   std::vector<std::unique_ptr<Shard>> shards;
+  asio::thread_pool background(1);  // ends before what its work answers to
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
     shards[shard]->post(
         [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
@@ -242,7 +244,9 @@ int serve(const cli::ServeOptions& options) {
     shard.gateway.max_connections = std::max<std::size_t>(1, options.max_connections / count);
     shard.count = count;
     shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);
-    shards.push_back(std::make_unique<Shard>(std::move(shard), *runtime, logs, mover));
+    shard.memory = memory / count;
+    shards.push_back(
+        std::make_unique<Shard>(std::move(shard), *runtime, logs, background.get_executor(), mover));
   }
 
   PlatformOperations operations({control, shards, logs, *runtime, node_version});

@@ -4,6 +4,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "pool/process_memory.h"
 #include "registry/error.h"
 
 namespace mayfly::daemon {
@@ -15,7 +16,6 @@ namespace {
 /// more frames into one write (and wakes instances less often), fewer starts them earlier; nothing waits when
 /// nothing more is ready. Measured at 64 connections: 1: 100 %, 4: 120 %, 16: 110 % of the throughput.
 constexpr int kLooks = 4;
-constexpr auto kKeepAliveEvery = std::chrono::seconds(1);
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
@@ -46,20 +46,23 @@ unsigned home_shard(std::string_view function, unsigned count) {
   return static_cast<unsigned>(std::hash<std::string_view>{}(function) % count);
 }
 
-Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, Mover mover)
+Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs,
+             asio::any_io_executor background, Mover mover)
     : options_(std::move(options)),
       work_(io_.get_executor()),
       reactor_ready_(io_, ::fcntl(reactor_.fd(), F_DUPFD_CLOEXEC, 0)),
       deadlines_(now()),
       wheel_timer_(io_.get_executor(), deadlines_),
-      keep_alive_timer_(io_),
+      background_(std::move(background)),
+      warmth_(clock_, deadlines_,
+              {{.budget = options_.memory}, [this](int pid, auto then) { measure(pid, std::move(then)); }}),
       runtime_(runtime),
       logs_(logs),
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       random_(std::random_device{}()) {
-  capacity_.make_room = [this] { make_room(); };
+  capacity_.make_room = [this] { warmth_.make_room(); };
   reactor_.wake = [this] { asio::post(io_, [this] { reactor_.finish_turn(); }); };
 }
 
@@ -67,7 +70,6 @@ Shard::~Shard() { stop(); }
 
 void Shard::start() {
   thread_ = std::thread([this] {
-    keep_alive();
     serve_ready();
     io_.run();
     // Everything of this shard ends on its own thread.
@@ -95,40 +97,11 @@ void Shard::serve_ready() {
                             });
 }
 
-// --- Time --------------------------------------------------------------------------------------------
-
-void Shard::keep_alive() {
-  const auto time = now();
-  for (auto& [name, versions] : functions_) {
-    for (auto& [number, served] : versions) {
-      if (!served->scheduler) continue;
-      auto& scheduler = *served->scheduler;
-      const int spare = scheduler.pool().instances() - served->version->config.min_instances;
-      scheduler.pool().end_idle_since(time - options_.instance_keep_alive, spare);
-      if (time - scheduler.last_used() > options_.template_keep_alive &&
-          served->version->config.min_instances == 0)
-        scheduler.pool().end_template();
-    }
-  }
-  std::erase_if(retired_, [](const auto& served) { return served->retired; });
-  keep_alive_timer_.expires_after(kKeepAliveEvery);
-  keep_alive_timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error) keep_alive();
+/// Elsewhere, since it takes its time.
+void Shard::measure(int pid, std::function<void(std::uint64_t)> then) {
+  asio::post(background_, [this, pid, then = std::move(then)] {
+    asio::post(io_, [bytes = pool::private_memory(pid), then] { then(bytes); });
   });
-}
-
-/// Ends the idle instance that was used least recently, of a function that has more than it must keep.
-bool Shard::make_room() {
-  scheduler::Scheduler* best = nullptr;
-  for (auto& [name, versions] : functions_)
-    for (auto& [number, served] : versions) {
-      auto* scheduler = served->scheduler.get();
-      if (scheduler == nullptr || scheduler->pool().instances() <= served->version->config.min_instances)
-        continue;
-      if (!scheduler->pool().has_idle()) continue;
-      if (best == nullptr || scheduler->last_used() < best->last_used()) best = scheduler;
-    }
-  return best != nullptr && best->pool().end_idle();
 }
 
 // --- Functions ---------------------------------------------------------------------------------------
@@ -145,8 +118,8 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
   }
   if (!slot->scheduler)
     slot->scheduler = std::make_unique<scheduler::Scheduler>(
-        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_, logs_}, capacity_, version,
-        slot->stats);
+        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_, logs_, warmth_}, capacity_,
+        version, slot->stats);
   return *slot;
 }
 
@@ -154,7 +127,11 @@ void Shard::retire(std::unique_ptr<Served> served) {
   if (!served->scheduler) return;
   Served* raw = served.get();
   retired_.push_back(std::move(served));
-  raw->scheduler->drain([raw] { raw->retired = true; });
+  raw->scheduler->keep_minimum(0);
+  raw->scheduler->drain([this, raw] {  // not from inside its own callback
+    asio::post(io_,
+               [this, raw] { std::erase_if(retired_, [&](const auto& one) { return one.get() == raw; }); });
+  });
 }
 
 void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
@@ -177,13 +154,12 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
   if (!changed) return;
   for (const auto& [number, version] : changed->versions) {
     const bool has_traffic = changed->traffic.weights.contains(number);
-    if (has_traffic && (version->config.min_instances > 0 || version->config.eager)) {
-      auto& entry = served(version);
-      if (version->config.min_instances > 0)
-        entry.scheduler->keep_minimum();
-      else
-        entry.scheduler->pool().prepare([](const Result<void>&) {});
-    }
+    const int minimum = has_traffic ? version->config.min_instances : 0;
+    if (has_traffic && (minimum > 0 || version->config.eager))
+      served(version).scheduler->pool().prepare([](const Result<void>&) {});
+    if (const auto slot = functions_.find(name); slot != functions_.end())
+      if (const auto one = slot->second.find(number); one != slot->second.end() && one->second->scheduler)
+        one->second->scheduler->keep_minimum(minimum);
   }
 }
 

@@ -4,7 +4,6 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,9 +26,8 @@ namespace mayfly::daemon {
 struct ShardOptions {
   unsigned index = 0;
   unsigned count = 1;
-  std::size_t max_instances = 1000;  ///< of all functions on this shard
-  std::chrono::milliseconds instance_keep_alive{20'000};
-  std::chrono::milliseconds template_keep_alive{600'000};
+  std::size_t max_instances = 1000;   ///< of all functions on this shard
+  std::uint64_t memory = UINT64_MAX;  ///< the budget for what is warm, templates and instances
   gateway::GatewayOptions gateway;
 };
 
@@ -43,7 +41,9 @@ class Shard final : public gateway::GatewayHost {
   /// Sends a connection to another shard.
   using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
 
-  Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs, Mover mover);
+  /// `background` is for what would take milliseconds here.
+  Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs,
+        boost::asio::any_io_executor background, Mover mover);
   ~Shard() override;
   void start();
   void stop();
@@ -79,7 +79,6 @@ class Shard final : public gateway::GatewayHost {
     registry::VersionPtr version;
     std::shared_ptr<pool::VersionStats> stats;
     std::unique_ptr<scheduler::Scheduler> scheduler;
-    bool retired = false;
   };
   using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
 
@@ -93,8 +92,7 @@ class Shard final : public gateway::GatewayHost {
   Served& served(const registry::VersionPtr& version);
   void retire(std::unique_ptr<Served> served);
   void serve_ready();
-  void keep_alive();
-  bool make_room();
+  void measure(int pid, std::function<void(std::uint64_t)> then);
   [[nodiscard]] std::vector<gateway::Session*> all_sessions() const;
 
   ShardOptions options_;
@@ -104,7 +102,9 @@ class Shard final : public gateway::GatewayHost {
   boost::asio::posix::stream_descriptor reactor_ready_;
   DeadlineWheel deadlines_;
   WheelTimer wheel_timer_;
-  boost::asio::steady_timer keep_alive_timer_;
+  boost::asio::any_io_executor background_;
+  SystemClock clock_;
+  pool::Warmth warmth_;
   tmpl::Forker& runtime_;
   pool::LogSink& logs_;
   Mover mover_;

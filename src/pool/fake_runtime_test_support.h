@@ -40,6 +40,8 @@ class TestLoop {
   Reactor reactor;  // outlives what the event loop still holds
   DeadlineWheel deadlines{std::chrono::steady_clock::now()};
   boost::asio::io_context io{1};
+  SystemClock clock;
+  Warmth warmth{clock, deadlines, {}};
 
   /// Turns until the condition holds; false when that does not happen within ten seconds.
   template <class Condition>

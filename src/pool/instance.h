@@ -87,6 +87,7 @@ class Instance
   void disown();
   /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
   std::shared_ptr<LastWords> last_words = std::make_shared<LastWords>();
+  bool counted_busy = false;  ///< the owner's: whether keep-alive has it as busy
 
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] int in_flight() const { return in_flight_; }

@@ -86,6 +86,7 @@ void KeepAlive::remove(Key key) {
 bool KeepAlive::contains(Key key) const { return groups_.contains(key); }
 std::uint32_t KeepAlive::idle(Key key) const { return groups_.at(key)->idle; }
 std::uint32_t KeepAlive::busy(Key key) const { return groups_.at(key)->busy; }
+std::uint64_t KeepAlive::bytes_each(Key key) const { return groups_.at(key)->kind.bytes; }
 KeepAlive::Group& KeepAlive::group(Key key) { return *groups_.at(key); }
 
 KeepAlive::Level& KeepAlive::level(Group& group, std::uint32_t number) {
@@ -97,10 +98,30 @@ void KeepAlive::measured(Key key, std::uint64_t bytes) {
   Group& g = group(key);
   const auto entries = g.idle + g.busy;
   held_ += entries * bytes - entries * g.kind.bytes;
+  is_worth(key, g,
+           static_cast<double>(std::max<std::uint64_t>(g.kind.bytes, 1)) /
+               static_cast<double>(std::max<std::uint64_t>(bytes, 1)));
   g.kind.bytes = bytes;
+}
+
+void KeepAlive::start_took(Key key, double start_ms) {
+  Group& g = group(key);
+  is_worth(key, g, start_ms / g.kind.start_ms);
+  g.kind.start_ms = start_ms;
+}
+
+/// An entry costs or saves so much more now: its plans are made anew, and its rank follows.
+void KeepAlive::is_worth(Key key, Group& g, double factor) {
   for (auto& habit : g.habits)
     if (habit) habit->next_lesson = 0;
+  if (!g.is_ranked) return;
+  unrank(key, g);
+  g.rank *= factor;
+  g.is_ranked = true;
+  ranked_.emplace(g.rank, key);
 }
+
+void KeepAlive::keep_at_least(Key key, std::uint32_t entries) { group(key).kind.at_least = entries; }
 
 // ---- events -------------------------------------------------------------------------------------------
 
@@ -245,7 +266,7 @@ void KeepAlive::evict_one(Key key, Group& g, std::vector<Action>& actions) {
 }
 
 void KeepAlive::trim(Key key, Group& g, std::vector<Action>& actions) {
-  while (g.idle > g.wanted && g.idle + g.busy > g.kind.at_least) evict_one(key, g, actions);
+  while (g.idle > g.wanted && may_lose_one(g)) evict_one(key, g, actions);
 }
 
 /// Milliseconds of starting that one GiB·s spent on this level's next idle time is expected to avoid.
@@ -276,25 +297,49 @@ bool KeepAlive::room_for(Group& g, double value) const {
 }
 
 /// Ranks are corrected when looked at: the hot path leaves them as they are.
-void KeepAlive::fit_budget(MonotonicTime now, std::vector<Action>& actions) {
-  while (held_ > options_.budget && !ranked_.empty()) {
-    const Key key = ranked_.begin()->second;
+std::optional<KeepAlive::Key> KeepAlive::evict_least(MonotonicTime now, const std::function<bool(Key)>& may) {
+  for (auto next = ranked_.begin(); next != ranked_.end();) {
+    const Key key = next->second;
     Group& g = group(key);
-    if (g.idle == 0 || g.idle + g.busy <= g.kind.at_least) {
-      unrank(key, g);
+    if (!may_lose_one(g)) {
+      next = ranked_.erase(next);
+      g.is_ranked = false;
+      continue;
+    }
+    if (!may(key)) {
+      ++next;
       continue;
     }
     const double before = g.rank;
     rank(key, g, now);
-    if (g.rank > before) continue;
+    if (g.rank > before) {
+      next = ranked_.begin();
+      continue;
+    }
     Level& top = level(g, g.idle + g.busy);
     if (top.wanted) {
       top.wanted = false;
       --g.wanted;
     }
-    evict_one(key, g, actions);
+    --g.idle;
+    held_ -= g.kind.bytes;
     if (g.idle > 0) rank(key, g, now);
+    return key;
   }
+  return std::nullopt;
+}
+
+bool KeepAlive::may_lose_one(const Group& g) { return g.idle > 0 && g.idle + g.busy > g.kind.at_least; }
+
+std::optional<MonotonicTime> KeepAlive::ends(Key key, MonotonicTime now) {
+  Group& g = group(key);
+  if (!may_lose_one(g)) return std::nullopt;
+  const auto number = g.idle + g.busy;
+  const Level& l = level(g, number);
+  const KeepPlan& its = plan(g, number);
+  for (auto bin = IdleBins::at(seconds_between(l.since, now)) + 1; bin < IdleBins::count; ++bin)
+    if (!its.keep[bin]) return after_seconds(l.since, IdleBins::begin(bin));
+  return std::nullopt;
 }
 
 std::vector<KeepAlive::Action> KeepAlive::decide(MonotonicTime now) {
@@ -304,7 +349,11 @@ std::vector<KeepAlive::Action> KeepAlive::decide(MonotonicTime now) {
     due_.pop();
     on_due(due, now, actions);
   }
-  if (held_ > options_.budget) fit_budget(now, actions);
+  while (held_ > options_.budget) {
+    const auto key = evict_least(now, [](Key) { return true; });
+    if (!key) break;
+    actions.push_back({Action::Kind::evict, *key});
+  }
   return actions;
 }
 

@@ -13,6 +13,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <queue>
@@ -41,7 +42,7 @@ struct KeepAliveOptions {
 struct EntryKind {
   std::uint64_t bytes = 0;     ///< of one entry; correct it with measured()
   double start_ms = 1;         ///< what it costs to make one again
-  std::uint32_t at_least = 0;  ///< entries that are never evicted (min_instances)
+  std::uint32_t at_least = 0;  ///< entries that are never evicted (min_instances); see keep_at_least()
 };
 
 /// The policy. Pure: no clock, no threads, no I/O; `now` must not go backwards. One object per shard.
@@ -84,6 +85,9 @@ class KeepAlive {
 
   /// The mean size of the key's entries, as measured.
   void measured(Key key, std::uint64_t bytes);
+  /// What it costs to make one, as measured.
+  void start_took(Key key, double start_ms);
+  void keep_at_least(Key key, std::uint32_t entries);
 
   void started(Key key, MonotonicTime now);   ///< an entry exists now, idle
   void taken(Key key, MonotonicTime now);     ///< idle → busy. Needs an idle entry.
@@ -98,6 +102,14 @@ class KeepAlive {
   /// late.
   [[nodiscard]] std::optional<MonotonicTime> next_decision() const;
 
+  /// Evicts the idle entry that is worth least, among the keys that `may` lose one, whatever the budget.
+  [[nodiscard]] std::optional<Key> evict_least(MonotonicTime now, const std::function<bool(Key)>& may);
+  /// When the next idle entry of the key ends by its plan. Nothing: none is idle, or it is kept until memory
+  /// is short, or for keep_at_least(). Not for the hot path.
+  [[nodiscard]] std::optional<MonotonicTime> ends(Key key, MonotonicTime now);
+
+  [[nodiscard]] std::uint64_t budget() const { return options_.budget; }
+  [[nodiscard]] std::uint64_t bytes_each(Key key) const;
   void set_budget(std::uint64_t bytes) { options_.budget = bytes; }
   [[nodiscard]] std::uint64_t bytes_held() const { return held_; }
   [[nodiscard]] std::uint32_t idle(Key key) const;
@@ -126,10 +138,11 @@ class KeepAlive {
   void idle_time_ended(Group& group, std::uint32_t number, MonotonicTime now);
   void trim(Key key, Group& group, std::vector<Action>& actions);
   void evict_one(Key key, Group& group, std::vector<Action>& actions);
-  void fit_budget(MonotonicTime now, std::vector<Action>& actions);
   [[nodiscard]] double worth(Group& group, std::uint32_t number, MonotonicTime now);
   void rank(Key key, Group& group, MonotonicTime now);
   void unrank(Key key, Group& group);
+  [[nodiscard]] static bool may_lose_one(const Group& group);
+  void is_worth(Key key, Group& group, double factor);
   [[nodiscard]] bool room_for(Group& group, double worth) const;
 
   KeepAliveOptions options_;

@@ -57,7 +57,8 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       version_(std::move(version)),
       listener_(listener),
       stats_(std::move(stats)),
-      concurrency_(version_->config.concurrency.value_or(kDefaultConcurrency)) {}
+      concurrency_(version_->config.concurrency.value_or(kDefaultConcurrency)),
+      account_(context_.warmth, *this) {}
 
 Pool::~Pool() {
   *alive_ = false;
@@ -92,6 +93,7 @@ std::string Pool::payload(std::string_view role) const {
 
 void Pool::build_template() {
   template_ = Template::building;
+  build_began_ = std::chrono::steady_clock::now();
   auto control = socket_pair(SOCK_SEQPACKET);
   auto log = socket_pair(SOCK_SEQPACKET);
   if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
@@ -151,6 +153,7 @@ void Pool::on_template_ready(const std::string& text) {
     fork_client_->close();
     fork_client_.reset();
   }
+  if (!unsafe) account_.template_started(std::chrono::steady_clock::now() - build_began_);
   build_deadline_.cancel();
   auto waiting = std::exchange(waiting_for_template_, {});
   for (const auto& then : waiting) then({});
@@ -167,6 +170,7 @@ void Pool::on_template_gone() {
   const bool was_building = template_ == Template::building;
   fork_client_.reset();
   template_ = Template::none;  // first: what ends below may ask for new instances at once
+  account_.template_gone();
   template_pidfd_.reset();
   const auto instances = instances_;  // ended ones leave the set
   for (const auto& instance : instances) instance->on_parent_gone();
@@ -185,6 +189,7 @@ void Pool::on_template_gone() {
 /// The template could not be built.
 void Pool::template_answer(const Result<void>& result) {
   template_ = Template::failed;
+  account_.template_failed();
   build_deadline_.cancel();
   fork_client_.reset();
   template_pidfd_.reset();
@@ -193,10 +198,16 @@ void Pool::template_answer(const Result<void>& result) {
   listener_.on_unavailable(result.error());
 }
 
-void Pool::end_template() {
+bool Pool::end_template() {
   while (end_idle()) {
   }
-  if (!instances_.empty() || !fork_client_ || template_ != Template::ready) return;
+  if (!close_template()) return false;
+  account_.template_gone();
+  return true;
+}
+
+bool Pool::close_template() {
+  if (!instances_.empty() || !fork_client_ || template_ != Template::ready) return false;
   for (const auto& instance : leaving_) instance->disown();
   leaving_.clear();
   fork_client_->close();
@@ -204,6 +215,7 @@ void Pool::end_template() {
   template_pidfd_.reset();
   template_ = Template::none;
   listener_.on_retired(false);
+  return true;
 }
 
 int Pool::template_pid() const { return pid_of(template_pidfd_); }
@@ -258,6 +270,7 @@ Lease Pool::lease(int depth, bool any) {
   }
   if (best == nullptr) return {};
   Lease lease(*best);
+  if (!std::exchange(best->counted_busy, true)) account_.instance_taken(std::chrono::steady_clock::now());
   ++in_flight_;
   stats_->running.set(static_cast<std::uint64_t>(in_flight_));
   if (!best->has_slot())
@@ -270,7 +283,9 @@ Lease Pool::lease(int depth, bool any) {
 void Pool::on_started(Instance& instance) {
   --starting_;
   failed_starts_ = 0;
-  fork_price_ = smooth(fork_price_, std::chrono::steady_clock::now() - instance.created());
+  const auto took = std::chrono::steady_clock::now() - instance.created();
+  fork_price_ = smooth(fork_price_, took);
+  account_.instance_started(took);
   open_.push_front(instance);
   listener_.on_capacity();
 }
@@ -278,6 +293,10 @@ void Pool::on_started(Instance& instance) {
 void Pool::on_slot_free(Instance& instance) {
   --in_flight_;
   stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  if (instance.in_flight() == 0) {
+    instance.counted_busy = false;
+    account_.instance_returned(instance.idle_since());
+  }
   if (instance.is_linked()) open_.erase(open_.iterator_to(instance));
   open_.push_front(instance);
   listener_.on_capacity();
@@ -295,6 +314,10 @@ void Pool::on_ended(Instance& instance, const Error& why) {
   const bool was_starting = !instance.came_up();
   if (was_starting) --starting_;
   if (leaving_.erase(held) > 0) return;
+  if (was_starting)
+    account_.instance_failed();
+  else
+    account_.instance_gone(instance.counted_busy);
   instances_.erase(held);
   stats_->instances.set(instances_.size());
   // Leases that ended with it were not counted by on_slot_free.
@@ -320,6 +343,12 @@ int Pool::idle() const {
 }
 
 bool Pool::end_idle() {
+  if (!end_oldest()) return false;
+  account_.instance_gone(false);
+  return true;
+}
+
+bool Pool::end_oldest() {
   Instance* oldest = nullptr;
   for (Instance& instance : open_)
     if (instance.in_flight() == 0 && (oldest == nullptr || instance.idle_since() < oldest->idle_since()))
@@ -340,16 +369,37 @@ void Pool::end_all(KillCause cause) {
   for (const auto& instance : instances) instance->end(cause);
 }
 
-void Pool::end_idle_since(MonotonicTime time, int most) {
-  for (; most > 0; --most) {
-    const bool any = std::ranges::any_of(
-        open_, [&](const Instance& i) { return i.in_flight() == 0 && i.idle_since() < time; });
-    if (!any || !end_idle()) return;
+// --- Keep-alive --------------------------------------------------------------------------------------
+
+bool Pool::evict_template() {
+  // All or nothing: what is starting or works would keep it.
+  if (starting_ > 0 || in_flight_ > 0 || template_ != Template::ready) return false;
+  while (end_idle()) {
   }
+  return close_template();
 }
 
-bool Pool::has_idle() const {
-  return std::ranges::any_of(open_, [](const Instance& i) { return i.in_flight() == 0; });
+bool Pool::prewarm_instance() {
+  if (ready()) return listener_.on_prewarm();
+  prepare([this](const Result<void>& made) {
+    if (!made || !listener_.on_prewarm()) account_.instance_failed();
+  });
+  return true;
+}
+
+bool Pool::prewarm_template() {
+  prepare([](const Result<void>&) {});
+  return true;
+}
+
+int Pool::sample_instance() const {
+  for (const Instance& instance : open_)
+    if (instance.served() > 0) return instance.pid();
+  return 0;
+}
+
+int Pool::sample_template() const {
+  return template_ == Template::ready && instances_.empty() && leaving_.empty() ? template_pid() : 0;
 }
 
 std::vector<int> Pool::pids() const {

@@ -12,6 +12,7 @@
 #include "base/deadline_wheel.h"
 #include "pool/instance.h"
 #include "pool/stats.h"
+#include "pool/warmth.h"
 #include "registry/function.h"
 #include "template/runtime_process.h"
 
@@ -34,6 +35,7 @@ struct PoolContext {
   DeadlineWheel& deadlines;
   tmpl::Forker& runtime;
   LogSink& logs;
+  Warmth& warmth;
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -44,10 +46,12 @@ class PoolListener {
   virtual void on_unavailable(const Error& why) = 0;  ///< no template or no instance can be made
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;  ///< its error, for its caller
   virtual void on_retired(bool was_instance) = 0;  ///< an instance (or the template) is gone
+  /// An instance is wanted ahead of demand: start one, if there is room for it. False: there is none.
+  [[nodiscard]] virtual bool on_prewarm() = 0;
 };
 
 /// Belongs to one shard's thread.
-class Pool final : public InstanceOwner {
+class Pool final : public InstanceOwner, private WarmPool {
  public:
   enum class Template { none, building, ready, direct, failed };
 
@@ -65,11 +69,9 @@ class Pool final : public InstanceOwner {
 
   /// End the idle instance that was used least recently. False when none is idle.
   bool end_idle();
-  /// End instances that have been idle since before `time`, at most `most`.
-  void end_idle_since(MonotonicTime time, int most);
-  [[nodiscard]] bool has_idle() const;
-  /// End every idle instance, and the template if no instance is left.
-  void end_template();
+  /// End every idle instance, and the template if no instance is left. False: there is no template, or it is
+  /// needed.
+  bool end_template();
   void end_all(KillCause cause);
 
   [[nodiscard]] bool ready() const { return template_ == Template::ready || template_ == Template::direct; }
@@ -87,6 +89,9 @@ class Pool final : public InstanceOwner {
   [[nodiscard]] const registry::Version& version() const { return *version_; }
   [[nodiscard]] std::vector<int> pids() const;
   [[nodiscard]] int template_pid() const;
+  /// What it has said of itself to keep-alive.
+  [[nodiscard]] Account& account() { return account_; }
+  [[nodiscard]] const Account& account() const { return account_; }
 
  private:
   using OpenList = boost::intrusive::list<Instance, boost::intrusive::constant_time_size<false>>;
@@ -99,6 +104,16 @@ class Pool final : public InstanceOwner {
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
 
+  // WarmPool
+  bool evict_instance() override { return end_oldest(); }
+  bool evict_template() override;
+  bool prewarm_instance() override;
+  bool prewarm_template() override;
+  [[nodiscard]] int sample_instance() const override;
+  [[nodiscard]] int sample_template() const override;
+
+  bool end_oldest();
+  bool close_template();
   void build_template();
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);
@@ -134,6 +149,8 @@ class Pool final : public InstanceOwner {
   nanoseconds fork_price_{2'000'000};
   int failed_starts_ = 0;
   int build_deaths_ = 0;
+  MonotonicTime build_began_{};
+  Account account_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -20,6 +20,7 @@ struct Listener final : PoolListener {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
   void on_retired(bool was_instance) override { ++(was_instance ? instances : templates); }
+  bool on_prewarm() override { return false; }
   int capacity = 0, instances = 0, templates = 0;
   std::vector<Error> unavailable;
 };
@@ -34,7 +35,7 @@ struct PoolTest : testing::Test {
   void make() {
     pool.reset();
     pool = std::make_unique<Pool>(
-        PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs},
+        PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs, loop.warmth},
         std::make_shared<registry::Version>(*version), listener, stats);
   }
   /// How preparing went; fails the test if it does not end.
@@ -227,24 +228,12 @@ TEST_F(PoolTest, EndsTheInstanceThatWasIdleLongest) {
   EXPECT_THAT(pool->pids(), testing::Contains(recent_pid));
   EXPECT_TRUE(pool->end_idle());
   EXPECT_EQ(pool->pids(), std::vector<int>{busy_pid});
-  EXPECT_FALSE(pool->has_idle());
   EXPECT_FALSE(pool->end_idle()) << "one that works is not idle";
   EXPECT_EQ(listener.instances, 2);
   ASSERT_TRUE(loop.until([&] { return runtime.alive() == 1; }));
   loop.settle();
   EXPECT_EQ(listener.instances, 2) << "told once each";
   EXPECT_EQ(stats->instances.get(), 1U);
-}
-
-TEST_F(PoolTest, EndsWhatHasBeenIdleSinceThenAndNoMoreThanAllowed) {
-  ASSERT_TRUE(prepare());
-  start(4);
-  pool->end_idle_since(std::chrono::steady_clock::now() - 1h, 10);
-  EXPECT_EQ(pool->instances(), 4);
-  pool->end_idle_since(std::chrono::steady_clock::now(), 3);
-  EXPECT_EQ(pool->instances(), 1);
-  pool->end_idle_since(std::chrono::steady_clock::now(), 0);
-  EXPECT_EQ(pool->instances(), 1);
 }
 
 TEST_F(PoolTest, InstancesThatNeverComeUpStopTheWaiting) {

@@ -60,7 +60,6 @@ Scheduler::~Scheduler() {
 // --- Invocations in ----------------------------------------------------------------------------------
 
 void Scheduler::submit(Invocation& invocation) {
-  last_used_ = invocation.accepted;
   if (draining_) {
     stats_->rejected.add();
     invocation.listener->on_failure(invocation,
@@ -214,18 +213,29 @@ bool Scheduler::start_one() {
   return false;
 }
 
-void Scheduler::keep_minimum() {
-  const int wanted = version_->config.min_instances;
-  if (wanted <= 0 || draining_) return;
+void Scheduler::keep_minimum(int instances) {
+  minimum_ = instances;
+  pool_.account().keep_at_least(static_cast<std::uint32_t>(instances));
+  make_minimum();
+}
+
+void Scheduler::make_minimum() {
+  if (minimum_ <= 0 || draining_) return;
   if (!pool_.ready()) {
     if (pool_.template_state() == pool::Pool::Template::none)
       pool_.prepare([this](const Result<void>& result) {
-        if (result) keep_minimum();
+        if (result) make_minimum();
       });
     return;
   }
-  while (pool_.instances() < wanted && start_one()) {
+  while (pool_.instances() < minimum_ && start_one()) {
   }
+}
+
+bool Scheduler::on_prewarm() {
+  if (draining_ || pool_.instances() >= version_->config.max_instances) return false;
+  if (capacity_.wanted() || capacity_.used() >= capacity_.limit()) return false;  // nobody goes for it
+  return start_one();
 }
 
 void Scheduler::on_capacity() {
@@ -253,7 +263,7 @@ Error Scheduler::on_overdue(const Invocation& invocation) {
 void Scheduler::on_retired(bool was_instance) {
   if (was_instance) capacity_.give_back();
   consider_scaling();
-  keep_minimum();
+  make_minimum();
   maybe_drained();
 }
 

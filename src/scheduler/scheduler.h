@@ -41,19 +41,19 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
 
   /// No further invocation will come. `on_drained` is called when the last one is done (perhaps at once).
   void drain(std::function<void()> on_drained);
-  /// Keep at least min_instances alive, from now on.
-  void keep_minimum();
+  /// Keep at least so many instances alive, from now on.
+  void keep_minimum(int instances);
 
   [[nodiscard]] pool::Pool& pool() { return pool_; }
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_count_; }
-  [[nodiscard]] MonotonicTime last_used() const { return last_used_; }
 
  private:
   void on_capacity() override;
   void on_unavailable(const Error& why) override;
   Error on_overdue(const pool::Invocation& invocation) override;
   void on_retired(bool was_instance) override;
+  bool on_prewarm() override;
   void on_room() override;
 
   /// An invocation's deadline while it waits.
@@ -68,6 +68,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   void serve_waiting();
   void consider_scaling();
   bool start_one();
+  void make_minimum();
   void check_deadlines();
   void arm_wait_deadline();
   void fail_waiting(const Error& why);
@@ -87,7 +88,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   WaitDeadline wait_deadline_;
   MonotonicTime retry_template_after_{};
   Error template_error_;
-  MonotonicTime last_used_{};
+  int minimum_ = 0;
   bool draining_ = false;
   bool serving_ = false;  // serve_waiting is on the stack
   std::function<void()> on_drained_;

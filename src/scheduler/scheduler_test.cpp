@@ -17,8 +17,8 @@ struct Served {
   Served(pool::TestLoop& l, Capacity& c) : loop(l), capacity(c), runtime(l.io) {}
   void make() {
     scheduler = std::make_unique<Scheduler>(
-        pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs}, capacity,
-        std::make_shared<registry::Version>(*version), stats);
+        pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs, loop.warmth},
+        capacity, std::make_shared<registry::Version>(*version), stats);
   }
   /// A new invocation, submitted.
   TestInvocation& submit() {
@@ -266,9 +266,8 @@ TEST_F(SchedulerTest, CodeThatCannotBeLoadedFailsAllWhoWaitAndTheNextAtOnce) {
 }
 
 TEST_F(SchedulerTest, TheMinimumIsKeptWhateverDies) {
-  f.version->config.min_instances = 3;
   f.make();
-  f.scheduler->keep_minimum();
+  f.scheduler->keep_minimum(3);
   ASSERT_TRUE(f.serves(3));
   f.runtime.instances[0]->die(SIGKILL);
   ASSERT_TRUE(loop.until([&] { return f.runtime.instances.size() == 4; }));
@@ -300,12 +299,11 @@ TEST_F(SchedulerTest, DrainsWhatHasBegunAndTakesNothingNew) {
 }
 
 TEST_F(SchedulerTest, AnIdleOneIsDrainedAtOnce) {
-  f.version->config.min_instances = 1;
   f.make();
   int drained = 0;
   f.scheduler->drain([&] { ++drained; });
   EXPECT_EQ(drained, 1);
-  f.scheduler->keep_minimum();
+  f.scheduler->keep_minimum(1);
   loop.settle();
   EXPECT_EQ(f.runtime.templates, 0) << "what is leaving starts nothing";
 }

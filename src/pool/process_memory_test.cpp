@@ -1,0 +1,58 @@
+#include "pool/process_memory.h"
+
+#include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstring>
+
+namespace mayfly::pool {
+namespace {
+
+constexpr std::size_t kBlock = 32U << 20U;
+
+/// Memory that this process has written, given back at the end.
+struct Block {
+  Block() : at(::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)) {
+    std::memset(at, 1, kBlock);
+  }
+  ~Block() { ::munmap(at, kBlock); }
+  void* at;
+};
+
+TEST(PrivateMemory, CountsWhatAProcessHasForItself) {
+  const auto before = private_memory(::getpid());
+  ASSERT_GT(before, 0U);
+  const Block block;
+  EXPECT_GE(private_memory(::getpid()), before + kBlock / 2);
+}
+
+TEST(PrivateMemory, PagesSharedByAForkDoNotCount) {
+  const Block block;
+  int pipes[2];
+  ASSERT_EQ(::pipe(pipes), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char byte = 0;
+    ::close(pipes[1]);
+    (void)!::read(pipes[0], &byte, 1);  // until the parent has looked
+    ::_exit(0);
+  }
+  const auto of_child = private_memory(child);
+  ::close(pipes[0]);
+  ::close(pipes[1]);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_GT(of_child, 0U);
+  EXPECT_LT(of_child, kBlock / 2);
+}
+
+TEST(PrivateMemory, OfAProcessThatIsGoneNothingIsKnown) {
+  const pid_t child = ::fork();
+  if (child == 0) ::_exit(0);
+  ::waitpid(child, nullptr, 0);
+  EXPECT_EQ(private_memory(child), 0U);
+}
+
+}  // namespace
+}  // namespace mayfly::pool
