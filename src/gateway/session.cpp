@@ -172,15 +172,16 @@ bool Session::parse_header() {
     head_.reset();
     parser_.emplace(head_, body_, options_.max_header);
     state_ = State::header;
+    header_bytes_ = 0;
+    invocation_.accepted = invocation_.started = {};  // a refusal must not tell the times of the one before
     set_deadline(received_ + options_.header_timeout);
   }
+  // The parser may take a part of the header; it stays in the buffer, in case the connection moves.
   boost::beast::error_code error;
-  const auto used = parser_->put(asio::buffer(in_.data() + begin_, end_ - begin_), error);
+  const auto taken = begin_ + header_bytes_;
+  header_bytes_ += parser_->put(asio::buffer(in_.data() + taken, end_ - taken), error);
   if (error == http::error::need_more) return false;
-  if (!error && parser_->is_header_done()) {
-    header_bytes_ = used;
-    return true;
-  }
+  if (!error && parser_->is_header_done()) return true;
   keep_alive_ = false;
   host_.new_invocation_id(invocation_.id);
   if (error == http::error::header_limit)
@@ -378,7 +379,10 @@ void Session::on_body(pool::Invocation&, std::string_view body, bool end) {
   append_body(body);
   if (state_ == State::closed) return;
   if (end) {
-    if (framing_ == Framing::length && length_left_ > 0) return close();  // promised more: visibly cut
+    if (framing_ == Framing::length && length_left_ > 0) {  // promised more: visibly cut
+      write();
+      return close();
+    }
     return end_answer();
   }
   credit_due_ += body.size();

@@ -133,7 +133,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   RequestHead head_;
   std::string body_;  // parsed and not passed on yet
   std::optional<RequestParser> parser_;
-  std::size_t header_bytes_ = 0;
+  std::size_t header_bytes_ = 0;  // of the header, taken by the parser
   pool::Invocation invocation_{*this};
   std::string rooted_target_;
   scheduler::Scheduler* scheduler_ = nullptr;
