@@ -43,10 +43,10 @@ class TestLoop {
   SystemClock clock;
   Warmth warmth{clock, deadlines, {}};
 
-  /// Turns until the condition holds; false when that does not happen within ten seconds.
+  /// Turns until the condition holds; false when that does not happen within half a minute.
   template <class Condition>
   [[nodiscard]] bool until(Condition condition) {
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     while (!condition()) {
       if (std::chrono::steady_clock::now() > end) return false;
       io.restart();
@@ -362,7 +362,7 @@ struct FakeLogs final : LogSink {
 
 /// An invocation and what its listener heard.
 struct TestInvocation final : InvocationListener {
-  /// A request with a body of its own, due in a minute.
+  /// A request with a body of its own, due in ten minutes.
   explicit TestInvocation(std::string_view name = "1", std::string sent = {}) {
     invocation.id.fill('0');
     std::ranges::copy(name, invocation.id.begin());
@@ -370,7 +370,7 @@ struct TestInvocation final : InvocationListener {
     invocation.target = "/";
     invocation.body = std::move(sent);
     invocation.accepted = std::chrono::steady_clock::now();
-    invocation.deadline = invocation.accepted + std::chrono::seconds(60);
+    invocation.deadline = invocation.accepted + std::chrono::minutes(10);
   }
   void on_response(Invocation&, unsigned s, std::string_view h, std::string_view b, bool e) override {
     status = s;
