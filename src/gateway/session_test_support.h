@@ -69,8 +69,9 @@ struct SessionTest : testing::Test, GatewayHost {
     if (!other_shard) {
       if (!scheduler)
         scheduler = std::make_unique<scheduler::Scheduler>(
-            pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs}, capacity,
-            version, stats);
+            pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs,
+                              loop.warmth},
+            capacity, version, stats);
       destination.scheduler = scheduler.get();
     }
     destination.target = head.target;
