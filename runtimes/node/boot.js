@@ -5,6 +5,7 @@
 //   runtime process --fork--> template: load the code, check, report, freeze --fork--> instance: serve
 //                   --fork--> direct: load the code and serve (code that cannot be forked)
 
+const v8 = require('v8');
 const bridge = require('./bridge.js');
 bridge.addon = require(process.env.MAYFLY_NODE_ADDON);
 
@@ -34,6 +35,9 @@ const inert = { onRequest() {}, onBody() {}, onAbort() {}, onWritable() {}, onSt
 function fork() {
   globalThis.gc?.();
   globalThis.gc?.();
+  // Sweeping is left for later by the collector, and would be done by each child again, on its own copies of
+  // the pages. To count code V8 must walk its heap, and sweeps it first.
+  v8.getHeapCodeStatistics();
   const child = bridge.addon.forkServer();
   role = child.role;
   configuration = { ...configuration, ...child };

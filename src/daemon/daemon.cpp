@@ -80,16 +80,20 @@ tmpl::RuntimeSpec node_spec(const std::string& node) {
   const auto folder = executable_folder() / "runtimes/node";
   tmpl::RuntimeSpec spec;
   spec.name = "node";
-  // docs/adr: what these flags are for. Forking needs the first two, small instances the third.
+  // Forking needs the first two, small instances the third (docs/adr). Children run what the template has
+  // compiled: it must not be thrown away, and program text in large pages needs no page faults in each.
   spec.argv = {node,
                "--single-threaded",
                "--v8-pool-size=0",
                "--no-memory-reducer",
                "--expose-gc",
+               "--no-flush-bytecode",
+               "--use-largepages=silent",
                "--enable-source-maps",
                (folder / "js/boot.js").string()};
   spec.environment = {"LD_PRELOAD=" + (folder / "mayfly-preload.so").string(),
                       "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(), "UV_USE_IO_URING=0",
+                      "LD_BIND_NOW=1",
                       "PATH=/usr/local/bin:/usr/bin:/bin"};
   for (const char* name : {"TZ", "LANG", "LC_ALL"})
     if (const char* value = std::getenv(name)) spec.environment.push_back(std::string(name) + "=" + value);

@@ -58,7 +58,8 @@ void put_text(std::string& out, std::string_view text) {
   out.append(text);
 }
 
-constexpr std::size_t kInitialBuffer = 64U << 10U;
+/// Both ends of every instance have a decoder, and most see small frames only.
+constexpr std::size_t kInitialBuffer = 8U << 10U;
 
 const SlugCategory<WireErrc, 3> kCategory("wire", std::array{"malformed-frame", "frame-too-large",
                                                              "unknown-version"});

@@ -74,8 +74,10 @@ napi_value fork_server(napi_env env, napi_callback_info) {
   process().channel = std::move(child.channel);
   process().log.open(std::move(child.log));
   if (uv_loop_fork(loop) != 0) ::_exit(125);
-  process().fork_check.remember_baseline();
   napi_value configuration = parse_json(env, child.payload);
+  napi_value role = nullptr;
+  napi_get_named_property(env, configuration, "role", &role);
+  if (utf8(env, role) == "template") process().fork_check.remember_baseline();  // others are not forked
   confine(env, configuration);
   return configuration;
 }

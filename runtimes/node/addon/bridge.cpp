@@ -42,7 +42,7 @@ std::string_view header_value(std::string_view headers, std::string_view name_an
 }  // namespace
 
 Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, LogSender& log)
-    : env_(env), data_(std::move(data)), log_(log), slots_(wire::kMaxStreams) {
+    : env_(env), data_(std::move(data)), log_(log) {
   static constexpr std::array names{"onRequest", "onBody", "onAbort", "onWritable", "onStop"};
   static_assert(names.size() == kCallbacks);
   for (std::size_t i = 0; i < names.size(); ++i) {
@@ -220,12 +220,16 @@ napi_value Bridge::method_name(std::string_view method) {
 // --- Streams ---------------------------------------------------------------------------------------
 
 Bridge::Stream* Bridge::find(std::uint32_t id) {
-  Stream& stream = slots_[wire::slot_of(id)];
-  return id != 0 && stream.id == id ? &stream : nullptr;
+  const auto slot = wire::slot_of(id);
+  if (id == 0 || slot >= slots_.size()) return nullptr;
+  Stream& stream = slots_[slot];
+  return stream.id == id ? &stream : nullptr;
 }
 
 Bridge::Stream& Bridge::open(std::uint32_t id) {
-  Stream& stream = slots_[wire::slot_of(id)];
+  const auto slot = wire::slot_of(id);
+  if (slot >= slots_.size()) slots_.resize(slot + 1);
+  Stream& stream = slots_[slot];
   if (stream.id == 0) ++open_streams_;
   stream.id = id;
   stream.window = wire::kWindow;

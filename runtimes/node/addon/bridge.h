@@ -5,6 +5,7 @@
 
 #include <uv.h>
 
+#include <deque>
 #include <string>
 #include <vector>
 
@@ -72,7 +73,7 @@ class Bridge {
   LogSender& log_;
   wire::FrameDecoder decoder_;
   std::string out_;
-  std::vector<Stream> slots_;
+  std::deque<Stream> slots_;  // as many as were ever in use at once
   std::uint32_t open_streams_ = 0;
   std::uint64_t completed_ = 0;
   std::uint64_t busy_ = 0;           // ns in which the event loop was inside a batch
