@@ -11,6 +11,7 @@
 
 #include "bridge.h"
 #include "fork_check.h"
+#include "malloc_holes.h"
 #include "sandbox/privileges.h"
 #include "template/fork_server.h"
 
@@ -64,11 +65,25 @@ void confine(napi_env env, napi_value configuration) {
   if (!sandbox::drop_privileges()) ::_exit(125);
 }
 
+/// Starts libuv's pool of workers with one thread instead of four, since every thread that a template had
+/// costs each of its instances the pages of a stack that nobody uses. Instances start pools of their own, of
+/// the usual size. libuv asks the environment once, at the pool's first work.
+void start_one_worker(napi_env env) {
+  uv_loop_t* loop = nullptr;
+  napi_get_uv_event_loop(env, &loop);
+  ::setenv("UV_THREADPOOL_SIZE", "1", 1);
+  auto* work = new uv_work_t;
+  const int error = uv_queue_work(loop, work, [](uv_work_t*) {}, [](uv_work_t* done, int) { delete done; });
+  if (error != 0) delete work;
+  ::unsetenv("UV_THREADPOOL_SIZE");
+}
+
 /// Blocks in the fork server; returns in each child, with the configuration that the daemon gave it.
 napi_value fork_server(napi_env env, napi_callback_info) {
   uv_loop_t* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
   process().fork_check.remember_baseline();
+  fill_malloc_holes();
   auto child = server().run();
   process().server.reset();
   process().channel = std::move(child.channel);
@@ -77,7 +92,10 @@ napi_value fork_server(napi_env env, napi_callback_info) {
   napi_value configuration = parse_json(env, child.payload);
   napi_value role = nullptr;
   napi_get_named_property(env, configuration, "role", &role);
-  if (utf8(env, role) == "template") process().fork_check.remember_baseline();  // others are not forked
+  if (utf8(env, role) == "template") {  // others are not forked
+    process().fork_check.remember_baseline();
+    start_one_worker(env);
+  }
   confine(env, configuration);
   return configuration;
 }
@@ -222,6 +240,7 @@ NAPI_MODULE_INIT() {
     napi_create_function(env, name, NAPI_AUTO_LENGTH, function, nullptr, &value);
     napi_set_named_property(env, exports, name, value);
   }
+  start_one_worker(env);
   return exports;
 }
 

@@ -2,8 +2,8 @@
  * live V8 (docs/adr/0003-fork-stock-node.md), and nothing else:
  *
  * - madvise(MADV_DONTFORK): V8 asks that its heap be left out of forks; a child without it dies at once.
- * - mmap without a fixed address: V8 scatters its pages over the whole address space, and each costs a
- *   child page tables of its own. Hinted mappings are packed one after another from one random base.
+ * - mmap without a fixed address, and munmap: V8 scatters its pages over the whole address space, and each
+ *   costs a child page tables of its own. Hinted mappings are packed one after another from one random base.
  * - pthread_create: remembers which threads live, so that a template with threads is not forked.
  */
 #define _GNU_SOURCE
@@ -53,6 +53,16 @@ EXPORT void* mmap(void* address, size_t length, int prot, int flags, int fd, off
     if (got != MAP_FAILED) syscall(SYS_munmap, got, length);
   }
   return raw_mmap(address, length, prot, flags, fd, offset);
+}
+
+/* V8 maps more than it needs and gives back what lies beyond the aligned part. When that was mapped last, the
+ * next mapping begins there: neighbours then share page tables, and the kernel joins them into one. */
+EXPORT int munmap(void* address, size_t length) {
+  const int result = (int)syscall(SYS_munmap, address, length);
+  const uint64_t begin = (uint64_t)address;
+  uint64_t end = (begin + length + kAlignment - 1) & ~(kAlignment - 1);
+  if (result == 0 && (begin & (kAlignment - 1)) == 0) atomic_compare_exchange_strong(&next_address, &end, begin);
+  return result;
 }
 
 EXPORT void* mmap64(void* address, size_t length, int prot, int flags, int fd, off_t offset) {
