@@ -28,7 +28,8 @@ def density_row(admin, load, mayfly, count, wait_seconds):
     """Each instance serves: `count` requests are held at the same time by instances that take one at once.
 
     All in: what the daemon needs to know of them, page tables and their template are in the drop as well."""
-    admin.deploy("neighbour", "hello.js")
+    # Keeps its instance, so that the count of processes before holds afterwards.
+    admin.deploy("neighbour", "hello.js", min_instances=1)
     load.one(mayfly.port, "/neighbour/")  # the runtime process is up before the first look
     pid = mayfly.process.pid
     processes, before = settled(pid, 2, 20), settled_bytes()
