@@ -1,6 +1,9 @@
 #include "logs/function_logs.h"
 
+#include <poll.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
@@ -87,12 +90,21 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
       const ssize_t got = ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
       if (got < 0) return errno == EAGAIN || errno == EINTR;
       if (got == 0) {
+        if (!at_end()) continue;  // a write of no bytes
         raw({}, true);
         return false;
       }
       packet({buffer_.data(), static_cast<std::size_t>(got)});
     }
     return true;
+  }
+  /// Whether the process is gone and all that it wrote is read. An empty packet looks like the end of a
+  /// stream.
+  bool at_end() {
+    pollfd state{socket_.native_handle(), POLLRDHUP, 0};
+    if (::poll(&state, 1, 0) != 1) return false;
+    int left = 0;
+    return ::ioctl(socket_.native_handle(), FIONREAD, &left) != 0 || left == 0;
   }
   void packet(std::string_view bytes) {
     if (static_cast<std::uint8_t>(bytes.front()) != wire::kLogMagic) return raw(bytes, false);
