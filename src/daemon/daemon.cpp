@@ -92,8 +92,10 @@ tmpl::RuntimeSpec node_spec(const std::string& node) {
                "--enable-source-maps",
                (folder / "js/boot.js").string()};
   spec.environment = {"LD_PRELOAD=" + (folder / "mayfly-preload.so").string(),
-                      "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(), "UV_USE_IO_URING=0",
-                      "LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1",
+                      "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(),
+                      "UV_USE_IO_URING=0",
+                      "LD_BIND_NOW=1",
+                      "MALLOC_ARENA_MAX=1",
                       "PATH=/usr/local/bin:/usr/bin:/bin"};
   for (const char* name : {"TZ", "LANG", "LC_ALL"})
     if (const char* value = std::getenv(name)) spec.environment.push_back(std::string(name) + "=" + value);

@@ -61,7 +61,8 @@ EXPORT int munmap(void* address, size_t length) {
   const int result = (int)syscall(SYS_munmap, address, length);
   const uint64_t begin = (uint64_t)address;
   uint64_t end = (begin + length + kAlignment - 1) & ~(kAlignment - 1);
-  if (result == 0 && (begin & (kAlignment - 1)) == 0) atomic_compare_exchange_strong(&next_address, &end, begin);
+  if (result == 0 && (begin & (kAlignment - 1)) == 0)
+    atomic_compare_exchange_strong(&next_address, &end, begin);
   return result;
 }
 
