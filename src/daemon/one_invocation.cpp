@@ -57,7 +57,12 @@ void OneInvocation::on_response(pool::Invocation&, unsigned status, std::string_
 }
 
 void OneInvocation::on_body(pool::Invocation&, std::string_view body, bool end) {
-  answer_.body.append(body.substr(0, kMaxBody - std::min(kMaxBody, answer_.body.size())));
+  if (answer_.body.size() + body.size() > kMaxBody) {
+    if (invocation.instance != nullptr) invocation.instance->abandon(invocation, wire::AbortReason::client);
+    return fail(Error{pool::PoolErrc::answer_broken, "the answer is longer than 64 MiB", {}}.with(
+        "limit", std::to_string(kMaxBody)));
+  }
+  answer_.body.append(body);
   if (end) return finish(std::move(answer_));
   if (!body.empty() && invocation.instance != nullptr) invocation.instance->credit(invocation, body.size());
 }

@@ -223,9 +223,7 @@ void Scheduler::make_minimum() {
   if (minimum_ <= 0 || draining_) return;
   if (!pool_.ready()) {
     if (pool_.template_state() == pool::Pool::Template::none)
-      pool_.prepare([this](const Result<void>& result) {
-        if (result) make_minimum();
-      });
+      pool_.prepare([](const Result<void>&) {});  // on_capacity() goes on
     return;
   }
   while (pool_.instances() < minimum_ && start_one()) {
@@ -241,11 +239,13 @@ bool Scheduler::on_prewarm() {
 void Scheduler::on_capacity() {
   serve_waiting();
   consider_scaling();
+  make_minimum();
   maybe_drained();
 }
 
 void Scheduler::on_room() {
   if (waiting_count_ > 0) consider_scaling();
+  make_minimum();
 }
 
 void Scheduler::on_unavailable(const Error& why) {

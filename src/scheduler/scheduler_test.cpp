@@ -280,6 +280,28 @@ TEST_F(SchedulerTest, TheMinimumIsKeptWhateverDies) {
   EXPECT_EQ(capacity.used(), 3U);
 }
 
+TEST_F(SchedulerTest, TheMinimumIsMadeAlsoWhenTheTemplateWasBeingBuiltAlready) {
+  f.make();
+  f.scheduler->pool().prepare([](const Result<void>&) {});
+  f.scheduler->keep_minimum(2);
+  ASSERT_TRUE(f.serves(2));
+}
+
+TEST_F(SchedulerTest, TheMinimumIsMadeWhenThereIsRoomAgain) {
+  Capacity small(2);
+  Served full(loop, small), g(loop, small);
+  full.version->config.concurrency = 1;
+  full.make();
+  g.make();
+  full.submit(2);
+  ASSERT_TRUE(loop.until([&] { return full.running() == 2; }));
+  g.scheduler->keep_minimum(1);
+  loop.settle();
+  EXPECT_EQ(g.runtime.instances.size(), 0U);
+  full.runtime.instances[0]->die(W_EXITCODE(0, 0));
+  ASSERT_TRUE(g.serves(1));
+}
+
 TEST_F(SchedulerTest, DrainsWhatHasBegunAndTakesNothingNew) {
   f.version->config.max_instances = 1;
   f.version->config.concurrency = 1;
