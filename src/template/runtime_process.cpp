@@ -39,6 +39,11 @@ ChildHandlers on_executor(const asio::any_io_executor& executor, ChildHandlers h
   return moved;
 }
 
+/// What sending to a process that has died answers.
+bool means_gone(const std::error_code& code) {
+  return code == std::errc::broken_pipe || code == std::errc::connection_reset;
+}
+
 }  // namespace
 
 RuntimeProcess::RuntimeProcess(asio::io_context& control, RuntimeSpec spec, RuntimeEvents events)
@@ -145,10 +150,21 @@ void RuntimeProcess::fork(std::string payload, Fd channel, Fd log, const asio::a
 }
 
 void RuntimeProcess::fork_here(Waiting request) {
-  if (client_) {
-    client_->fork(request.payload, request.channel.get(), request.log.get(), std::move(request.handlers));
-    return;
-  }
+  if (!client_) return wait_for_restart(std::move(request));
+  auto asked = std::make_shared<Waiting>(std::move(request));
+  ChildHandlers child;
+  child.exited = std::move(asked->handlers.exited);
+  child.forked = [weak = weak_from_this(), asked, client = client_.get()](Result<Fd> pidfd) {
+    const auto self = weak.lock();
+    if (pidfd || !self || !means_gone(pidfd.error().code)) return asked->handlers.forked(std::move(pidfd));
+    // It had died already, which is about to be noticed, or was: the next one does it.
+    if (self->client_.get() == client) return self->wait_for_restart(std::move(*asked));
+    self->fork_here(std::move(*asked));
+  };
+  client_->fork(asked->payload, asked->channel.get(), asked->log.get(), std::move(child));
+}
+
+void RuntimeProcess::wait_for_restart(Waiting request) {
   std::erase_if(waiting_, [](Waiting& old) {
     if (old.until > std::chrono::steady_clock::now()) return false;
     old.handlers.forked(

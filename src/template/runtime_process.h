@@ -71,6 +71,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   };
   void launch();
   void fork_here(Waiting request);
+  void wait_for_restart(Waiting request);
   void read_output();
   void on_closed();
   void reap();

@@ -1,11 +1,13 @@
 """Functions that misbehave: the caller gets a typed answer, and the next request is served."""
 
+import os
+import signal
 import time
 
 import pytest
 
 from support.daemon import REPOSITORY
-from support.processes import eventually
+from support.processes import eventually, process_table
 
 VICTIMS = REPOSITORY / "tests" / "victims"
 SECRETS = ("thrown on purpose", "nobody catches", "nobody handles", "broken in the middle", ".js:", "at Object", "    at ")
@@ -150,9 +152,6 @@ def test_describe_keeps_the_last_failures_with_their_reasons(daemon):
 def test_a_template_that_dies_is_built_again(daemon):
     path = deploy(daemon, "throws", max_instances="2")
     assert daemon.request(path).text == "fine"
-    import os
-    import signal
-
     for pid in template_pids(daemon):
         os.kill(pid, signal.SIGKILL)
     for _ in range(20):
@@ -160,30 +159,40 @@ def test_a_template_that_dies_is_built_again(daemon):
     assert daemon.request(path).text == "fine"
 
 
-def template_pids(daemon) -> list[int]:
-    """Children of the runtime process, which are children of the daemon."""
-    from support.processes import process_table
+def runtime_pids(daemon) -> list[int]:
+    """Children of the daemon."""
+    return [pid for pid, (parent, state) in process_table().items() if parent == daemon.process.pid and state != "Z"]
 
+
+def template_pids(daemon) -> list[int]:
+    """Children of the runtime process."""
     table = process_table()
-    runtimes = [pid for pid, (parent, _) in table.items() if parent == daemon.process.pid]
+    runtimes = runtime_pids(daemon)
     return [pid for pid, (parent, state) in table.items() if parent in runtimes and state != "Z"]
 
 
 def test_a_runtime_process_that_dies_is_started_again(daemon):
-    import os
-    import signal
-
-    from support.processes import process_table
-
     path = deploy(daemon, "throws")
     assert daemon.request(path).text == "fine"
-    runtimes = [pid for pid, (parent, state) in process_table().items() if parent == daemon.process.pid and state != "Z"]
+    runtimes = runtime_pids(daemon)
     assert runtimes
     for pid in runtimes:
         os.kill(pid, signal.SIGKILL)
     eventually(lambda: daemon.request(path).status == 200, what="the function to be served again")
     daemon.deploy("after-death", "export default { fetch: () => new Response('deployed') };")
     assert daemon.request("/after-death").text == "deployed"
+
+
+def test_a_request_right_after_the_runtime_processs_death_waits_for_the_next(daemon):
+    """Its fork was asked of the dead process once, and its template counted as one that cannot be built."""
+    daemon.deploy("at-once", "export default { fetch: () => new Response('served') };")
+    for _ in range(8):
+        assert daemon.request("/at-once").text == "served"
+        # No template and no instance that could die with the runtime process: only the fork is at stake.
+        daemon.admin("/v1/functions/at-once/evict?what=template", method="POST")
+        os.kill(runtime_pids(daemon)[0], signal.SIGKILL)
+        answer = daemon.request("/at-once")
+        assert answer.text == "served", answer.text
 
 
 def test_code_that_cannot_be_forked_is_served_all_the_same(daemon):
