@@ -1,6 +1,7 @@
 // The room for instances on this shard, shared fairly between the functions that want it.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <deque>
 #include <functional>
@@ -13,11 +14,14 @@ class CapacityClient {
   virtual ~CapacityClient() = default;
   /// There may be room now: try again. Called at most once for each ask().
   virtual void on_room() = 0;
+  /// Instances that it has.
+  [[nodiscard]] virtual int holds() const = 0;
 };
 
 /// Counts instances of all functions of a shard against one limit. When there is no room, functions take
-/// turns (round robin, one instance a turn): a function with a long queue gets no more turns than one with
-/// a short one. Not thread-safe.
+/// turns, one instance a turn, whoever has fewest first: a function with a long queue gets no more turns than
+/// one with a short one. A function that has more than one that waits owes it room: a flooded function's
+/// instances are never idle, so it would keep them for ever. Not thread-safe.
 class Capacity {
  public:
   explicit Capacity(std::size_t limit) : limit_(limit) {}
@@ -39,6 +43,12 @@ class Capacity {
     if (used_ > 0) --used_;
     next_turn();
   }
+  /// Whether another waits that has fewer instances, also after this one has given one away.
+  [[nodiscard]] bool owes(const CapacityClient& client) const {
+    return std::ranges::any_of(queue_, [&](const CapacityClient* waiting) {
+      return waiting != &client && waiting->holds() + 1 < client.holds();
+    });
+  }
   /// The client is going.
   void forget(CapacityClient& client) { std::erase(queue_, &client); }
   [[nodiscard]] bool wanted() const { return !queue_.empty(); }
@@ -55,8 +65,9 @@ class Capacity {
     if (in_turn_) return;
     in_turn_ = true;
     for (std::size_t turns = queue_.size(); turns > 0 && used_ < limit_; --turns) {
-      CapacityClient* client = queue_.front();
-      queue_.pop_front();
+      const auto next = std::ranges::min_element(queue_, {}, [](const auto* c) { return c->holds(); });
+      CapacityClient* client = *next;
+      queue_.erase(next);
       client->on_room();  // may take, and may ask again: then it is behind the others
     }
     in_turn_ = false;

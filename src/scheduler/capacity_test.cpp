@@ -15,15 +15,18 @@ struct Client final : CapacityClient {
   void go() {
     while (wanted > 0 && capacity.take(*this)) {
       --wanted;
+      ++has;
       log += name;
     }
   }
   void on_room() override { go(); }
+  int holds() const override { return has; }
 
   Capacity& capacity;
   std::string name;
   std::string& log;
   int wanted;
+  int has = 0;
 };
 
 struct CapacityTest : testing::Test {
@@ -54,18 +57,39 @@ TEST_F(CapacityTest, WhatComesBackGoesInTurnsHoweverMuchOneWants) {
   EXPECT_EQ(capacity.used(), 4U);
 }
 
-TEST_F(CapacityTest, ANewcomerWaitsBehindThoseWhoWait) {
-  client("a", 4).go();
-  client("b", 2).go();
+TEST_F(CapacityTest, WhoHasFewestComesFirstAndIsOwedRoom) {
+  auto& a = client("a", 100);
+  auto& b = client("b", 1);
+  a.go();
+  EXPECT_FALSE(capacity.owes(a)) << "it waits itself, and nobody else does";
+  b.go();
+  EXPECT_TRUE(capacity.owes(a));
+  EXPECT_FALSE(capacity.owes(b));
   log.clear();
-
-  auto& c = client("c", 1);
+  --a.has;
   capacity.give_back();
+  EXPECT_EQ(log, "b") << "though a had asked before";
+  EXPECT_FALSE(capacity.owes(a));
+  auto& c = client("c", 3);
   c.go();
-  EXPECT_EQ(log, "b");
-  capacity.give_back();
-  capacity.give_back();
-  EXPECT_EQ(log, "bbc");
+  for (int i = 0; i < 3 && capacity.owes(a); ++i) {
+    --a.has;
+    capacity.give_back();
+  }
+  EXPECT_EQ(a.has, 2);
+  EXPECT_EQ(c.has, 1) << "even shares: nothing is passed to and fro";
+}
+
+TEST_F(CapacityTest, ANewcomerDoesNotPassThoseWhoWait) {
+  client("a", 4).go();
+  auto& b = client("b", 2);
+  b.go();
+  log.clear();
+  auto& c = client("c", 1);
+  c.go();
+  EXPECT_EQ(log, "");
+  for (int i = 0; i < 3; ++i) capacity.give_back();
+  EXPECT_EQ(log, "bcb") << "b came first; then c has fewer";
 }
 
 TEST_F(CapacityTest, WhoHasLeftIsNotCalled) {

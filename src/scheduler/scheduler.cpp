@@ -237,6 +237,7 @@ bool Scheduler::on_prewarm() {
 }
 
 void Scheduler::on_capacity() {
+  if (pool_.instances() > minimum_ && capacity_.owes(*this)) (void)pool_.end_idle();
   serve_waiting();
   consider_scaling();
   make_minimum();

@@ -61,6 +61,13 @@ def test_templates_are_built_at_first_use_or_eagerly(start_daemon):
     assert templates("lazy")
 
 
+def test_the_minimum_of_instances_is_there_after_a_restart(start_daemon):
+    daemon = start_daemon()
+    daemon.deploy("warm", source("warm"), min_instances="2")
+    daemon.restart()
+    processes.eventually(lambda: daemon.describe("warm")["live"]["instances"] == 2, what="instances nobody asked for")
+
+
 def test_the_token_is_only_for_its_owner(start_daemon):
     daemon = start_daemon()
     assert (daemon.folder / "admin-token").stat().st_mode & 0o777 == 0o600
