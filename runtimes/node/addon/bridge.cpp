@@ -23,13 +23,10 @@ std::uint64_t cpu_time() {
   return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(t.tv_nsec);
 }
 
-/// A CLOCK_MONOTONIC deadline as milliseconds since the epoch, which is what JavaScript counts in.
-std::int64_t to_epoch_ms(std::uint64_t deadline) {
-  using std::chrono::duration_cast, std::chrono::milliseconds, std::chrono::nanoseconds;
-  const auto now = std::chrono::steady_clock::now().time_since_epoch();
-  const auto left = nanoseconds(static_cast<std::int64_t>(deadline)) - duration_cast<nanoseconds>(now);
+/// Nanoseconds to add to CLOCK_MONOTONIC to get the time since the epoch, which is what JavaScript counts in.
+std::int64_t epoch_offset(std::uint64_t monotonic_now) {
   const auto wall = std::chrono::system_clock::now().time_since_epoch();
-  return duration_cast<milliseconds>(wall + left).count();
+  return std::chrono::nanoseconds(wall).count() - static_cast<std::int64_t>(monotonic_now);
 }
 
 std::string_view header_value(std::string_view headers, std::string_view name_and_nul) {
@@ -80,6 +77,7 @@ void Bridge::want_writable(bool on) {
 
 void Bridge::on_readable() {
   const auto begin = uv_hrtime();
+  epoch_offset_ = epoch_offset(begin);
   napi_handle_scope handles = nullptr;
   napi_open_handle_scope(env_, &handles);
   napi_value resource = nullptr;
@@ -163,21 +161,20 @@ void Bridge::dispatch_invoke(const wire::Frame& frame) {
   const bool more = !frame.has(wire::kEnd);
 
   // "invocation\0deadline in ms since the epoch\0remote address\0scheme\0traceparent\0kind"
-  std::string info;
-  info.reserve(160);
-  info.append(head->invocation).push_back('\0');
-  info.append(std::to_string(to_epoch_ms(head->deadline))).push_back('\0');
-  info.append(head->remote).push_back('\0');
-  info.append(head->scheme).push_back('\0');
-  info.append(header_value(head->headers, std::string_view("traceparent\0", 12))).push_back('\0');
-  info.append(frame.has(wire::kEvent) ? "event" : "http");
+  const auto deadline_ms = (static_cast<std::int64_t>(head->deadline) + epoch_offset_) / 1'000'000;
+  info_.assign(head->invocation).push_back('\0');
+  info_.append(std::to_string(deadline_ms)).push_back('\0');
+  info_.append(head->remote).push_back('\0');
+  info_.append(head->scheme).push_back('\0');
+  info_.append(header_value(head->headers, std::string_view("traceparent\0", 12))).push_back('\0');
+  info_.append(frame.has(wire::kEvent) ? "event" : "http");
 
   napi_value chunk = undefined(env_);
   if (!body.empty()) napi_create_buffer_copy(env_, body.size(), body.data(), nullptr, &chunk);
   napi_value has_more = nullptr;
   napi_get_boolean(env_, more, &has_more);
-  call(on_request, {number(env_, frame.stream), method_name(head->method), latin1(env_, head->target),
-                    latin1(env_, head->headers), chunk, has_more, latin1(env_, info)});
+  call(on_request, {number(env_, frame.stream), latin1(env_, head->method), latin1(env_, head->target),
+                    latin1(env_, head->headers), chunk, has_more, latin1(env_, info_)});
 }
 
 void Bridge::dispatch_credit(const wire::Frame& frame) {
@@ -204,17 +201,6 @@ void Bridge::call(Callback which, std::initializer_list<napi_value> arguments) {
     napi_get_and_clear_last_exception(env_, &error);
     napi_fatal_exception(env_, error);
   }
-}
-
-/// The few method names are made once and shared.
-napi_value Bridge::method_name(std::string_view method) {
-  napi_value value = nullptr;
-  for (const auto& [name, reference] : methods_) {
-    if (name != method) continue;
-    napi_get_reference_value(env_, reference, &value);
-    if (value != nullptr) return value;
-  }
-  return latin1(env_, method);
 }
 
 // --- Streams ---------------------------------------------------------------------------------------

@@ -62,7 +62,6 @@ class Bridge {
   void dispatch_invoke(const wire::Frame& frame);
   void dispatch_credit(const wire::Frame& frame);
   void call(Callback which, std::initializer_list<napi_value> arguments);
-  napi_value method_name(std::string_view method);
 
   void flush();
   void append_usage();
@@ -86,7 +85,8 @@ class Bridge {
   napi_async_context async_context_ = nullptr;
   napi_ref resource_ = nullptr;
   std::array<napi_ref, kCallbacks> callbacks_{};
-  std::vector<std::pair<std::string, napi_ref>> methods_;
+  std::string info_;               // of the invocation that is being dispatched
+  std::int64_t epoch_offset_ = 0;  // of this batch
 };
 
 }  // namespace mayfly::node

@@ -43,17 +43,18 @@ using GetString = napi_status (*)(napi_env, napi_value, char*, std::size_t, std:
 
 /// Appends a JavaScript string to `out`. The guess saves asking for the length of short strings.
 inline void append_string(napi_env env, napi_value value, std::string& out, GetString get) {
-  constexpr std::size_t kGuess = 4096;
+  constexpr std::size_t kGuess = 1024;
   const std::size_t before = out.size();
-  out.resize(before + kGuess);
   std::size_t length = 0;
-  if (get(env, value, out.data() + before, kGuess, &length) != napi_ok) length = 0;
-  if (length + 4 >= kGuess) {  // perhaps cut (a character has up to 4 bytes, and there is a NUL)
-    get(env, value, nullptr, 0, &length);
-    out.resize(before + length + 1);
-    get(env, value, out.data() + before, length + 1, &length);
-  }
-  out.resize(before + length);
+  const auto read = [&](char* text, std::size_t size) {
+    if (get(env, value, text + before, size - before, &length) != napi_ok) length = 0;
+    return before + length;
+  };
+  out.resize_and_overwrite(before + kGuess, read);  // leaves the room as it is: most of it is not used
+  if (length + 4 < kGuess) return;
+  // Perhaps cut (a character has up to 4 bytes, and there is a NUL).
+  get(env, value, nullptr, 0, &length);
+  out.resize_and_overwrite(before + length + 1, read);
 }
 inline void append_utf8(napi_env env, napi_value value, std::string& out) {
   append_string(env, value, out, napi_get_value_string_utf8);
