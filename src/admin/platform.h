@@ -46,14 +46,18 @@ class Operations {
   virtual ~Operations() = default;
 
   /// Live figures of a function: {"instances": n, "busy": n, "waiting": n, "templates": [{"version": n,
-  /// "state": "…", "reason"?: "…"}], "invocations": {"answered": n, "failed": n, …}, "failures":
+  /// "state": "…", "reason"?: "…", "memory_bytes"?: n, "ends_in_s"?: n, "instances": {"count": n,
+  /// "memory_bytes"?: n, "ends_in_s"?: n}}], "invocations": {"answered": n, "failed": n, …}, "failures":
   /// [{"time": "…", "invocation": "…", "type": "pool:handler-threw", "message": "…", "stack"?, "logs"?}]}.
-  /// What it does not know it leaves out. A function that was never called has figures of 0.
+  /// `ends_in_s`: when the (next) idle one ends if nobody needs it; left out while it is needed, or if it
+  /// only goes when memory is short. What it does not know it leaves out. A function that was never called
+  /// has figures of 0.
   virtual boost::asio::awaitable<nlohmann::json> live(std::string function) = 0;
 
   /// {"version": "0.1.0", "uptime_s": n, "data": "127.0.0.1:8080", "runtimes": [{"name": "node",
-  /// "version": "20.20.0", "state": "up"}], "memory": {…}, "instances": n, "functions": n}. `data` is
-  /// where the data plane listens, with the port that it really has.
+  /// "version": "20.20.0", "state": "up"}], "memory": {"total": n, "available": n, "held": n, "budget": n},
+  /// "instances": n, "functions": n}. `data` is where the data plane listens, with the port that it really
+  /// has.
   virtual boost::asio::awaitable<nlohmann::json> status() = 0;
 
   /// The whole page of GET /metrics, Prometheus text format 0.0.4.

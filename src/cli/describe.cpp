@@ -1,3 +1,5 @@
+#include <fmt/format.h>
+
 #include <nlohmann/json.hpp>
 
 #include "cli/daemon_client.h"
@@ -41,11 +43,27 @@ void print_versions(Context& context, const json& versions) {
   context.out.write("\n" + context.out.paint(Style::bold, "Versions") + "\n" + table.text(context.out));
 }
 
+std::string size_of_one(const json& object) {
+  const auto bytes = object.value("memory_bytes", std::uint64_t{0});
+  return bytes == 0 ? "" : fmt::format("{:.1f} MiB", static_cast<double>(bytes) / (1U << 20U));
+}
+
+/// When what is idle ends by itself: "in 12m".
+std::string end_of(const json& object) {
+  const auto found = object.find("ends_in_s");
+  if (found == object.end()) return "";
+  const auto seconds = found->get<std::int64_t>();
+  return seconds < 120 ? fmt::format("in {}s", seconds) : fmt::format("in {}m", seconds / 60);
+}
+
 void print_templates(Context& context, const json& templates) {
-  Table table({"TEMPLATE", "STATE", "WHY"});
-  for (const auto& each : templates)
+  Table table({"TEMPLATE", "STATE", "MEMORY", "ENDS", "INSTANCES", "EACH", "ONE ENDS", "WHY"});
+  for (const auto& each : templates) {
+    const auto instances = each.value("instances", json::object());
     table.row({each.contains("version") ? "@" + cell(each.at("version")) : "", each.value("state", ""),
-               printable(each.value("reason", ""))});
+               size_of_one(each), end_of(each), std::to_string(instances.value("count", 0)),
+               size_of_one(instances), end_of(instances), printable(each.value("reason", ""))});
+  }
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }
 

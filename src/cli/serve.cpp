@@ -17,7 +17,7 @@ struct ServeArguments {
   std::optional<std::string> listen;
   std::optional<std::string> admin;
   std::optional<std::string> threads;
-  std::optional<std::string> memory;
+  std::optional<std::string> memory_budget;
   std::optional<std::string> node;
   std::optional<std::string> esbuild;
   std::optional<std::string> drain;
@@ -31,7 +31,7 @@ struct ServeArguments {
             {"listen", &listen},
             {"admin", &admin},
             {"threads", &threads},
-            {"memory", &memory},
+            {"memory-budget", &memory_budget},
             {"node", &node},
             {"esbuild", &esbuild},
             {"drain", &drain},
@@ -118,7 +118,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
   for (auto& taken :
        {take_number("threads", arguments.threads, 1024, options.threads),
         take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
-        take_size("memory", arguments.memory, 1ULL << 50U, options.memory),
+        take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
         take_size("max-header", arguments.max_header, 1ULL << 20U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
         take_duration("header-timeout", arguments.header_timeout, options.header_timeout)})
@@ -171,8 +171,8 @@ Verb serve_verb(const ServeFunction& serve) {
                     {"--listen", "ADDRESS:PORT", "Where functions answer (127.0.0.1:8080)", &a->listen},
                     {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
                     {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
-                    {"--memory", "SIZE", "For idle instances and templates (half of the machine's)",
-                     &a->memory},
+                    {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
+                     &a->memory_budget},
                     {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
                     {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
                      ValueKind::path},

@@ -219,7 +219,7 @@ TEST_F(Verbs, ServeTakesTheCommandLineBeforeTheFile) {
   EXPECT_EQ(served.drain, std::chrono::seconds(5));
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--listen", "80"},
                                                 {"--threads", "-1"},
-                                                {"--memory", "much"},
+                                                {"--memory-budget", "much"},
                                                 {"--max-header", "2MiB"},
                                                 {"--header-timeout", "soon"},
                                                 {"--max-connections", "x"},

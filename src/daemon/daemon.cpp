@@ -235,7 +235,7 @@ int serve(const cli::ServeOptions& options) {
 
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
-  const auto memory = options.memory > 0 ? options.memory : half_of_memory();
+  const auto memory = options.memory_budget > 0 ? options.memory_budget : half_of_memory();
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {

@@ -138,6 +138,8 @@ awaitable<json> PlatformOperations::live(std::string function) {
 awaitable<json> PlatformOperations::status() {
   std::size_t instances = 0;
   std::size_t connections = 0;
+  std::uint64_t held = 0;
+  std::uint64_t budget = 0;
   for (const auto& shard : parts_.shards) {
     std::function<void(std::function<void(json)>)> start = [s = shard.get()](std::function<void(json)> then) {
       s->post([s, then = std::move(then)] { then(s->figures()); });
@@ -145,6 +147,8 @@ awaitable<json> PlatformOperations::status() {
     const json figures = co_await await_answer<json>(parts_.control, std::move(start));
     instances += figures["instances"].get<std::size_t>();
     connections += figures["connections"].get<std::size_t>();
+    held += figures["memory_held"].get<std::uint64_t>();
+    budget += figures["memory_budget"].get<std::uint64_t>();
   }
   const auto uptime =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
@@ -153,7 +157,10 @@ awaitable<json> PlatformOperations::status() {
       {"name", parts_.runtime.name()},         {"version", parts_.runtime_version},
       {"state", up ? "up" : "down"},           {"pid", parts_.runtime.pid()},
       {"restarts", parts_.runtime.restarts()}, {"pid_namespace", parts_.runtime.own_pid_namespace()}};
-  json memory{{"total", memory_value("MemTotal")}, {"available", memory_value("MemAvailable")}};
+  json memory{{"total", memory_value("MemTotal")},
+              {"available", memory_value("MemAvailable")},
+              {"held", held},
+              {"budget", budget}};
   co_return json{{"version", MAYFLY_VERSION},   {"uptime_s", uptime.count()},
                  {"data", data_address},        {"runtimes", json::array({std::move(runtime)})},
                  {"memory", std::move(memory)}, {"instances", instances},

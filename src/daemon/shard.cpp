@@ -40,6 +40,14 @@ const char* template_name(pool::Pool::Template state) {
   return "";
 }
 
+/// How much memory one takes, and when the next idle one ends if nobody needs it and memory stays free.
+void put_outlook(json& object, const pool::Account::Outlook& outlook) {
+  object["memory_bytes"] = outlook.bytes;
+  if (!outlook.ends) return;
+  const auto left = std::chrono::duration_cast<std::chrono::seconds>(*outlook.ends - now());
+  object["ends_in_s"] = std::max<std::int64_t>(0, left.count());
+}
+
 }  // namespace
 
 unsigned home_shard(std::string_view function, unsigned count) {
@@ -228,6 +236,10 @@ json Shard::live(const std::string& function) {
       json one{
           {"version", number}, {"state", template_name(pool.template_state())}, {"pid", pool.template_pid()}};
       if (!pool.warnings().empty()) one["reason"] = pool.warnings().front();
+      const bool has_template = pool.template_state() == pool::Pool::Template::ready;
+      if (has_template) put_outlook(one, pool.account().template_());
+      one["instances"] = {{"count", pool.instances()}};
+      if (pool.instances() > 0) put_outlook(one["instances"], pool.account().instances());
       result["templates"].push_back(std::move(one));
       for (const int pid : pool.pids()) pids.push_back(pid);
       answered += entry->stats->answered.get();
@@ -246,7 +258,12 @@ json Shard::live(const std::string& function) {
   return result;
 }
 
-json Shard::figures() { return {{"instances", capacity_.used()}, {"connections", sessions_.size()}}; }
+json Shard::figures() {
+  return {{"instances", capacity_.used()},
+          {"connections", sessions_.size()},
+          {"memory_held", warmth_.bytes_held()},
+          {"memory_budget", warmth_.budget()}};
+}
 
 std::vector<Shard::VersionFigures> Shard::stats() const {
   std::vector<VersionFigures> result;

@@ -63,7 +63,7 @@ class Shard final : public gateway::GatewayHost {
   void drain();
   /// Live figures of a function, as admin::Operations::live() gives them.
   [[nodiscard]] nlohmann::json live(const std::string& function);
-  /// Adds up instances and connections.
+  /// Instances, connections, memory of what is warm and its budget, in bytes.
   [[nodiscard]] nlohmann::json figures();
   [[nodiscard]] std::size_t connections() const { return sessions_.size(); }
   struct VersionFigures {

@@ -139,7 +139,6 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
 FunctionLogs::FunctionLogs(std::filesystem::path folder)
     : folder_(std::move(folder)), work_(io_.get_executor()) {
   std::filesystem::create_directories(folder_);
-  report_dropped_later();
   thread_ = std::thread([this] { io_.run(); });
 }
 
@@ -173,6 +172,7 @@ bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t by
     ++log.dropped_lines;
     log.dropped_version = version;
     log.dropped_bytes += bytes;
+    report_dropped_later();
     return false;
   }
   log.budget -= bytes;
@@ -191,11 +191,12 @@ void FunctionLogs::report_dropped(Log& log) {
 }
 
 void FunctionLogs::report_dropped_later() {
+  if (std::exchange(report_is_due_, true)) return;
   report_timer_.expires_after(std::chrono::seconds(1));
   report_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
+    report_is_due_ = false;
     for (const auto& [name, log] : logs_) report_dropped(*log);
-    report_dropped_later();
   });
 }
 

@@ -72,6 +72,7 @@ class FunctionLogs final : public pool::LogSink {
   mutable std::mutex failures_mutex_;
   std::map<std::string, std::vector<Failure>> failures_;  // newest last
   boost::asio::steady_timer report_timer_{io_};
+  bool report_is_due_ = false;
   std::thread thread_;
 };
 

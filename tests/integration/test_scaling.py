@@ -3,6 +3,7 @@
 import asyncio
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -19,11 +20,73 @@ def live(daemon, name: str) -> dict:
 
 def test_scale_to_zero_and_back(start_daemon):
     # No memory for what is idle: it goes at once.
-    daemon = start_daemon("--memory", "1MiB")
+    daemon = start_daemon("--memory-budget", "1MiB")
     daemon.deploy("sleeper", "export default { fetch: () => new Response('awake') };")
     for _ in range(3):
         assert daemon.request("/sleeper").text == "awake"
         eventually(lambda: live(daemon, "sleeper")["instances"] == 0, 30, "the instances to go")
+
+
+def states(daemon, name: str) -> list[str]:
+    return [template["state"] for template in live(daemon, name)["templates"]]
+
+
+def test_when_memory_is_short_what_is_used_least_ends_and_the_minimum_stays(start_daemon):
+    # Room for a few templates of this size, not for eight.
+    daemon = start_daemon("--memory-budget", "100MiB", "--threads", "1")
+    large = "globalThis.kept = new Uint8Array(16 << 20).fill(1); export default { fetch: () => new Response(String(process.pid)) };"
+    daemon.deploy("minimal", large, min_instances="1")
+    eventually(lambda: live(daemon, "minimal")["instances"] == 1, what="the minimum")
+    names = [f"large-{number}" for number in range(8)]
+    for name in names:
+        daemon.deploy(name, large)
+        assert daemon.request(f"/{name}").status == 200
+    status = daemon.admin("/v1/status").json["memory"]
+    assert status["budget"] == 100 << 20
+
+    def within():
+        assert daemon.request("/large-0").status == 200  # the one that is used
+        memory = daemon.admin("/v1/status").json["memory"]
+        ended = [name for name in names if states(daemon, name) == ["none"]]
+        return ended and memory["held"] <= memory["budget"] and ended
+
+    ended = eventually(within, 60, "the least worthy to end")
+    assert "large-0" not in ended
+    assert live(daemon, "minimal")["instances"] == 1
+    assert states(daemon, "minimal") == ["ready"]
+    for name in ended:
+        assert daemon.request(f"/{name}").status == 200, "what has ended comes back"
+
+
+def test_describe_says_what_is_held_and_until_when(daemon):
+    daemon.deploy("looked-at", "export default { fetch: () => new Response('ok') };")
+    assert daemon.request("/looked-at").text == "ok"
+    template = live(daemon, "looked-at")["templates"][0]
+    assert template["instances"]["count"] == 1
+    for idle in (template, template["instances"]):
+        assert 1 << 18 < idle["memory_bytes"] < 1 << 26
+        assert 60 < idle["ends_in_s"] < 86_400
+    assert "MiB" in daemon.cli("describe", "looked-at").stdout
+
+
+def wakeups(daemon) -> int:
+    """How often the daemon's threads have gone to sleep so far."""
+    counts = 0
+    for status in Path(f"/proc/{daemon.process.pid}/task").glob("*/status"):
+        lines = status.read_text().splitlines()
+        counts += sum(int(line.split()[1]) for line in lines if line.startswith("voluntary_ctxt_switches"))
+    return counts
+
+
+def test_a_daemon_with_nothing_to_do_sleeps(start_daemon):
+    daemon = start_daemon()
+    eventually(lambda: sleeps_for(daemon, 2.0), 60, "two seconds without a wake-up")
+
+
+def sleeps_for(daemon, seconds: float) -> bool:
+    before = wakeups(daemon)
+    time.sleep(seconds)  # what is awaited is that nothing happens
+    return wakeups(daemon) == before
 
 
 @pytest.mark.parametrize("what", ["instances", "template"])
