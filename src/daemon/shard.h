@@ -92,7 +92,7 @@ class Shard final : public gateway::GatewayHost {
   Served& served(const registry::VersionPtr& version);
   void retire(std::unique_ptr<Served> served);
   void serve_ready();
-  void measure(int pid, std::function<void(std::uint64_t)> then);
+  void measure(int pid, bool is_template, std::function<void(std::uint64_t)> then);
   [[nodiscard]] std::vector<gateway::Session*> all_sessions() const;
 
   ShardOptions options_;

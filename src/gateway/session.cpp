@@ -341,7 +341,7 @@ ResponseFacts Session::facts(unsigned status, std::string_view headers) const {
   facts.invocation = invocation_.id_text();
   facts.date = http_date();
   if (invocation_.started != MonotonicTime{}) {
-    facts.queue_us = micros(invocation_.started - invocation_.accepted);
+    facts.queue_us = micros(invocation_.started - invocation_.accepted - invocation_.start_cost);
     facts.start_us = micros(invocation_.start_cost);
     const bool complete = invocation_.answered != MonotonicTime{};
     facts.run_us = micros((complete ? invocation_.answered : now()) - invocation_.started);

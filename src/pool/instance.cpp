@@ -393,7 +393,7 @@ void Instance::handle_usage(const wire::Frame& frame) {
   if (state_ != State::starting) return;
   state_ = State::serving;  // the first frame says that it serves
   came_up_ = true;
-  idle_since_ = std::chrono::steady_clock::now();
+  idle_since_ = came_up_at_ = std::chrono::steady_clock::now();
   owner_.on_started(*this);
 }
 

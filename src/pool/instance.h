@@ -95,6 +95,8 @@ class Instance
   [[nodiscard]] bool has_slot() const { return state_ == State::serving && in_flight_ < concurrency(); }
   [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
   [[nodiscard]] MonotonicTime created() const { return created_; }
+  /// Since when it serves.
+  [[nodiscard]] MonotonicTime came_up_at() const { return came_up_at_; }
   [[nodiscard]] std::uint64_t served() const { return served_; }
   /// Whether it ever came to serving.
   [[nodiscard]] bool came_up() const { return came_up_; }
@@ -171,6 +173,7 @@ class Instance
   bool data_closed_ = false;
   bool parent_gone_ = false;
   MonotonicTime created_;
+  MonotonicTime came_up_at_{};
   MonotonicTime idle_since_;
 };
 

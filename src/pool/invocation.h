@@ -53,7 +53,7 @@ struct Invocation {
   enum class State { idle, waiting, running } state = State::idle;
   MonotonicTime started{};    ///< when it was given to an instance
   MonotonicTime answered{};   ///< when the whole answer was there
-  nanoseconds start_cost{0};  ///< part of the wait that was spent on forking for it
+  nanoseconds start_cost{0};  ///< part of the wait: an instance, perhaps a template, was made
   Instance* instance = nullptr;
   std::uint32_t stream = 0;
   InvocationListener* listener;

@@ -153,7 +153,8 @@ void Pool::on_template_ready(const std::string& text) {
     fork_client_->close();
     fork_client_.reset();
   }
-  if (!unsafe) account_.template_started(std::chrono::steady_clock::now() - build_began_);
+  build_ended_ = std::chrono::steady_clock::now();
+  if (!unsafe) account_.template_started(build_ended_ - build_began_);
   build_deadline_.cancel();
   auto waiting = std::exchange(waiting_for_template_, {});
   for (const auto& then : waiting) then({});
@@ -280,6 +281,13 @@ Lease Pool::lease(int depth, bool any) {
   return lease;
 }
 
+nanoseconds Pool::start_share(const Instance& instance, MonotonicTime accepted) const {
+  if (instance.came_up_at() <= accepted) return nanoseconds(0);
+  const auto fork = instance.came_up_at() - std::max(instance.created(), accepted);
+  const auto build = build_ended_ - std::max(build_began_, accepted);
+  return fork + std::max(build, MonotonicTime::duration(0));
+}
+
 void Pool::on_started(Instance& instance) {
   --starting_;
   failed_starts_ = 0;
@@ -398,9 +406,7 @@ int Pool::sample_instance() const {
   return 0;
 }
 
-int Pool::sample_template() const {
-  return template_ == Template::ready && instances_.empty() && leaving_.empty() ? template_pid() : 0;
-}
+int Pool::sample_template() const { return template_ == Template::ready ? template_pid() : 0; }
 
 std::vector<int> Pool::pids() const {
   std::vector<int> pids;

@@ -67,6 +67,9 @@ class Pool final : public InstanceOwner, private WarmPool {
   /// that has the fewest, if `any`.
   [[nodiscard]] Lease lease(int depth, bool any);
 
+  /// How much of the time since `accepted` was spent on making this instance, and the template before it.
+  [[nodiscard]] nanoseconds start_share(const Instance& instance, MonotonicTime accepted) const;
+
   /// End the idle instance that was used least recently. False when none is idle.
   bool end_idle();
   /// End every idle instance, and the template if no instance is left. False: there is no template, or it is
@@ -150,6 +153,7 @@ class Pool final : public InstanceOwner, private WarmPool {
   int failed_starts_ = 0;
   int build_deaths_ = 0;
   MonotonicTime build_began_{};
+  MonotonicTime build_ended_{};
   Account account_;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };

@@ -1,5 +1,6 @@
 #include "pool/process_memory.h"
 
+#include <algorithm>
 #include <fstream>
 #include <initializer_list>
 #include <limits>
@@ -8,17 +9,17 @@
 namespace mayfly::pool {
 namespace {
 
-/// The sum of some fields of a file with lines like "Private_Dirty:   123 kB".
+/// The sum of some fields of a file with lines like "Private_Dirty:   123 kB", as it stands there.
 std::uint64_t sum_of(const std::string& file, std::initializer_list<std::string_view> fields) {
   std::ifstream stream(file);
-  std::uint64_t kib = 0;
+  std::uint64_t sum = 0;
   for (std::string name; stream >> name;) {
     std::uint64_t value = 0;
     for (const auto field : fields)
-      if (name == field && stream >> value) kib += value;
+      if (name == field && stream >> value) sum += value;
     stream.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
   }
-  return kib * 1024;
+  return sum;
 }
 
 }  // namespace
@@ -27,7 +28,17 @@ std::uint64_t private_memory(int pid) {
   const auto folder = "/proc/" + std::to_string(pid);
   const auto pages =
       sum_of(folder + "/smaps_rollup", {"Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"});
-  return pages == 0 ? 0 : pages + sum_of(folder + "/status", {"VmPTE:"});
+  return pages == 0 ? 0 : (pages + sum_of(folder + "/status", {"VmPTE:"})) * 1024;
+}
+
+std::uint64_t template_memory(int pid, std::uint64_t copied) {
+  const auto alone = private_memory(pid);
+  const auto status = "/proc/" + std::to_string(pid) + "/status";
+  const auto parent = sum_of(status, {"PPid:"});
+  const auto own = sum_of(status, {"RssAnon:"});
+  const auto its = sum_of("/proc/" + std::to_string(parent) + "/status", {"RssAnon:"});
+  if (alone == 0 || its == 0) return alone;
+  return std::max(alone, copied + (own > its ? own - its : 0) * 1024);
 }
 
 }  // namespace mayfly::pool

@@ -10,4 +10,10 @@ namespace mayfly::pool {
 /// the whole address space (proc_pid_smaps_rollup(5)). Any thread.
 [[nodiscard]] std::uint64_t private_memory(int pid);
 
+/// Bytes that would be free if a template and its instances ended, less what the instances have for
+/// themselves. The kernel does not show with whom pages are shared, so while there are instances it is an
+/// estimate: what the template has more than the process it was forked from, and `copied` for the pages of
+/// that one which it has written to. 0: not known. Any thread.
+[[nodiscard]] std::uint64_t template_memory(int pid, std::uint64_t copied);
+
 }  // namespace mayfly::pool

@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <csignal>
 #include <cstring>
 
 namespace mayfly::pool {
@@ -45,6 +47,33 @@ TEST(PrivateMemory, PagesSharedByAForkDoNotCount) {
   ::waitpid(child, nullptr, 0);
   EXPECT_GT(of_child, 0U);
   EXPECT_LT(of_child, kBlock / 2);
+}
+
+TEST(TemplateMemory, CountsWhatItSharesWithItsInstances) {
+  int pipes[2];
+  ASSERT_EQ(::pipe(pipes), 0);
+  const pid_t its_template = ::fork();
+  if (its_template == 0) {
+    const Block block;
+    const pid_t instance = ::fork();
+    if (instance == 0) {
+      ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+      (void)!::write(pipes[1], "i", 1);  // from here on it ends with its template
+    }
+    ::pause();
+    ::_exit(0);
+  }
+  char byte = 0;
+  ASSERT_EQ(::read(pipes[0], &byte, 1), 1);
+  const auto alone = private_memory(its_template);
+  const auto whole = template_memory(its_template, 1U << 20U);
+  ::kill(its_template, SIGKILL);
+  ::waitpid(its_template, nullptr, 0);
+  ::close(pipes[0]);
+  ::close(pipes[1]);
+  EXPECT_LT(alone, kBlock / 2);
+  EXPECT_GE(whole, kBlock);
+  EXPECT_LT(whole, kBlock * 2);
 }
 
 TEST(PrivateMemory, OfAProcessThatIsGoneNothingIsKnown) {

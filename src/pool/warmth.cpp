@@ -79,10 +79,7 @@ bool Warmth::apply(const KeepAlive::Action& action, MonotonicTime now) {
   }
   if (instance) --idle_instances_;
   if (!instance) account->has_template_ = false;
-  if (instance ? account->pool_.evict_instance() : account->pool_.evict_template()) {
-    account->measure_lone_template();
-    return true;
-  }
+  if (instance ? account->pool_.evict_instance() : account->pool_.evict_template()) return true;
   if (instance) ++idle_instances_;
   if (!instance) account->has_template_ = true;
   policy_.started(action.key, now);
@@ -100,20 +97,17 @@ void Warmth::measure(Account& account) {
   account.to_be_measured_ = false;
   account.measure_after_ = clock_.now() + kMeasureEvery;
   if (!options_.measure) return;
-  const auto look = [&](int pid, Account::Kind Account::* kind, int (WarmPool::*sample)() const) {
+  const auto look = [&](int pid, Account::Kind Account::* kind) {
     if (pid == 0) return;
-    const auto then = [this, alive = alive_, number = account.number_, pid, kind, sample](std::uint64_t b) {
-      if (!*alive || b == 0) return;
+    const auto then = [this, alive = alive_, number = account.number_, kind](std::uint64_t bytes) {
+      if (!*alive || bytes == 0) return;
       const auto found = accounts_.find(number);
-      if (found == accounts_.end()) return;
-      Account& measured = *found->second;
-      // Still the same, and still (a template) without instances that share its memory.
-      if ((measured.pool_.*sample)() == pid) measured.measured(measured.*kind, b);
+      if (found != accounts_.end()) found->second->measured(found->second->*kind, bytes);
     };
-    options_.measure(pid, then);
+    options_.measure(pid, kind == &Account::template_kind_, then);
   };
-  look(account.pool_.sample_instance(), &Account::instance_, &WarmPool::sample_instance);
-  look(account.pool_.sample_template(), &Account::template_kind_, &WarmPool::sample_template);
+  look(account.pool_.sample_instance(), &Account::instance_);
+  look(account.pool_.sample_template(), &Account::template_kind_);
 }
 
 // --- Account -----------------------------------------------------------------------------------------
@@ -202,7 +196,6 @@ void Account::instance_gone(bool was_busy) {
   if (was_busy && --busy_ == 0 && has_template_) warmth_.policy_.returned(template_kind_.key, now);
   if (!was_busy) --warmth_.idle_instances_;
   warmth_.policy_.lost(instance_.key, was_busy, now);
-  measure_lone_template();
   warmth_.act_soon();
 }
 
@@ -210,13 +203,6 @@ void Account::measure_soon(MonotonicTime now) {
   if (std::exchange(to_be_measured_, true)) return;
   warmth_.to_measure_.push_back(number_);
   warmth_.act_by(now + kMeasureFirst);
-}
-
-/// While there are instances, the kernel shows the template's memory as shared with them.
-void Account::measure_lone_template() {
-  const auto& policy = warmth_.policy_;
-  const auto instances = policy.idle(instance_.key) + policy.busy(instance_.key);
-  if (has_template_ && instances == 0 && template_kind_.bytes.value == 0) measure_soon(warmth_.clock_.now());
 }
 
 Account::Outlook Account::outlook(const Kind& kind) const {

@@ -27,17 +27,16 @@ class WarmPool {
   /// Make one ahead of demand. False: not possible now. Ends in a report of its start, or of its failure.
   [[nodiscard]] virtual bool prewarm_instance() = 0;
   [[nodiscard]] virtual bool prewarm_template() = 0;
-  /// The pid of an instance that represents the others, and of the template while it shares its memory with
-  /// no instance; 0: there is none.
+  /// The pid of an instance that represents the others, and of the template; 0: there is none.
   [[nodiscard]] virtual int sample_instance() const = 0;
   [[nodiscard]] virtual int sample_template() const = 0;
 };
 
 struct WarmthOptions {
   KeepAliveOptions policy{};
-  /// Finds out, off this thread, how much memory a process has for itself, and calls `then` on this thread
-  /// (0: not known). Empty: estimates stay.
-  std::function<void(int pid, std::function<void(std::uint64_t bytes)> then)> measure{};
+  /// Finds out, off this thread, what a process costs, and calls `then` on this thread (0: not known). Empty:
+  /// estimates stay.
+  std::function<void(int pid, bool is_template, std::function<void(std::uint64_t bytes)> then)> measure{};
 };
 
 /// One for each shard, on its thread. Decisions are taken from the wheel's on_deadline(), never from inside a
@@ -125,7 +124,6 @@ class Account {
   void start_took(Kind& kind, nanoseconds took);
   void measured(Kind& kind, std::uint64_t bytes);
   void measure_soon(MonotonicTime now);
-  void measure_lone_template();
 
   Warmth& warmth_;
   WarmPool& pool_;

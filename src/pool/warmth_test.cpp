@@ -81,7 +81,7 @@ class FakePool final : public WarmPool {
     return true;
   }
   int sample_instance() const override { return idle > 0 ? 7 : 0; }
-  int sample_template() const override { return has_template && idle + busy == 0 ? 8 : 0; }
+  int sample_template() const override { return has_template ? 8 : 0; }
 
   Account account;
   milliseconds instance_takes{2};
@@ -198,7 +198,7 @@ TEST_F(WarmthTest, WhatCannotEndNowIsTriedAgain) {
 
 TEST_F(WarmthTest, MeasuredMemoryCountsInsteadOfTheEstimate) {
   std::vector<int> asked;
-  make({.policy = {.budget = 100 * kMiB}, .measure = [&](int pid, const auto& then) {
+  make({.policy = {.budget = 100 * kMiB}, .measure = [&](int pid, bool, const auto& then) {
           asked.push_back(pid);
           then(60 * kMiB);
         }});
@@ -216,8 +216,8 @@ TEST_F(WarmthTest, MeasuredMemoryCountsInsteadOfTheEstimate) {
 }
 
 /// Templates of 100 MiB, instances of one.
-void large_templates(int pid, const std::function<void(std::uint64_t)>& then) {
-  then(pid == 8 ? 100 * kMiB : kMiB);
+void large_templates(int, bool is_template, const std::function<void(std::uint64_t)>& then) {
+  then(is_template ? 100 * kMiB : kMiB);
 }
 
 TEST_F(WarmthTest, ATemplateThatIsWorthLessTakesItsInstancesAlong) {

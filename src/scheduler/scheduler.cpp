@@ -66,6 +66,7 @@ void Scheduler::submit(Invocation& invocation) {
                                     Error{SchedulerErrc::unavailable, "this version is being removed", {}});
     return;
   }
+  invocation.start_cost = nanoseconds(0);
   if (first_ == nullptr && run_now(invocation, at_limit())) return;
   if (waiting_count_ >= static_cast<std::size_t>(version_->config.queue) + slots_to_come()) {
     stats_->rejected.add();
@@ -152,6 +153,7 @@ void Scheduler::serve_waiting() {
     dequeue(invocation);
     const auto waited = std::chrono::steady_clock::now() - invocation.accepted;
     stats_->wait_ns.add(static_cast<std::uint64_t>(waited.count()));
+    invocation.start_cost = pool_.start_share(*lease.instance(), invocation.accepted);
     lease.instance()->run(invocation, std::move(lease));
   }
   serving_ = false;

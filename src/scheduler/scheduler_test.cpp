@@ -343,6 +343,15 @@ TEST_F(SchedulerTest, ToZeroAndBack) {
   EXPECT_EQ(f.runtime.templates, 2);
 }
 
+TEST_F(SchedulerTest, WhatWaitedForAStartKnowsHowMuchOfItTheStartWas) {
+  f.make();
+  auto& cold = f.submit();
+  ASSERT_TRUE(loop.until([&] { return f.answer_all() > 0; }));
+  EXPECT_GT(cold.invocation.start_cost, 0ns);
+  EXPECT_LE(cold.invocation.start_cost, cold.invocation.started - cold.invocation.accepted);
+  EXPECT_EQ(f.submit().invocation.start_cost, 0ns) << "the instance was there";
+}
+
 TEST_F(SchedulerTest, AnInstanceThatDiesLosesWhatRanAndNothingThatWaited) {
   f.version->config.max_instances = 1;
   f.version->config.concurrency = 1;

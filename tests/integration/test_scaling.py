@@ -58,14 +58,19 @@ def test_when_memory_is_short_what_is_used_least_ends_and_the_minimum_stays(star
         assert daemon.request(f"/{name}").status == 200, "what has ended comes back"
 
 
-def test_describe_says_what_is_held_and_until_when(daemon):
+def test_describe_says_what_is_held_and_until_when(start_daemon):
+    daemon = start_daemon()
     daemon.deploy("looked-at", "export default { fetch: () => new Response('ok') };")
     assert daemon.request("/looked-at").text == "ok"
-    template = live(daemon, "looked-at")["templates"][0]
-    assert template["instances"]["count"] == 1
-    for idle in (template, template["instances"]):
+
+    def template():
+        return live(daemon, "looked-at")["templates"][0]
+
+    eventually(lambda: "ends_in_s" in template(), what="the end of what is idle")
+    assert template()["instances"]["count"] == 1
+    assert 60 < template()["ends_in_s"] < 86_400
+    for idle in (template(), template()["instances"]):
         assert 1 << 18 < idle["memory_bytes"] < 1 << 26
-        assert 60 < idle["ends_in_s"] < 86_400
     assert "MiB" in daemon.cli("describe", "looked-at").stdout
 
 
