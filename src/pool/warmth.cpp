@@ -156,6 +156,7 @@ void Account::template_started(nanoseconds took) {
   start_took(template_kind_, took);
   warmth_.policy_.started(template_kind_.key, now);
   has_template_ = true;
+  has_forked_ = false;
   if (busy_ > 0) warmth_.policy_.taken(template_kind_.key, now);
   measure_soon(now);
   warmth_.act_soon();
@@ -169,7 +170,8 @@ void Account::template_gone() {
 void Account::template_failed() { warmth_.policy_.prewarm_failed(template_kind_.key); }
 
 void Account::instance_started(nanoseconds took) {
-  start_took(instance_, took);
+  // The first also waits until the template has come to rest: that says nothing of the next.
+  if (std::exchange(has_forked_, true)) start_took(instance_, took);
   warmth_.policy_.started(instance_.key, warmth_.clock_.now());
   ++warmth_.idle_instances_;
   warmth_.act_soon();

@@ -132,6 +132,7 @@ class Account {
   Kind template_kind_;
   std::uint32_t busy_ = 0;
   bool has_template_ = false;
+  bool has_forked_ = false;  ///< the template, an instance
   bool to_be_measured_ = false;
   MonotonicTime measure_after_{};
 };
