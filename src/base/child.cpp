@@ -102,10 +102,12 @@ void place_descriptors(Prepared& p, int report) {
   if (p.new_group && ::setpgid(0, 0) != 0) give_up(report, Failure::Step::group);
   place_descriptors(p, report);
   if (!p.cwd.empty() && ::chdir(p.cwd.c_str()) != 0) give_up(report, Failure::Step::cwd);
-  // All signals are blocked since before the clone: no handler of ours may run here.
-  struct sigaction by_default{};
-  by_default.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &by_default, nullptr);
+  // All signals are blocked since before the clone: no handler of ours may run here. Reset by the kernel's
+  // own call: sigaction() refuses the two signals that the C library keeps for itself (32 and 33), and who
+  // started us may have left them ignored. A structure of zeroes says SIG_DFL.
+  constexpr std::array<unsigned long, 4> by_default{};
+  for (int signal = 1; signal < NSIG; ++signal)
+    ::syscall(SYS_rt_sigaction, signal, by_default.data(), nullptr, sizeof(std::uint64_t));
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);
