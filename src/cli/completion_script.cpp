@@ -44,7 +44,7 @@ std::string candidates(ValueKind kind) {
 }
 
 /// In single quotes for a shell.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string out = "'";
   for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return out + "'";
@@ -78,7 +78,7 @@ std::string bash_script(const std::vector<Verb>& verbs) {
   std::string script =
       "# Completion of mayfly for bash: source <(mayfly completion bash)\n"
       "_mayfly_verbs=" +
-      quoted(all_verbs_line(verbs)) +
+      in_quotes(all_verbs_line(verbs)) +
       "\n_mayfly() {\n"
       "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} "
       "options=''\n"
@@ -99,7 +99,7 @@ std::string bash_script(const std::vector<Verb>& verbs) {
       values += "      " + pattern + ") " + bash_values(argument.kind) + "; return ;;\n";
     }
     script += "  " + verb.name + ")\n    case $before in\n" + values +
-              "    esac\n    options=" + quoted(joined(options)) + "\n    [[ $word == -* ]] || { " +
+              "    esac\n    options=" + in_quotes(joined(options)) + "\n    [[ $word == -* ]] || { " +
               bash_values(first_positional(arguments)) + "; return; }\n    ;;\n";
   }
   script +=
@@ -118,13 +118,13 @@ std::string zsh_script(const std::vector<Verb>& verbs) {
   std::string script =
       "#compdef mayfly\n# Completion of mayfly for zsh: source <(mayfly completion zsh)\n"
       "_mayfly_verbs=" +
-      quoted(all_verbs_line(verbs)) + "\n_mayfly() {\n  local -a verbs\n  verbs=(\n";
+      in_quotes(all_verbs_line(verbs)) + "\n_mayfly() {\n  local -a verbs\n  verbs=(\n";
   const auto escaped = [](std::string text) {
     for (std::size_t at = 0; (at = text.find_first_of(":[]\\", at)) != std::string::npos; at += 2)
       text.insert(at, "\\");
     return text;
   };
-  for (const auto& verb : verbs) script += "    " + quoted(verb.name + ":" + escaped(verb.summary)) + "\n";
+  for (const auto& verb : verbs) script += "    " + in_quotes(verb.name + ":" + escaped(verb.summary)) + "\n";
   script +=
       "  )\n  if ((CURRENT == 2)); then _describe verb verbs; return; fi\n  local verb=$words[2]\n  shift "
       "words\n"
@@ -136,13 +136,13 @@ std::string zsh_script(const std::vector<Verb>& verbs) {
           argument.value.empty() ? "" : ":" + escaped(argument.value) + ":" + zsh_action(argument.kind);
       if (argument.positional()) {
         const bool many = std::holds_alternative<std::vector<std::string>*>(argument.target);
-        script += " \\\n    " + quoted((many ? "*" : "") + value);
+        script += " \\\n    " + in_quotes((many ? "*" : "") + value);
         continue;
       }
       const bool many = std::holds_alternative<std::vector<std::string>*>(argument.target);
       for (const auto& name : names_of(argument))
         script +=
-            " \\\n    " + quoted((many ? "*" : "") + name + "[" + escaped(argument.about) + "]" + value);
+            " \\\n    " + in_quotes((many ? "*" : "") + name + "[" + escaped(argument.about) + "]" + value);
     }
     script += " ;;\n";
   }
@@ -157,7 +157,7 @@ std::string fish_script(const std::vector<Verb>& verbs) {
       all_verbs_line(verbs) + "\ncomplete -c mayfly -f\n";
   for (const auto& verb : verbs) {
     script += "complete -c mayfly -n 'not __fish_seen_subcommand_from $_mayfly_verbs' -a " + verb.name +
-              " -d " + quoted(verb.summary) + "\n";
+              " -d " + in_quotes(verb.summary) + "\n";
     const std::string seen = "complete -c mayfly -n '__fish_seen_subcommand_from " + verb.name + "'";
     for (const auto& argument : arguments_for_shell(verb)) {
       std::string line = seen;
@@ -169,7 +169,7 @@ std::string fish_script(const std::vector<Verb>& verbs) {
       if (!command.empty())
         line += " -a '(" + (argument.kind == ValueKind::verb ? "echo $_mayfly_verbs" : command) +
                 " | string split \" \")'";
-      if (!argument.positional()) line += " -d " + quoted(argument.about);
+      if (!argument.positional()) line += " -d " + in_quotes(argument.about);
       if (line != seen) script += line + "\n";
     }
   }
