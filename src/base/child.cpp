@@ -85,8 +85,10 @@ std::string find_executable(const std::string& name) {
 /// Moves every descriptor out of the way of all targets first, so that no dup2 hits one still needed.
 void place_descriptors(Prepared& p, int report) {
   const auto fail = [&] { give_up(report, Failure::Step::descriptors); };
-  for (auto& d : p.descriptors)
-    if ((d.ours = ::fcntl(d.ours, F_DUPFD_CLOEXEC, p.above)) < 0) fail();
+  for (auto& d : p.descriptors) {
+    d.ours = ::fcntl(d.ours, F_DUPFD_CLOEXEC, p.above);
+    if (d.ours < 0) fail();
+  }
   if (::syscall(SYS_close_range, 0U, ~0U, CLOSE_RANGE_CLOEXEC) != 0) fail();
   for (const auto& d : p.descriptors)
     if (::dup2(d.ours, d.number) < 0) fail();

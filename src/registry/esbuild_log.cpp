@@ -20,7 +20,7 @@ std::optional<EsbuildMessage> parse_head(std::string_view line) {
        {std::pair<std::string_view, bool>{"[ERROR] ", true}, {"[WARNING] ", false}}) {
     const auto at = line.find(mark);
     // In front of the mark stands one symbol and a blank: at most 4 bytes of UTF-8 and 1.
-    if (at == std::string_view::npos || at > 5) continue;
+    if (at > 5) continue;  // npos, too
     EsbuildMessage message;
     message.is_error = is_error;
     message.text = line.substr(at + mark.size());
