@@ -9,8 +9,8 @@ namespace mayfly::admin {
 
 namespace asio = boost::asio;
 
-LogQueue::LogQueue(asio::any_io_executor executor, std::size_t capacity)
-    : alarm_(std::move(executor)), capacity_(capacity) {}
+LogQueue::LogQueue(const asio::any_io_executor& executor, std::size_t capacity)
+    : alarm_(executor), capacity_(capacity) {}
 
 bool LogQueue::push(std::string line) {
   std::unique_lock lock(mutex_);

@@ -21,7 +21,7 @@ class LogQueue : public std::enable_shared_from_this<LogQueue> {
   static constexpr std::size_t kCapacity = 4096;
 
   /// `executor` is the reader's: next() is awaited there, and it runs one thread.
-  explicit LogQueue(boost::asio::any_io_executor executor, std::size_t capacity = kCapacity);
+  explicit LogQueue(const boost::asio::any_io_executor& executor, std::size_t capacity = kCapacity);
 
   /// From any thread; holds a lock for the time of a move. False: nobody reads any more, forget the queue.
   bool push(std::string line);

@@ -52,6 +52,17 @@ std::string timestamp(WallTime time) {
 
 }  // namespace
 
+/// What is to be written, but the time.
+struct FunctionLogs::Line {
+  std::uint32_t version;
+  std::string_view level;
+  std::string_view text;
+  std::string_view invocation{};  ///< empty: of none
+  std::uint32_t full_length = 0;  ///< of the text, if more than is there
+  std::uint32_t dropped = 0;      ///< lines that went missing in front of this one
+  std::uint64_t marked = 0;       ///< lines that this one stands for: it says that they are missing
+};
+
 struct FunctionLogs::Log {
   explicit Log(const std::filesystem::path& path) : file(path) {}
   LogFile file;
@@ -110,8 +121,12 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
     if (static_cast<std::uint8_t>(bytes.front()) != wire::kLogMagic) return raw(bytes, false);
     wire::LogRecord record;
     while (wire::take_log_record(bytes, record))
-      logs_.write(logs_.log(function_), version_, level_name(record.level), record.invocation, record.text,
-                  record.full_length, record.dropped);
+      logs_.write(logs_.log(function_), {.version = version_,
+                                         .level = level_name(record.level),
+                                         .text = record.text,
+                                         .invocation = record.invocation,
+                                         .full_length = record.full_length,
+                                         .dropped = record.dropped});
   }
   /// What was written to descriptor 1 or 2 directly, in whole lines.
   void raw(std::string_view bytes, bool last) {
@@ -120,11 +135,10 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
     std::size_t end = 0;
     while ((end = line_.find('\n')) != std::string::npos || line_.size() > wire::kMaxLogText) {
       const auto length = std::min(end, wire::kMaxLogText);
-      logs_.write(logs_.log(function_), version_, "error", {}, std::string_view(line_).substr(0, length), 0,
-                  0);
+      logs_.write(logs_.log(function_), {version_, "error", std::string_view(line_).substr(0, length)});
       line_.erase(0, length + (length == end ? 1 : 0));
     }
-    if (last && !line_.empty()) logs_.write(logs_.log(function_), version_, "error", {}, line_, 0, 0);
+    if (last && !line_.empty()) logs_.write(logs_.log(function_), {version_, "error", line_});
   }
 
   FunctionLogs& logs_;
@@ -187,7 +201,7 @@ void FunctionLogs::report_dropped(Log& log) {
   const auto text = std::to_string(lines) + " lines (" + std::to_string(std::exchange(log.dropped_bytes, 0)) +
                     " bytes) dropped: more than 1 MiB of log a second";
   log.budget = std::max(log.budget, kMarkerBytes);
-  write(log, log.dropped_version, "warn", {}, text, 0, 0, lines);
+  write(log, {.version = log.dropped_version, .level = "warn", .text = text, .marked = lines});
 }
 
 void FunctionLogs::report_dropped_later() {
@@ -200,23 +214,22 @@ void FunctionLogs::report_dropped_later() {
   });
 }
 
-void FunctionLogs::write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
-                         std::string_view text, std::uint32_t full_length, std::uint32_t dropped,
-                         std::uint64_t marked) {
-  if (dropped > 0)
-    write(log, version, "warn", {},
-          std::to_string(dropped) + " lines dropped: written faster than they could be read", 0, 0, dropped);
-  if (!within_budget(log, version, text.size() + 100)) return;
-  json line{{"time", timestamp(std::chrono::system_clock::now())},
-            {"level", level},
-            {"version", version},
-            {"text", text}};
-  if (!invocation.empty()) line["invocation"] = invocation;
-  if (full_length > text.size()) line["cut"] = full_length;
-  if (marked > 0) line["dropped"] = marked;
-  const auto dumped = line.dump(-1, ' ', false, json::error_handler_t::replace);
+void FunctionLogs::write(Log& log, const Line& line) {
+  if (line.dropped > 0) {
+    const auto text = std::to_string(line.dropped) + " lines dropped: written faster than they could be read";
+    write(log, {.version = line.version, .level = "warn", .text = text, .marked = line.dropped});
+  }
+  if (!within_budget(log, line.version, line.text.size() + 100)) return;
+  json written{{"time", timestamp(std::chrono::system_clock::now())},
+               {"level", line.level},
+               {"version", line.version},
+               {"text", line.text}};
+  if (!line.invocation.empty()) written["invocation"] = line.invocation;
+  if (line.full_length > line.text.size()) written["cut"] = line.full_length;
+  if (line.marked > 0) written["dropped"] = line.marked;
+  const auto dumped = written.dump(-1, ' ', false, json::error_handler_t::replace);
   log.file.append(dumped);
-  log.recent.emplace_back(invocation, text.substr(0, 1000));
+  log.recent.emplace_back(line.invocation, line.text.substr(0, 1000));
   if (log.recent.size() > kRecentLines) log.recent.pop_front();
   std::erase_if(log.followers, [&](const Follower& follower) { return !follower(dumped); });
 }
@@ -230,10 +243,9 @@ void FunctionLogs::failed(const registry::Version& version, std::string_view inv
     if (failure.last_lines.size() > kLinesOfFailure)
       failure.last_lines.erase(failure.last_lines.begin(), failure.last_lines.end() - kLinesOfFailure);
     const auto stack = failure.error.detail("stack");
-    const auto text = stack.empty() ? failure.error.message : std::string(stack);
-    write(target, failure.version, "error", failure.invocation,
-          text.find(failure.error.message) == std::string::npos ? failure.error.message + "\n" + text : text,
-          0, 0);
+    auto text = stack.empty() ? failure.error.message : std::string(stack);
+    if (text.find(failure.error.message) == std::string::npos) text = failure.error.message + "\n" + text;
+    write(target, {failure.version, "error", text, failure.invocation});
     const std::lock_guard lock(failures_mutex_);
     auto& list = failures_[function];
     list.push_back(std::move(failure));
@@ -258,7 +270,7 @@ void FunctionLogs::read(const std::string& function, std::size_t most, const std
     if (wanted.empty())
       source.followers.push_back(follower);
     else
-      source.followers.push_back([follower, wanted](const std::string& line) {
+      source.followers.emplace_back([follower, wanted](const std::string& line) {
         return line.find(wanted) == std::string::npos || follower(line);
       });
   });

@@ -56,11 +56,10 @@ class FunctionLogs final : public pool::LogSink {
 
  private:
   struct Log;
+  struct Line;
   class Source;
   Log& log(const std::string& function);
-  void write(Log& log, std::uint32_t version, std::string_view level, std::string_view invocation,
-             std::string_view text, std::uint32_t full_length, std::uint32_t dropped,
-             std::uint64_t marked = 0);
+  void write(Log& log, const Line& line);
   void report_dropped(Log& log);
   void report_dropped_later();
   bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
