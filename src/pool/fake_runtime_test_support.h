@@ -240,6 +240,7 @@ class FakeRuntime final : public tmpl::Forker {
   explicit FakeRuntime(boost::asio::io_context& io) : io_(io) {}
   ~FakeRuntime() override {
     for (const auto& instance : instances) instance->vanish();
+    if (control_) close_control();
   }
 
   bool loads = true;         ///< templates are ready at once; else the test says template_says()
@@ -272,9 +273,7 @@ class FakeRuntime final : public tmpl::Forker {
   /// The template's process dies, and its instances with it.
   void kill_template() {
     template_gone();
-    boost::system::error_code ignored;
-    control_->close(ignored);
-    control_.reset();
+    close_control();
   }
   [[nodiscard]] bool template_alive() { return template_ && !template_.try_wait(); }
   [[nodiscard]] FakeInstance& last() { return *instances.back(); }
@@ -289,7 +288,8 @@ class FakeRuntime final : public tmpl::Forker {
   void serve_control(const Control& control) {
     control->async_wait(boost::asio::posix::stream_descriptor::wait_read,
                         [this, control](const boost::system::error_code& error) {
-                          if (error || control != control_) return;
+                          // Closed: perhaps there is no runtime any more.
+                          if (error || !control->is_open() || control != control_) return;
                           auto message = wire::receive_control(control->native_handle());
                           if (!message) {  // the daemon lets the template go, and its instances go with it
                             template_gone();
@@ -298,6 +298,11 @@ class FakeRuntime final : public tmpl::Forker {
                           if (*message) forked(control, **message);
                           serve_control(control);
                         });
+  }
+  void close_control() {
+    boost::system::error_code ignored;
+    control_->close(ignored);
+    control_.reset();
   }
   void template_gone() {
     for (const auto& instance : instances)
@@ -371,6 +376,10 @@ struct TestInvocation final : InvocationListener {
     invocation.body = std::move(sent);
     invocation.accepted = std::chrono::steady_clock::now();
     invocation.deadline = invocation.accepted + std::chrono::minutes(10);
+  }
+  /// The platform must have forgotten it by then.
+  ~TestInvocation() override {
+    if (invocation.instance != nullptr) invocation.instance->abandon(invocation, wire::AbortReason::client);
   }
   void on_response(Invocation&, unsigned s, std::string_view h, std::string_view b, bool e) override {
     status = s;
