@@ -141,8 +141,8 @@ std::string zsh_script(const std::vector<Verb>& verbs) {
       }
       const bool many = std::holds_alternative<std::vector<std::string>*>(argument.target);
       for (const auto& name : names_of(argument))
-        script +=
-            " \\\n    " + in_quotes((many ? "*" : "") + name + "[" + escaped(argument.about) + "]" + value);
+        script += " \\\n    " +
+                  in_quotes(fmt::format("{}{}[{}]{}", many ? "*" : "", name, escaped(argument.about), value));
     }
     script += " ;;\n";
   }
