@@ -18,7 +18,8 @@ std::string cell(const json& value) {
 }
 
 bool says_something(const json& value) {
-  return !(value.is_null() || (value.is_structured() && value.empty()) || (value.is_string() && value == ""));
+  if (value.is_string()) return !value.get_ref<const std::string&>().empty();
+  return !value.is_null() && !(value.is_structured() && value.empty());
 }
 
 void print_pairs(Context& context, const std::string& title, const json& object) {
