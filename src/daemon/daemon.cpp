@@ -193,6 +193,28 @@ asio::awaitable<void> drain(asio::io_context& control, std::vector<std::unique_p
   }
 }
 
+/// Of the Node at this path, without its "v"; empty if it does not say.
+std::string version_of(const std::string& node) {
+  const auto result = run({node, "--version"});
+  std::string version = result ? result->output : "";
+  std::erase_if(version, [](char c) { return c == 'v' || c == '\n'; });
+  return version;
+}
+
+/// Of one of `count` shards: they share equally.
+ShardOptions shard_options(const cli::ServeOptions& options, unsigned index, unsigned count) {
+  const auto memory = options.memory_budget > 0 ? options.memory_budget : half_of_memory();
+  ShardOptions shard;
+  shard.index = index;
+  shard.gateway.max_header = options.max_header;
+  shard.gateway.header_timeout = options.header_timeout;
+  shard.gateway.max_connections = std::max<std::size_t>(1, options.max_connections / count);
+  shard.count = count;
+  shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);
+  shard.memory = memory / count;
+  return shard;
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -220,12 +242,7 @@ int serve(const cli::ServeOptions& options) {
   auto registry = registry::Registry::open({options.data, nullptr, {}});
   if (!registry) return complain(registry.error());
 
-  const auto version = run({node, "--version"});
-  std::string node_version = version ? version->output : "";
-  node_version.erase(
-      std::remove_if(node_version.begin(), node_version.end(), [](char c) { return c == 'v' || c == '\n'; }),
-      node_version.end());
-
+  const auto node_version = version_of(node);
   asio::io_context control(1);
   logs::FunctionLogs logs(options.data / "logs");
   auto runtime = std::make_shared<tmpl::RuntimeProcess>(
@@ -235,25 +252,15 @@ int serve(const cli::ServeOptions& options) {
 
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
-  const auto memory = options.memory_budget > 0 ? options.memory_budget : half_of_memory();
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
     shards[shard]->post(
         [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
   };
-  for (unsigned i = 0; i < count; ++i) {
-    ShardOptions shard;
-    shard.index = i;
-    shard.gateway.max_header = options.max_header;
-    shard.gateway.header_timeout = options.header_timeout;
-    shard.gateway.max_connections = std::max<std::size_t>(1, options.max_connections / count);
-    shard.count = count;
-    shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);
-    shard.memory = memory / count;
-    shards.push_back(
-        std::make_unique<Shard>(std::move(shard), *runtime, logs, background.get_executor(), mover));
-  }
+  for (unsigned i = 0; i < count; ++i)
+    shards.push_back(std::make_unique<Shard>(shard_options(options, i, count), *runtime, logs,
+                                             background.get_executor(), mover));
 
   PlatformOperations operations({control, shards, logs, *runtime, node_version});
   registry::DeployOptions deploy_options;
