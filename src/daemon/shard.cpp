@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <boost/asio/post.hpp>
+#include <utility>
 
 #include "pool/process_memory.h"
 #include "registry/error.h"
@@ -57,9 +58,9 @@ unsigned home_shard(std::string_view function, unsigned count) {
   return static_cast<unsigned>(std::hash<std::string_view>{}(function) % count);
 }
 
-Shard::Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs,
+Shard::Shard(const ShardOptions& options, tmpl::Forker& runtime, pool::LogSink& logs,
              asio::any_io_executor background, Mover mover)
-    : options_(std::move(options)),
+    : options_(options),
       work_(io_.get_executor()),
       reactor_ready_(io_, ::fcntl(reactor_.fd(), F_DUPFD_CLOEXEC, 0)),
       deadlines_(now()),
@@ -123,7 +124,7 @@ void Shard::measure(int pid, bool is_template, std::function<void(std::uint64_t)
 Shard::Served& Shard::served(const registry::VersionPtr& version) {
   auto& slot = functions_[version->function][version->number];
   if (slot && slot->version != version && slot->version->digest != version->digest) {
-    retire(std::move(slot));  // a candidate whose number was given again
+    retire(std::exchange(slot, nullptr));  // a candidate whose number was given again
   }
   if (!slot) {
     slot = std::make_unique<Served>();

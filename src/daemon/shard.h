@@ -42,7 +42,7 @@ class Shard final : public gateway::GatewayHost {
   using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
 
   /// `background` is for what would take milliseconds here.
-  Shard(ShardOptions options, tmpl::Forker& runtime, pool::LogSink& logs,
+  Shard(const ShardOptions& options, tmpl::Forker& runtime, pool::LogSink& logs,
         boost::asio::any_io_executor background, Mover mover);
   ~Shard() override;
   void start();

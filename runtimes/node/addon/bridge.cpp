@@ -120,7 +120,7 @@ void Bridge::dispatch(const wire::Frame& frame) {
       break;
     case FrameType::body: {
       if (find(frame.stream) == nullptr) break;
-      const napi_value id = number(env_, frame.stream);
+      napi_value id = number(env_, frame.stream);
       if (!frame.payload.empty()) {
         napi_value chunk = nullptr;
         napi_create_buffer_copy(env_, frame.payload.size(), frame.payload.data(), nullptr, &chunk);
