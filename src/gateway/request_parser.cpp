@@ -12,8 +12,13 @@ void RequestParser::on_field_impl(field name, string_view text, string_view valu
     case field::proxy_connection:
     case field::te:
     case field::trailer:
-    case field::transfer_encoding:
     case field::upgrade:
+      return;
+    case field::transfer_encoding:
+      // Any other coding leaves the body's end to guesses (RFC 9112, section 6.3): Beast would see no body,
+      // and the body as the next request.
+      if (head_.http_1_0 || !boost::beast::iequals(value, "chunked"))
+        error = boost::beast::http::error::bad_transfer_encoding;
       return;
     case field::expect:
       head_.expects_continue = boost::beast::iequals(value, "100-continue");

@@ -105,6 +105,14 @@ TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n"),
            std::string_view("GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
+           // A coding that is not known to all: some see a body here, some the next request.
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: xchunked\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked, x\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding:\r\n\r\n"),
+           std::string_view(
+               "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: x\r\nContent-Length: 0\r\n\r\n"),
+           std::string_view("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
            std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 36),
            std::string_view("GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
            std::string_view("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
