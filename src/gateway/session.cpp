@@ -104,7 +104,10 @@ void Session::set_deadline(MonotonicTime when) {
 }
 
 void Session::on_deadline() {
-  if (state_ == State::exchange) return deadlines_.add(*this, now() + options_.idle_timeout);
+  if (state_ == State::exchange) {  // which has its own, but for a client that does not take its answer
+    if (writing_ && std::exchange(stalled_, true)) return close();
+    return deadlines_.add(*this, now() + options_.idle_timeout);
+  }
   if (now() < deadline_) return deadlines_.add(*this, deadline_);
   if (state_ == State::header) {
     keep_alive_ = false;
@@ -437,7 +440,8 @@ void Session::answer_error(const Error& error) {
 
 void Session::end_answer() {
   if (framing_ == Framing::chunked) out_ += "0\r\n\r\n";
-  if (framing_ == Framing::until_close) keep_alive_ = false;
+  // What still comes of the request's body must not be taken for the next request.
+  if (framing_ == Framing::until_close || !request_done_) keep_alive_ = false;
   answer_done_ = true;
   credit_due_ = 0;
   write();
@@ -481,6 +485,7 @@ void Session::write() {
   }
   out_.erase(0, out_.size() - rest.size());
   writing_ = true;
+  stalled_ = false;
   watch();
 }
 

@@ -29,7 +29,8 @@ struct GatewayOptions {
   std::uint32_t max_header = 32U << 10U;             ///< bytes of request line and fields
   std::size_t max_connections = 20'000;              ///< per shard; one more is answered 503
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
-  std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests
+  std::chrono::milliseconds idle_timeout{
+      75'000};  ///< between two requests, or without taking any of an answer
 };
 
 /// Where a request goes.
@@ -145,7 +146,8 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
 
   // The answer under way
   std::string out_;
-  bool writing_ = false;
+  bool writing_ = false;  // the kernel takes no more at the moment
+  bool stalled_ = false;  // it took nothing since the deadline was last looked at
   bool head_sent_ = false;
   bool answer_done_ = false;
   Framing framing_ = Framing::none;

@@ -281,6 +281,32 @@ TEST_F(SessionTest, AnAnswerMayComeBeforeTheRequestsEnd) {
   EXPECT_TRUE(until_closed());
 }
 
+TEST_F(SessionTest, WhatFollowsAStreamedAnswerIsTheRestOfTheBodyAndNoRequest) {
+  connect();
+  send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\n12");
+  ASSERT_TRUE(until_frame(FrameType::invoke));
+  bridge().respond(invoked.stream, 200, {}, "enough", 0);
+  bridge().body(invoked.stream, "!", true);
+  ASSERT_TRUE(until_text("0\r\n\r\n"));
+  send(kGet);
+  EXPECT_TRUE(until_closed());
+  EXPECT_EQ(routed.size(), 1U) << "smuggled";
+}
+
+TEST_F(SessionTest, AClientThatTakesNothingOfAnAnswerIsGivenUp) {
+  options.idle_timeout = 20ms;
+  handler = [](FakeInstance& bridge, FakeInstance::Got& got) {
+    if (got.type != FrameType::invoke) return;
+    bridge.respond(got.stream, 200, {}, {}, 0);
+    const std::string part(1U << 20U, 'x');
+    for (int i = 0; i < 32; ++i) bridge.body(got.stream, part, i == 31);  // more than the kernel takes
+    bridge.tell(FrameType::done, got.stream);
+  };
+  connect();
+  send(kGet);
+  EXPECT_TRUE(loop.until([&] { return sessions_ended == 1; }));
+}
+
 TEST_F(SessionTest, OneTooManyIsRefusedWithAWord) {
   refusing = true;
   connect().refuse();
