@@ -12,6 +12,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "wire/log_record.h"
 
 namespace mayfly::logs {
@@ -64,11 +65,11 @@ struct FunctionLogs::Line {
 };
 
 struct FunctionLogs::Log {
-  explicit Log(const std::filesystem::path& path) : file(path) {}
+  Log(const std::filesystem::path& path, std::uint64_t burst) : file(path), budget(burst) {}
   LogFile file;
   std::deque<std::pair<std::string, std::string>> recent;  // (invocation, text)
   std::vector<Follower> followers;
-  std::uint64_t budget = kBurst;
+  std::uint64_t budget;
   MonotonicTime refilled = std::chrono::steady_clock::now();
   std::uint64_t dropped_lines = 0;
   std::uint64_t dropped_bytes = 0;
@@ -150,8 +151,8 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   std::string line_;
 };
 
-FunctionLogs::FunctionLogs(std::filesystem::path folder)
-    : folder_(std::move(folder)), work_(io_.get_executor()) {
+FunctionLogs::FunctionLogs(std::filesystem::path folder, LogLimits limits)
+    : folder_(std::move(folder)), limits_(limits), work_(io_.get_executor()) {
   std::filesystem::create_directories(folder_);
   thread_ = std::thread([this] { io_.run(); });
 }
@@ -163,7 +164,7 @@ FunctionLogs::~FunctionLogs() {
 
 FunctionLogs::Log& FunctionLogs::log(const std::string& function) {
   auto& log = logs_[function];
-  if (!log) log = std::make_unique<Log>(folder_ / (function + ".jsonl"));
+  if (!log) log = std::make_unique<Log>(folder_ / (function + ".jsonl"), limits_.burst);
   return *log;
 }
 
@@ -178,8 +179,8 @@ bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t by
   const auto now = std::chrono::steady_clock::now();
   const auto ms = std::chrono::duration_cast<milliseconds>(now - log.refilled).count();
   if (ms > 0) {
-    log.budget =
-        std::min<std::uint64_t>(kBurst, log.budget + static_cast<std::uint64_t>(ms) * kBytesPerSecond / 1000);
+    const auto earned = static_cast<std::uint64_t>(ms) * limits_.bytes_per_second / 1000;
+    log.budget = std::min(limits_.burst, log.budget + earned);
     log.refilled = now;
   }
   if (log.budget < bytes) {
@@ -199,7 +200,8 @@ void FunctionLogs::report_dropped(Log& log) {
   if (log.dropped_lines == 0) return;
   const auto lines = std::exchange(log.dropped_lines, 0);
   const auto text = std::to_string(lines) + " lines (" + std::to_string(std::exchange(log.dropped_bytes, 0)) +
-                    " bytes) dropped: more than 1 MiB of log a second";
+                    " bytes) dropped: more than " + format_size(limits_.bytes_per_second) +
+                    " of log a second";
   log.budget = std::max(log.budget, kMarkerBytes);
   write(log, {.version = log.dropped_version, .level = "warn", .text = text, .marked = lines});
 }

@@ -29,17 +29,20 @@ struct Failure {
   std::vector<std::string> last_lines;  ///< what that invocation logged at the end
 };
 
+/// A function may write so many bytes a second on the average, and so many at once; what is beyond is
+/// counted, and a line says how much it was.
+struct LogLimits {
+  std::uint64_t bytes_per_second = 1U << 20U;
+  std::uint64_t burst = 8U << 20U;
+};
+
 /// take() and failed() come from the shards, the rest from the control thread.
 class FunctionLogs final : public pool::LogSink {
  public:
-  /// A function may write so many bytes a second on the average, and so many at once; what is beyond is
-  /// counted, and a line says how much it was.
-  static constexpr std::uint64_t kBytesPerSecond = 1U << 20U;
-  static constexpr std::uint64_t kBurst = 8U << 20U;
   /// Gets every new line; false: forget it.
   using Follower = std::function<bool(const std::string& line)>;
 
-  explicit FunctionLogs(std::filesystem::path folder);
+  explicit FunctionLogs(std::filesystem::path folder, LogLimits limits = {});
   ~FunctionLogs() override;
 
   void take(Fd socket, const registry::Version& version,
@@ -65,6 +68,7 @@ class FunctionLogs final : public pool::LogSink {
   bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
 
   std::filesystem::path folder_;
+  const LogLimits limits_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only
