@@ -17,6 +17,8 @@ namespace {
 
 /// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
 constexpr milliseconds kPingPatience{200};
+/// From the request for it until it serves. Code that cannot be forked is loaded in this time.
+constexpr std::chrono::seconds kStartPatience{30};
 /// From a death by signal until its last words are read.
 constexpr milliseconds kLogPatience{20};
 /// From SIGKILL until the fork server has reported the end of the process.
@@ -33,10 +35,9 @@ std::size_t body_frame_count(std::size_t bytes) { return bytes / wire::kMaxChunk
 Lease::Lease(Instance& instance) : instance_(&instance) { ++instance.in_flight_; }
 
 Lease& Lease::operator=(Lease&& other) noexcept {
-  if (this != &other) {
-    release();
-    instance_ = std::exchange(other.instance_, nullptr);
-  }
+  // The old one ends last: its slot may be taken at once, by a lease that comes into this very place.
+  const Lease old(std::move(*this));
+  instance_ = std::exchange(other.instance_, nullptr);
   return *this;
 }
 
@@ -65,7 +66,8 @@ Instance::~Instance() {
 }
 
 void Instance::start() {
-  if (!reactor_.join(*this, data_.get(), EPOLLIN)) end(KillCause::none);
+  if (!reactor_.join(*this, data_.get(), EPOLLIN)) return end(KillCause::none);
+  deadlines_.add(patience_, created_ + kStartPatience);
 }
 
 int Instance::pid() const {
@@ -80,7 +82,7 @@ int Instance::pid() const {
 
 void Instance::on_forked(Fd pidfd) {
   pidfd_ = std::move(pidfd);
-  if (state_ == State::ending) kill_process(pidfd_.get());
+  if (state_ == State::ending || state_ == State::ended) kill_process(pidfd_.get());
 }
 
 void Instance::on_fork_failed(const Error& error) {
@@ -178,6 +180,7 @@ Instance::Stream& Instance::take_stream() {
   stream.generation = (stream.generation + 1) % kGenerations;
   if (stream.generation == 0) stream.generation = 1;
   stream.id = slot | stream.generation << wire::kSlotBits;
+  stream.has_head = stream.lapsed = false;
   return stream;
 }
 
@@ -193,7 +196,9 @@ void Instance::free_stream(Stream& stream) {
   free_slots_.push_back(wire::slot_of(stream.id));
   stream.id = 0;
   ++served_;
-  const Lease ended = std::move(stream.lease);
+  if (stream.lapsed) --lapsed_;
+  stream.lease = Lease();
+  if (lapsed_ > 0 && lapsed_ == in_flight_) end(KillCause::deadline);
 }
 
 /// The stream forgets its invocation, and the invocation its place.
@@ -268,9 +273,7 @@ void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
 
 void Instance::Stream::on_deadline() { instance->overdue(*this); }
 
-/// A stream is past its deadline. Its caller gets an answer now; then the instance must show that it can
-/// go on: alone it is ended, among others it has to answer a ping (JavaScript cannot be stopped from
-/// outside, but an event loop that turns harms nobody).
+/// A stream is past its deadline. Its caller gets an answer now, and the handler a little time to end.
 void Instance::overdue(Stream& stream) {
   const auto self = shared_from_this();
   if (stream.invocation != nullptr) {
@@ -278,16 +281,32 @@ void Instance::overdue(Stream& stream) {
     abandon(invocation, wire::AbortReason::deadline);
     deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
     const Error error = owner_.on_overdue(invocation);
-    owner_.on_failure(invocation.id_text(), error);
     invocation.listener->on_failure(invocation, error);
     return;
   }
-  // Second time: the grace is over and the slot still taken.
-  if (in_flight_ <= 1) return end(KillCause::deadline);
+  lapse(stream);
+}
+
+/// The grace is over and the slot still taken. An instance in which nothing else runs is ended; among others
+/// it has to answer a ping: JavaScript cannot be stopped from outside, and an event loop that turns harms
+/// nobody else.
+void Instance::lapse(Stream& stream) {
+  stream.lapsed = true;
+  ++lapsed_;
+  if (!has_slot()) unlink();
+  if (lapsed_ == in_flight_) return end(KillCause::deadline);
   if (patience_.pending()) return;
   wire::append_frame(out_, {wire::FrameType::ping, 0, 0, 0, {}});
   schedule_flush();
   deadlines_.add(patience_, std::chrono::steady_clock::now() + kPingPatience);
+}
+
+void Instance::out_of_patience() {
+  const auto self = shared_from_this();
+  if (state_ == State::ending) return finish();
+  if (state_ == State::starting)
+    fatal_ = Error{PoolErrc::fork_failed, "the instance did not come up within 30 s", {{"limit", "30s"}}};
+  end(KillCause::stuck);
 }
 
 // --- Reading ---------------------------------------------------------------------------------------
@@ -327,9 +346,10 @@ void Instance::handle(const wire::Frame& frame) {
       return handle_response(frame);
     case FrameType::body:
       if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr) {
-        const bool end = frame.has(wire::kEnd);
-        Invocation& invocation = end ? *answered(*stream) : *stream->invocation;
-        invocation.listener->on_body(invocation, frame.payload, end);
+        if (!stream->has_head) return end(KillCause::protocol);
+        const bool last = frame.has(wire::kEnd);
+        Invocation& invocation = last ? *answered(*stream) : *stream->invocation;
+        invocation.listener->on_body(invocation, frame.payload, last);
       }
       return;
     case FrameType::credit:
@@ -358,7 +378,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::usage:
       return handle_usage(frame);
     case FrameType::pong:
-      patience_.cancel();
+      if (state_ == State::serving) patience_.cancel();
       return;
     default:
       return end(KillCause::protocol);
@@ -370,12 +390,13 @@ void Instance::handle_response(const wire::Frame& frame) {
   if (stream == nullptr) return;
   std::string_view body;
   const auto headers = wire::parse_response_head(frame.payload, body);
-  if (!headers || frame.aux < 100 || frame.aux > 999) return end(KillCause::protocol);
-  const bool end = frame.has(wire::kEnd);
-  Invocation* invocation = end ? answered(*stream) : stream->invocation;
+  if (!headers || frame.aux < 100 || frame.aux > 999 || std::exchange(stream->has_head, true))
+    return end(KillCause::protocol);
+  const bool last = frame.has(wire::kEnd);
+  Invocation* invocation = last ? answered(*stream) : stream->invocation;
   // The slot is given back first: the listener may well bring the next invocation.
   if (frame.has(wire::kDone)) free_stream(*stream);
-  if (invocation != nullptr) invocation->listener->on_response(*invocation, frame.aux, *headers, body, end);
+  if (invocation != nullptr) invocation->listener->on_response(*invocation, frame.aux, *headers, body, last);
 }
 
 void Instance::handle_usage(const wire::Frame& frame) {
@@ -391,6 +412,7 @@ void Instance::handle_usage(const wire::Frame& frame) {
   busy_ = busy;
   completed_ = completed;
   if (state_ != State::starting) return;
+  patience_.cancel();
   state_ = State::serving;  // the first frame says that it serves
   came_up_ = true;
   idle_since_ = came_up_at_ = std::chrono::steady_clock::now();

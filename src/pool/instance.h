@@ -27,7 +27,8 @@ class InstanceOwner {
   /// What an invocation cost on average since the last call, in CPU or blocked event loop, whichever is more.
   virtual void on_cost(nanoseconds per_invocation) = 0;
   virtual void on_answered(nanoseconds ran) = 0;  ///< an answer is complete
-  /// The deadline of an invocation has passed while it ran: the error that its caller gets.
+  /// The deadline of an invocation has passed while it ran: the error that its caller gets. It is not told to
+  /// on_failure().
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
   virtual void on_failure(std::string_view invocation,
@@ -92,7 +93,11 @@ class Instance
   [[nodiscard]] State state() const { return state_; }
   [[nodiscard]] int in_flight() const { return in_flight_; }
   [[nodiscard]] int concurrency() const { return static_cast<int>(concurrency_); }
-  [[nodiscard]] bool has_slot() const { return state_ == State::serving && in_flight_ < concurrency(); }
+  /// Half of the slots lost to handlers that do not end: it gets nothing new until they do, or until nobody
+  /// else is left in it and it can be ended.
+  [[nodiscard]] bool has_slot() const {
+    return state_ == State::serving && in_flight_ < concurrency() && 2 * lapsed_ < concurrency();
+  }
   [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
   [[nodiscard]] MonotonicTime created() const { return created_; }
   /// Since when it serves.
@@ -113,19 +118,16 @@ class Instance
     std::uint32_t id = 0;  ///< 0: free
     std::uint32_t generation = 0;
     Invocation* invocation = nullptr;  ///< null once the answer ended or is not wanted
+    bool has_head = false;             ///< the answer's head has come
+    bool lapsed = false;               ///< still there after the deadline and its grace
     std::array<char, 32> invocation_id{};
     Lease lease;
   };
-  /// Wakes when a ping was not answered, and when a killed process was not reported as ended (its fork
-  /// server died, or is stuck itself).
+  /// Wakes when it did not come up, when a ping was not answered, and when a killed process was not reported
+  /// as ended (its fork server died, or is stuck itself).
   struct Patience final : DeadlineEntry {
     explicit Patience(Instance& i) : instance(i) {}
-    void on_deadline() override {
-      if (instance.state_ == State::ending)
-        instance.finish();
-      else
-        instance.end(KillCause::stuck);
-    }
+    void on_deadline() override { instance.out_of_patience(); }
     Instance& instance;
   };
 
@@ -143,6 +145,8 @@ class Instance
   void handle_response(const wire::Frame& frame);
   void handle_usage(const wire::Frame& frame);
   void overdue(Stream& stream);
+  void lapse(Stream& stream);
+  void out_of_patience();
   void schedule_flush();
   void flush();
   void finish();
@@ -162,6 +166,7 @@ class Instance
   State state_ = State::starting;
   bool came_up_ = false;
   int in_flight_ = 0;
+  int lapsed_ = 0;  // of these
   std::uint64_t served_ = 0;
   std::uint64_t cpu_ = 0;
   std::uint64_t busy_ = 0;

@@ -98,6 +98,26 @@ TEST_F(InstanceTest, AResponseThatCannotBeReadIsABrokenProtocolToo) {
   }
 }
 
+TEST_F(InstanceTest, AnAnswerHasOneHeadAndItComesFirst) {
+  for (const bool twice : {true, false}) {
+    make(2);
+    owner = {};
+    serve();
+    TestInvocation test;
+    run(test);
+    const auto stream = next().stream;
+    if (twice) bridge->respond(stream, 200, {}, "once", 0);
+    if (twice)
+      bridge->respond(stream, 200, {}, "twice");
+    else
+      bridge->body(stream, "HTTP/1.1 200 OK", true);
+    ASSERT_TRUE(ended());
+    EXPECT_EQ(test.error->code, PoolErrc::protocol_violation);
+    EXPECT_EQ(test.body, twice ? "once" : "");
+    EXPECT_EQ(test.ended, 1);
+  }
+}
+
 TEST_F(InstanceTest, WhoLeavesHearsNothingMoreAndTheHandlerIsTold) {
   serve();
   TestInvocation test;
@@ -172,6 +192,45 @@ TEST_F(InstanceTest, AmongOthersItHasToAnswerAPing) {
   bridge->respond(stream, 200, {}, "unharmed");
   ASSERT_TRUE(loop.until([&] { return other.ended > 0; }));
   EXPECT_EQ(other.body, "unharmed");
+}
+
+TEST_F(InstanceTest, HandlersThatNeverEndDoNotKeepTheirSlotsForEver) {
+  make(4);
+  serve();
+  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
+    if (got.type == FrameType::ping) self.tell(FrameType::pong);
+    self.got.push_back(std::move(got));
+  };
+  TestInvocation good("good");
+  run(good);
+  std::deque<Late> hanging;
+  for (int i = 0; i < 2; ++i) run(hanging.emplace_back().test);
+  ASSERT_TRUE(loop.until([&] { return !instance->has_slot(); })) << "half of what it takes is lost";
+  EXPECT_EQ(owner.ended, 0) << "one is in time";
+  bridge->respond(bridge->take_invoke().stream, 200, {}, "unharmed");
+  ASSERT_TRUE(ended()) << "nobody is left to spare";
+  EXPECT_EQ(good.body, "unharmed");
+  EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, ASlotThatIsFreedLateIsASlotAgain) {
+  serve();
+  TestInvocation other("other");
+  run(other);
+  Late late;
+  run(late.test);
+  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
+    if (got.type == FrameType::ping) self.tell(FrameType::pong);
+    self.got.push_back(std::move(got));
+  };
+  ASSERT_TRUE(loop.until([&] { return !bridge->got.empty() && bridge->got.back().type == FrameType::ping; }));
+  EXPECT_FALSE(instance->has_slot());
+  (void)bridge->take_invoke();
+  bridge->tell(FrameType::done, bridge->take_invoke().stream);
+  ASSERT_TRUE(loop.until([&] { return owner.freed == 1; }));
+  EXPECT_TRUE(instance->has_slot());
+  loop.skip(1s);
+  loop.settle();
   EXPECT_EQ(owner.ended, 0);
 }
 
@@ -218,6 +277,40 @@ TEST_F(InstanceTest, AForkThatFailsEndsItAtOnce) {
   EXPECT_EQ(owner.ended, 1);
   EXPECT_EQ(owner.why->code, PoolErrc::fork_failed);
   EXPECT_FALSE(instance->came_up());
+}
+
+TEST_F(InstanceTest, OneThatNeverComesUpIsNotAwaitedForEver) {
+  loop.skip(29s);
+  loop.settle();
+  bridge->tell(FrameType::pong);
+  loop.settle();
+  EXPECT_EQ(instance->state(), Instance::State::starting);
+  loop.skip(2s);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(owner.why->code, PoolErrc::fork_failed);
+  EXPECT_EQ(owner.why->detail("limit"), "30s");
+  EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, OnceItServesNothingIsLeftOfTheDeadlineForComingUp) {
+  serve();
+  loop.skip(60s);
+  TestInvocation test;
+  run(test);
+  bridge->respond(next().stream, 200, {}, "ok");
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(instance->state(), Instance::State::serving);
+}
+
+TEST_F(InstanceTest, AForkThatIsReportedToNobodyIsKilled) {
+  auto pair = socket_pair(SOCK_STREAM);
+  auto late = std::make_shared<FakeInstance>(loop.io, std::move(pair->theirs), Fd());
+  late->begin();
+  auto gone = std::make_shared<Instance>(loop.reactor, loop.deadlines, owner, std::move(pair->ours), 1);
+  gone->start();
+  gone->disown();
+  gone->on_forked(Fd(copy_of(late->pidfd())));
+  EXPECT_TRUE(loop.until([&] { return late->dead; }));
 }
 
 TEST_F(InstanceTest, EndedBeforeItsProcessIsKnownItIsKilledAsSoonAsItIs) {

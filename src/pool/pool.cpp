@@ -66,6 +66,7 @@ Pool::~Pool() {
   for (const auto& instance : instances_) instance->disown();
   for (const auto& instance : leaving_) instance->disown();
   if (fork_client_) fork_client_->close();
+  if (template_pidfd_) kill_process(template_pidfd_.get());
 }
 
 // --- Template --------------------------------------------------------------------------------------
@@ -116,7 +117,10 @@ void Pool::build_template() {
 
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, this, client = fork_client_](Result<Fd> pidfd) {
-    if (!*alive || fork_client_ != client) return;
+    if (!*alive || fork_client_ != client) {  // it may compute for ever, and would never hear that
+      if (pidfd) kill_process(pidfd->get());
+      return;
+    }
     if (pidfd) template_pidfd_ = std::move(*pidfd);
     if (pidfd) return;
     fork_client_->close();
@@ -241,10 +245,9 @@ bool Pool::start_instance() {
 
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, instance](Result<Fd> pidfd) {
-    if (!*alive) return;
     if (pidfd)
-      instance->on_forked(std::move(*pidfd));
-    else
+      instance->on_forked(std::move(*pidfd));  // which kills it when nobody wants it any more
+    else if (*alive)
       instance->on_fork_failed(pidfd.error());
   };
   child.exited = [alive = alive_, instance](int status) {
@@ -306,7 +309,7 @@ void Pool::on_slot_free(Instance& instance) {
     account_.instance_returned(instance.idle_since());
   }
   if (instance.is_linked()) open_.erase(open_.iterator_to(instance));
-  open_.push_front(instance);
+  if (instance.has_slot()) open_.push_front(instance);
   listener_.on_capacity();
 }
 
@@ -337,6 +340,12 @@ void Pool::on_ended(Instance& instance, const Error& why) {
     listener_.on_unavailable(why);
   }
   listener_.on_retired(true);
+}
+
+Error Pool::on_overdue(const Invocation& invocation) {
+  Error error = listener_.on_overdue(invocation);
+  context_.logs.failed(*version_, invocation.id_text(), error);
+  return error;
 }
 
 void Pool::on_failure(std::string_view invocation, const Error& error) {

@@ -103,7 +103,7 @@ class Pool final : public InstanceOwner, private WarmPool {
   void on_slot_free(Instance& instance) override;
   void on_cost(nanoseconds per_invocation) override;
   void on_answered(nanoseconds ran) override;
-  Error on_overdue(const Invocation& invocation) override { return listener_.on_overdue(invocation); }
+  Error on_overdue(const Invocation& invocation) override;
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
 
