@@ -179,12 +179,16 @@ void Scheduler::check_deadlines() {
 }
 
 void Scheduler::fail_waiting(const Error& why) {
+  // Whose next invocation comes from inside its failure waits for the loop below: the stack must not grow
+  // with every connection.
+  if (std::exchange(failing_, true)) return;
   while (first_ != nullptr) {
     Invocation& invocation = *first_;
     dequeue(invocation);
     stats_->rejected.add();
     invocation.listener->on_failure(invocation, why);
   }
+  failing_ = false;
   maybe_drained();
 }
 

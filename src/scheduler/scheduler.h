@@ -92,6 +92,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   int minimum_ = 0;
   bool draining_ = false;
   bool serving_ = false;  // serve_waiting is on the stack
+  bool failing_ = false;  // fail_waiting is
   std::function<void()> on_drained_;
 };
 

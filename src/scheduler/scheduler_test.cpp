@@ -218,7 +218,53 @@ TEST_F(SchedulerTest, OneDeadlineHoldsForWaitingAndRunning) {
   EXPECT_EQ(test.error->code, SchedulerErrc::deadline_exceeded);
   EXPECT_NE(test.error->detail("ran"), "0 ms");
   EXPECT_EQ(f.stats->timed_out.get(), 1U);
-  EXPECT_EQ(f.stats->answered.get(), 0U);
+  EXPECT_EQ(f.stats->answered.get() + f.stats->failed.get(), 0U) << "one outcome each";
+  EXPECT_EQ(f.logs.failures.size(), 1U);
+}
+
+TEST_F(SchedulerTest, HandlersThatNeverEndDoNotTakeTheFunctionWithThem) {
+  f.version->config.max_instances = 1;
+  f.version->config.concurrency = 2;
+  f.version->config.timeout = 30ms;
+  f.runtime.hook = [](FakeInstance& self, FakeInstance::Got& got) {
+    if (got.type == wire::FrameType::ping) self.tell(wire::FrameType::pong);
+    if (got.type == wire::FrameType::invoke) self.got.push_back(std::move(got));
+  };
+  f.make();
+  f.submit(2);  // and their handlers never end
+  ASSERT_TRUE(loop.until([&] { return f.tests[0].ended + f.tests[1].ended == 2; }));
+  f.version->config.timeout = 10min;
+  auto& next = f.submit();
+  ASSERT_TRUE(loop.until([&] {
+    if (f.runtime.instances.size() == 2) f.answer_all();
+    return next.ended > 0;
+  }));
+  EXPECT_EQ(next.status, 200U);
+}
+
+TEST_F(SchedulerTest, WhoAsksAgainWhenItFailsIsNotServedFromInsideItsFailure) {
+  f.runtime.loads = false;
+  f.make();
+  // Each listener brings its next invocation from inside the failure of the last, as a connection does.
+  constexpr int kListeners = 500;
+  int depth = 0, deepest = 0;
+  std::deque<TestInvocation> again;
+  f.submit(kListeners);
+  for (auto& test : f.tests)
+    test.at_end = [&] {
+      deepest = std::max(deepest, ++depth);
+      auto& next = again.emplace_back();
+      next.at_end = [&] { deepest = std::max(deepest, depth + 1); };
+      f.scheduler->submit(next.invocation);
+      --depth;
+    };
+  loop.settle();
+  f.runtime.template_says(wire::ControlType::failed, R"({"message":"broken"})");
+  ASSERT_TRUE(loop.until([&] {
+    return std::ranges::all_of(again, [](const auto& test) { return test.ended == 1; }) &&
+           again.size() == kListeners;
+  }));
+  EXPECT_LE(deepest, 2) << "the stack would grow with every connection that waits";
 }
 
 TEST_F(SchedulerTest, WhoLeavesWhileItWaitsIsForgotten) {
