@@ -156,7 +156,7 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
   const auto found = functions_.find(name);
   if (found != functions_.end()) {
     for (auto version = found->second.begin(); version != found->second.end();) {
-      const bool kept = changed && changed->versions.contains(version->first);
+      const bool kept = (changed && changed->versions.contains(version->first)) || version->second->preparing;
       if (kept) {
         ++version;
         continue;
@@ -164,7 +164,7 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
       retire(std::move(version->second));
       version = found->second.erase(version);
     }
-    if (!changed) functions_.erase(found);
+    if (found->second.empty()) functions_.erase(found);
   }
   if (!changed) return;
   for (const auto& [number, version] : changed->versions) {
@@ -180,7 +180,9 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
 
 void Shard::prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then) {
   auto& entry = served(version);
-  entry.scheduler->pool().prepare([this, version, then](const Result<void>& result) {
+  entry.preparing = true;
+  entry.scheduler->pool().prepare([this, &entry, version, then](const Result<void>& result) {
+    entry.preparing = false;
     if (!result) {
       // Not from inside its own callback.
       asio::post(io_, [this, version] {
@@ -285,12 +287,10 @@ void Shard::adopt(gateway::MovedConnection connection) {
                                                     options_.gateway);
   auto* raw = session.get();
   sessions_.emplace(raw, std::move(session));
-  if (sessions_.size() > options_.gateway.max_connections)
-    raw->refuse();
-  else if (draining_)
-    raw->close();
-  else
-    raw->start(std::move(connection.bytes));
+  if (sessions_.size() > options_.gateway.max_connections) return raw->refuse();
+  raw->start(std::move(connection.bytes));
+  // A request that came along from another shard is still answered.
+  if (draining_ && sessions_.contains(raw)) raw->drain();
 }
 
 void Shard::ended(gateway::Session& session) {

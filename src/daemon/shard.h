@@ -79,6 +79,7 @@ class Shard final : public gateway::GatewayHost {
     registry::VersionPtr version;
     std::shared_ptr<pool::VersionStats> stats;
     std::unique_ptr<scheduler::Scheduler> scheduler;
+    bool preparing = false;  ///< being deployed: the table does not know it yet
   };
   using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
 

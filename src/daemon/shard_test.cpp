@@ -37,6 +37,7 @@ class Runtimes final : public tmpl::Forker {
           };
           auto& runtime = runtimes_[name];
           if (!runtime) runtime = std::make_unique<pool::FakeRuntime>(io_);
+          runtime->loads = loads;
           runtime->hook = [this, name](pool::FakeInstance& from, pool::FakeInstance::Got& got) {
             if (got.type != wire::FrameType::invoke) return;
             auto answer = [&from, stream = got.stream, text = name + " " + got.target + " " + got.payload] {
@@ -56,6 +57,12 @@ class Runtimes final : public tmpl::Forker {
     });
   }
 
+  /// The template of "NAME@VERSION" has loaded its code.
+  void load(const std::string& name) {
+    boost::asio::post(io_, [this, name] { runtimes_[name]->template_says(wire::ControlType::ready, "{}"); });
+  }
+
+  std::atomic<bool> loads = true;  ///< templates are ready at once
   std::atomic<bool> hold = false;
   std::vector<std::function<void()>> held;  // runtimes' thread
 
@@ -252,6 +259,29 @@ TEST_F(ShardTest, TrafficGoesToTheNewVersionAndTheOldOneFinishes) {
   EXPECT_EQ(live(name)["instances"], 0);
 }
 
+TEST_F(ShardTest, AVersionThatIsBeingDeployedStaysWhileItsFunctionChanges) {
+  const auto name = name_on(0);
+  publish(name, {1});
+  runtimes.loads = false;
+  auto candidate = pool::test_version();
+  candidate->function = name;
+  candidate->number = 2;
+  std::promise<bool> prepared;
+  shards[0]->post([&] {
+    shards[0]->prepare(candidate,
+                       [&](const Result<void>& result) { prepared.set_value(result.has_value()); });
+  });
+  ASSERT_TRUE(eventually([&] { return live(name)["templates"].size() == 1; }));
+  publish(name, {1});  // an alias, a split of the traffic …
+  publish(name, {});   // deleted, and deployed again as it happens
+  runtimes.load(name + "@2");
+  auto answer = prepared.get_future();
+  ASSERT_EQ(answer.wait_for(20s), std::future_status::ready) << "whoever deploys would wait for ever";
+  EXPECT_TRUE(answer.get());
+  publish(name, {3});
+  EXPECT_EQ(live(name)["templates"], json::array()) << "nobody came for it";
+}
+
 TEST_F(ShardTest, OneInvocationOfTheAdminPlane) {
   const auto name = name_on(1);
   publish(name, {1, 2});
@@ -317,6 +347,12 @@ TEST_F(ShardTest, DrainsItsConnections) {
   EXPECT_EQ(idle.answer(), "") << "closed";
   auto late = connect(0);
   EXPECT_EQ(late.answer(), "");
+  auto pair = gateway::tcp_pair();  // its request was read by another shard before
+  adopt(0, {std::move(pair.ours), "GET /nobody HTTP/1.1\r\nHost: h\r\n\r\n"});
+  Client moved{std::move(pair.theirs), {}};
+  ::fcntl(moved.socket.get(), F_SETFL, 0);
+  EXPECT_EQ(moved.answer(), "404");
+  EXPECT_EQ(moved.answer(), "") << "closed";
   runtimes.release();
   EXPECT_EQ(busy.answer(), "200 " + name + "@1 / ");
   EXPECT_TRUE(eventually([&] { return ask(0, [](Shard& shard) { return shard.connections(); }) == 0; }));

@@ -67,6 +67,8 @@ Pool::~Pool() {
   for (const auto& instance : leaving_) instance->disown();
   if (fork_client_) fork_client_->close();
   if (template_pidfd_) kill_process(template_pidfd_.get());
+  for (const auto& then : std::exchange(waiting_for_template_, {}))
+    then(fail(PoolErrc::template_failed, "the version was taken away while its code was loading"));
 }
 
 // --- Template --------------------------------------------------------------------------------------

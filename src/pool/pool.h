@@ -59,7 +59,8 @@ class Pool final : public InstanceOwner, private WarmPool {
        std::shared_ptr<VersionStats> stats);
   ~Pool() override;
 
-  /// Build the template if there is none; `then` is told how that went (at once if it stands already).
+  /// Build the template if there is none; `then` is told how that went, once: at once if it stands already,
+  /// at the latest when the pool goes.
   void prepare(std::function<void(const Result<void>&)> then);
   /// Ask for one more instance. The template must be ready(). False: not possible now (the listener knows).
   [[nodiscard]] bool start_instance();
