@@ -74,7 +74,8 @@ function startServing(loaded) {
 
 async function loadCode() {
   setRoot(configuration.root);
-  setEnvironment(configuration.env ?? {});
+  // Frameworks show stacks to the public in anything but production.
+  setEnvironment({ NODE_ENV: 'production', ...configuration.env });
   setArguments(configuration);
   rememberBaseline();
   try {

@@ -120,7 +120,9 @@ def test_express(daemon, project, package):
     assert len(daemon.request(f"/{name}/cookies").all("set-cookie")) == 2
     assert daemon.request(f"/{name}/file").json["name"] == "app"
     assert daemon.request(f"/{name}/slow").text == "abc"
-    assert daemon.request(f"/{name}/boom").status == 500
+    boom = daemon.request(f"/{name}/boom")
+    assert boom.status == 500
+    assert "express catches" not in boom.text and "index.js" not in boom.text  # NODE_ENV is production
     assert daemon.request(f"/{name}/nowhere").status == 404
     with daemon.wire() as wire:
         wire.send(f"HEAD /{name}/user/7 HTTP/1.1\r\nHost: x\r\n\r\n")
