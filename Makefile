@@ -27,8 +27,9 @@ setup: ## install what building needs (Debian packages, npm)
 configure: setup
 	@test -f $(BUILD)/build.ninja || cmake --preset $(PRESET) -B $(BUILD)
 
+# The tests are most of what there is to compile; who only wants to run Mayfly need not wait for them.
 build: configure ## build the binary: build/mayfly
-	@cmake --build $(BUILD) -j $(JOBS)
+	@cmake --build $(BUILD) -j $(JOBS) --target mayfly
 
 run: ## build, start the daemon, deploy and call every example, stay up (ONCE=1: end after the calls)
 	@scripts/setup build examples
@@ -37,12 +38,14 @@ run: ## build, start the daemon, deploy and call every example, stay up (ONCE=1:
 
 test: ## build and run every test; ends with ctest's summary
 	@scripts/setup build test
-	@$(MAKE) build
+	@$(MAKE) configure
+	@cmake --build $(BUILD) -j $(JOBS)
 	@ctest --test-dir $(BUILD) --output-on-failure -j $(JOBS) $(if $(TESTS),-R '$(TESTS)')
 
 bench: ## the comparison with other servers, as a table and as build/bench.json
 	@scripts/setup build bench
-	@$(MAKE) build
+	@$(MAKE) configure
+	@cmake --build $(BUILD) -j $(JOBS) --target mayfly bench_volley keep_alive_sim
 	@bench/run --build $(BUILD)
 
 check: ## the checks of the repository: documents, layout, format, second compiler, sanitizers, linter, fuzzers
