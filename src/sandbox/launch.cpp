@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdint>
+#include <string_view>
 
 namespace mayfly::sandbox {
 namespace {
@@ -29,14 +30,28 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   return result;
 }
 
+/// The end of a child that could not begin: its last words go where the daemon reads its output.
+[[noreturn]] void give_up(int output, int status, std::string_view words) {
+  (void)!::write(output, words.data(), words.size());
+  ::_exit(status);
+}
+
+/// Nothing that is mounted here may reach the host. In a chroot "/" is mostly no mount point, and then
+/// /proc, which is all that will be mounted over, is cut off alone.
+bool detach_mounts() {
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0) return true;
+  return ::mount(nullptr, "/proc", nullptr, MS_PRIVATE, nullptr) == 0;
+}
+
 [[noreturn]] void child_main(const LaunchOptions& options, Prepared& prepared, std::uint64_t namespaces) {
   char byte = 0;
   prepared.go_write.reset();
   if (::read(prepared.go_read.get(), &byte, 1) != 1) ::_exit(125);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if ((namespaces & CLONE_NEWNS) != 0) {
-    // /proc must show the processes of the new PID namespace; nothing mounted here may reach the host.
-    if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) ::_exit(125);
+    // /proc must show the processes of the new PID namespace.
+    if (!detach_mounts())
+      give_up(options.output, 125, "cannot make mounts private: neither / nor /proc is a mount point");
     (void)::mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, nullptr);
   }
   // Lift both out of the way of the numbers they are to have.
@@ -50,7 +65,7 @@ std::vector<char*> pointers(const std::vector<std::string>& strings) {
   ::syscall(SYS_close_range, kControlFd + 1, ~0U, 0);
   ::setsid();
   ::execve(prepared.argv[0], prepared.argv.data(), prepared.environment.data());
-  ::_exit(127);
+  give_up(1, 127, "cannot execute it");
 }
 
 void write_file(const std::string& path, const std::string& text) {

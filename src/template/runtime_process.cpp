@@ -2,12 +2,14 @@
 
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
 #include <csignal>
 
+#include "base/child.h"
 #include "base/reap.h"
 #include "sandbox/launch.h"
 
@@ -42,6 +44,11 @@ ChildHandlers on_executor(const asio::any_io_executor& executor, ChildHandlers h
 /// What sending to a process that has died answers.
 bool means_gone(const std::error_code& code) {
   return code == std::errc::broken_pipe || code == std::errc::connection_reset;
+}
+
+std::string in_words(int wait_status) {
+  if (WIFSIGNALED(wait_status)) return ExitStatus{ExitStatus::How::signalled, WTERMSIG(wait_status)}.text();
+  return ExitStatus{ExitStatus::How::exited, WEXITSTATUS(wait_status)}.text();
 }
 
 }  // namespace
@@ -100,24 +107,36 @@ void RuntimeProcess::read_output() {
       });
 }
 
-void RuntimeProcess::reap() {
+std::optional<int> RuntimeProcess::reap() {
   kill_process(pidfd_.get());
-  (void)wait_for_exit(pidfd_.get());
+  const auto status = wait_for_exit(pidfd_.get());
   pidfd_.reset();
   pid_ = 0;
+  return status;
+}
+
+void RuntimeProcess::close_output() {
+  if (!output_) return;
+  // Its last words may have come together with its end, and not been read yet.
+  boost::system::error_code error;
+  output_->non_blocking(true, error);
+  while (!error && last_output_.size() < kKeptOutput) {
+    const auto got = output_->read_some(asio::buffer(output_buffer_), error);
+    last_output_.append(output_buffer_, 0, got);
+  }
+  output_->close(error);
 }
 
 void RuntimeProcess::on_closed() {
   client_.reset();
-  if (output_) {
-    boost::system::error_code ignored;
-    output_->close(ignored);
-  }
-  if (pidfd_) reap();
+  std::optional<int> status;
+  if (pidfd_) status = reap();
+  close_output();
   if (stopping_) return;
   ++restarts_;
-  events_.log("runtime process " + spec_.name + " ended; starting it again. Its last words: " +
-              (last_output_.empty() ? "(none)" : last_output_));
+  const auto how = status ? " (" + in_words(*status) + ")" : "";
+  events_.log("runtime process " + spec_.name + " ended" + how +
+              "; starting it again. Its last words: " + (last_output_.empty() ? "(none)" : last_output_));
   last_output_.clear();
   const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(2);
   backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
@@ -133,11 +152,8 @@ void RuntimeProcess::stop() {
   waiting_.clear();
   if (client_) client_->close();
   client_.reset();
-  if (output_) {
-    boost::system::error_code ignored;
-    output_->close(ignored);
-  }
   if (pidfd_) reap();
+  close_output();
 }
 
 void RuntimeProcess::fork(std::string payload, Fd channel, Fd log, const asio::any_io_executor& executor,

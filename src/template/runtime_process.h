@@ -9,6 +9,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -74,7 +75,9 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   void wait_for_restart(Waiting request);
   void read_output();
   void on_closed();
-  void reap();
+  /// Ends the process; its wait status.
+  std::optional<int> reap();
+  void close_output();
 
   boost::asio::io_context& control_;
   RuntimeSpec spec_;
