@@ -3,6 +3,7 @@
 #   BUILD=folder    another build folder           (default: build)
 #   PRESET=name     a preset of CMakePresets.json  (default: release)
 #   JOBS=n          parallel jobs                  (default: all processors)
+#   LISTEN, ADMIN   where make run serves          (default: 127.0.0.1:8080 and 127.0.0.1:8081; port 0: any)
 #   TESTS=regex     only the tests whose name matches
 #   CHECKS=names    only these checks of scripts/checks
 

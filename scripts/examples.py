@@ -100,7 +100,7 @@ def perform(call: dict, example: Example, target: Target) -> Answer:
     """Make one call; raises Mismatch if it cannot be made at all."""
     if "invoke" in call:
         arguments = ["invoke", example.name, call["invoke"]]
-        return Answer("mayfly " + shlex.join(arguments), 200, {}, target.cli(*arguments).encode())
+        return Answer("build/mayfly " + shlex.join(arguments), 200, {}, target.cli(*arguments).encode())
     method, path = call["request"].split(" ", 1)
     shown = ["curl"] + ([] if method == "GET" else ["-X", method])
     for name, value in call.get("headers", {}).items():

@@ -68,7 +68,7 @@ void print_templates(Context& context, const json& templates) {
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }
 
-void print_failures(Context& context, const json& failures) {
+void print_failures(Context& context, const std::string& name, const json& failures) {
   if (failures.empty()) return;
   context.out.write("\n" + context.out.paint(Style::bold, "Last failures") + "\n");
   for (const auto& failure : failures) {
@@ -76,12 +76,11 @@ void print_failures(Context& context, const json& failures) {
                      context.out.paint(Style::red, failure.value("type", "")) + "  " +
                      printable(failure.value("message", "")));
     if (const auto id = failure.value("invocation", ""); !id.empty())
-      context.out.line(
-          context.out.paint(Style::dim, "    mayfly logs " + std::string("NAME --invocation ") + id));
+      context.out.line(context.out.paint(Style::dim, "    mayfly logs " + name + " --invocation " + id));
   }
 }
 
-void print_live(Context& context, const json& live) {
+void print_live(Context& context, const std::string& name, const json& live) {
   json figures = json::object();
   for (const auto& [key, value] : live.items()) {
     if (key == "invocations" && value.is_object())
@@ -91,7 +90,7 @@ void print_live(Context& context, const json& live) {
   }
   print_pairs(context, "Now", figures);
   if (const auto found = live.find("templates"); found != live.end()) print_templates(context, *found);
-  if (const auto found = live.find("failures"); found != live.end()) print_failures(context, *found);
+  if (const auto found = live.find("failures"); found != live.end()) print_failures(context, name, *found);
 }
 
 Result<int> describe(Context& context, const std::string& name) {
@@ -108,7 +107,7 @@ Result<int> describe(Context& context, const std::string& name) {
                    function.value("url", ""));
   print_versions(context, function.at("versions"));
   print_pairs(context, "Configuration", function.at("config"));
-  print_live(context, function.value("live", json::object()));
+  print_live(context, function.value("name", ""), function.value("live", json::object()));
   return 0;
 }
 

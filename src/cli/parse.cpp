@@ -113,6 +113,7 @@ Result<Parsed> parse(const std::vector<Verb>& verbs, const std::vector<std::stri
   if (first == "--help" || first == "-h") return Parsed{.help = true};
   const auto found = std::ranges::find(verbs, first, &Verb::name);
   if (found == verbs.end()) {
+    if (first.starts_with('-')) return usage("options stand after the verb: mayfly VERB " + first, "");
     std::vector<std::string> names;
     for (const auto& verb : verbs) names.push_back(verb.name);
     return usage("there is no verb '" + first + "'" + suggestion(first, names), "");

@@ -75,6 +75,10 @@ TEST_F(Parse, MistypedVerbsAndOptionsGetASuggestion) {
   EXPECT_EQ(refusal({"zzzzzzz"}).find("did you mean"), std::string::npos);
 }
 
+TEST_F(Parse, SaysThatOptionsStandAfterTheVerb) {
+  EXPECT_NE(refusal({"--json", "work"}).find("options stand after the verb"), std::string::npos);
+}
+
 TEST_F(Parse, RefusesWhatMakesNoSense) {
   EXPECT_NE(refusal({"work"}), "") << "NAME is required";
   EXPECT_NE(refusal({"work", "a", "--number", "x"}), "");

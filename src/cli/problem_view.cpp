@@ -67,6 +67,23 @@ std::string indented(const std::string& lines) {
   return text + "\n";
 }
 
+/// "file:line:column", as far as they are known (0: not).
+std::string at(std::string place, std::size_t line, std::size_t column) {
+  if (place.empty() || line == 0) return place;
+  place += ":" + std::to_string(line);
+  return column > 0 ? place + ":" + std::to_string(column) : place;
+}
+
+/// What helps with a package that was not found: a file goes alone, without the node_modules beside it.
+std::string advice(const std::string& detail, const fs::path& source) {
+  std::error_code ignored;
+  const bool missing = detail.find("Could not resolve \"") != std::string::npos ||
+                       detail.find("Cannot find package '") != std::string::npos ||
+                       detail.find("Cannot find module '") != std::string::npos;
+  if (!missing || source.empty() || !fs::is_regular_file(source, ignored)) return {};
+  return "  A file is deployed alone: to bring node_modules and other files along, deploy its folder\n";
+}
+
 }  // namespace
 
 std::string show_problem(const std::string& document_text, const Output& output, const fs::path& source) {
@@ -76,13 +93,13 @@ std::string show_problem(const std::string& document_text, const Output& output,
   const auto line = number_of(document, "line");
   const auto column = number_of(document, "column");
   const auto local = local_file(source, file);
-  std::string place = local.empty() ? file : local.lexically_normal().string();
-  if (!place.empty() && line > 0) place += ":" + std::to_string(line);
-  if (!place.empty() && line > 0 && column > 0) place += ":" + std::to_string(column);
+  const auto place = at(local.empty() ? file : local.lexically_normal().string(), line, column);
 
   const auto title = text_of(document, "title");
   auto detail = text_of(document, "detail");
   if (detail.empty()) detail = title;
+  for (const auto& said : {at(file, line, column), at(file, line, 0)})
+    if (!said.empty() && detail.starts_with(said + ": ")) detail.erase(0, said.size() + 2);
   std::string text = place.empty() ? "" : output.paint(Style::bold, place + ": ");
   text += output.paint(Style::red, "error: ") + detail + "\n";
   text += excerpt(local, line, column, output);
@@ -94,6 +111,7 @@ std::string show_problem(const std::string& document_text, const Output& output,
       if (each.is_string())
         text += output.paint(Style::dim, "    " + printable(each.get<std::string>())) + "\n";
   }
+  text += advice(detail, source);
   if (!title.empty() && title != detail) text += output.paint(Style::dim, "  " + title) + "\n";
   if (const auto id = text_of(document, "invocation"); !id.empty())
     text += output.paint(Style::dim, "  invocation " + id) + "\n";

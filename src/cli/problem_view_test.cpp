@@ -57,6 +57,19 @@ TEST_F(ProblemView, ShowsStackLogsAndInvocation) {
             "  invocation i1\n");
 }
 
+TEST_F(ProblemView, DoesNotSayThePlaceTwice) {
+  EXPECT_EQ(show(R"({"detail": "b.ts:1:16: Unexpected", "file": "b.ts", "line": 1, "column": 16})", ""),
+            "b.ts:1:16: error: Unexpected\n");
+  EXPECT_EQ(show(R"({"detail": "mayfly.toml:3: unknown key", "file": "mayfly.toml", "line": 3})", ""),
+            "mayfly.toml:3: error: unknown key\n");
+}
+
+TEST_F(ProblemView, AdvisesToDeployTheFolderWhenAFileMissesAPackage) {
+  const std::string document = R"({"detail": "Could not resolve \"ms\""})";
+  EXPECT_NE(show(document, folder.path() / "src/a.js").find("deploy its folder"), std::string::npos);
+  EXPECT_EQ(show(document, folder.path()), "error: Could not resolve \"ms\"\n");
+}
+
 TEST_F(ProblemView, WhatIsNoDocumentIsShownAsItIs) { EXPECT_EQ(show("oops", ""), "oops\n"); }
 
 }  // namespace
