@@ -215,6 +215,23 @@ ShardOptions shard_options(const cli::ServeOptions& options, unsigned index, uns
   return shard;
 }
 
+/// Makes the data folder, for its owner alone, and keeps other daemons out of it.
+Result<Fd> take_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail(error, "make the data folder " + folder.string() + ": " + error.message());
+  fs::permissions(folder, fs::perms::owner_all, error);
+  return lock_folder(folder);
+}
+
+void greet(const cli::ServeOptions& options, const std::string& data_plane, const std::string& admin_plane,
+           const std::string& node_version) {
+  std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at http://" << data_plane
+            << "\n  admin plane  http://" << admin_plane << "  (token in "
+            << (options.data / "admin-token").string() << ")\n  runtime      node " << node_version
+            << std::endl;
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -230,12 +247,7 @@ int serve(const cli::ServeOptions& options) {
     return complain(Error{std::make_error_code(std::errc::no_such_file_or_directory),
                           "node was not found in PATH; install Node 18 or newer, or name it with --node",
                           {}});
-  std::error_code made;
-  fs::create_directories(options.data, made);
-  if (made)
-    return complain(Error{made, "make the data folder " + options.data.string() + ": " + made.message(), {}});
-  fs::permissions(options.data, fs::perms::owner_all, made);
-  const auto lock = lock_folder(options.data);
+  const auto lock = take_folder(options.data);
   if (!lock) return complain(lock.error());
   const auto token = admin::load_or_create_token(options.data);
   if (!token) return complain(token.error());
@@ -284,10 +296,7 @@ int serve(const cli::ServeOptions& options) {
   if (!admin_address) return complain(admin_address.error());
   operations.serving = true;
 
-  std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at http://" << operations.data_address
-            << "\n  admin plane  http://" << text_of(*admin_address) << "  (token in "
-            << (options.data / "admin-token").string() << ")\n  runtime      node " << node_version
-            << std::endl;
+  greet(options, operations.data_address, text_of(*admin_address), node_version);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   bool leaving = false;

@@ -29,7 +29,7 @@ test('env, ctx, headers, async handlers, several cookies', async (t) => {
   assert.strictEqual(answer.status, 201);
   assert.deepStrictEqual(answer.headers('set-cookie'), ['a=1', 'b=2']);
   assert.deepStrictEqual([answer.header('x-env'), answer.header('x-id'), answer.header('x-agent')], ['x', 'inv-1', 'me']);
-  assert.deepStrictEqual(answer.json, { left: true, deadline: true, keys: ['A'], argv: ['index.mjs'], cookie: 'x=1; y=2' });
+  assert.deepStrictEqual(answer.json, { left: true, deadline: true, keys: ['NODE_ENV', 'A'], argv: ['index.mjs'], cookie: 'x=1; y=2' });
 });
 
 test('URLs are as Node\'s Request has them', async (t) => {

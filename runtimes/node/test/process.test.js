@@ -100,5 +100,5 @@ test('pid, environment and arguments', async (t) => {
     require.main === module, require.main.filename, process.cwd()]); } };` }, { configuration: { env: { ONE: '1' } } });
   const { json } = await runtime.get('/');
   const entry = `${runtime.root}/main.cjs`;
-  assert.deepStrictEqual(json, [runtime.child.pid, { ONE: '1' }, entry, [], false, entry, runtime.root]);
+  assert.deepStrictEqual(json, [runtime.child.pid, { NODE_ENV: 'production', ONE: '1' }, entry, [], false, entry, runtime.root]);
 });
