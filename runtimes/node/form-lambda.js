@@ -59,7 +59,11 @@ function settle(invocation, error, result) {
 function eventFor(invocation, bytes) {
   if (!invocation.isEvent) return eventOf(invocation, bytes);
   if (bytes === null || bytes.byteLength === 0) return {};
-  return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+  try {
+    return JSON.parse(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString());
+  } catch (error) {
+    throw new SyntaxError(`The payload is not JSON, as an event must be: ${error.message}`);
+  }
 }
 
 function call(invocation, bytes) {

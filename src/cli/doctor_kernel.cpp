@@ -33,8 +33,11 @@ Finding kernel_version() {
   return {"kernel", Health::bad, name.release, "Linux 5.10 or newer is needed"};
 }
 
-/// `unshare --user true`, so that what a distribution forbids by other means counts, too.
+/// `unshare --user true`, so that what a distribution forbids by other means counts, too. Who may make the
+/// other namespaces without one, as root may, needs none (and cannot make any in a chroot).
 Finding user_namespaces() {
+  const auto others = run({"unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork", "true"});
+  if (others && others->status.success()) return {"user namespaces", Health::good, "not needed by this user"};
   auto done = run({"unshare", "--user", "true"});
   if (done && done->status.success()) return {"user namespaces", Health::good, "can be made"};
   if (!done) return {"user namespaces", Health::warning, "unknown", "install util-linux to find out"};

@@ -72,7 +72,9 @@ test('events come and go as they are', async (t) => {
   const answer = await runtime.request('POST', '/', { body: '[1,"a"]', kind: 'event' });
   assert.deepStrictEqual([answer.status, answer.json], [200, { got: [1, 'a'] }]);
   assert.strictEqual((await runtime.request('POST', '/', { body: '{"fail":1}', kind: 'event' })).error.message, 'Error: failed');
-  assert.strictEqual((await runtime.request('POST', '/', { body: '{', kind: 'event' })).error.kind, 'throw');
+  const refused = (await runtime.request('POST', '/', { body: '{', kind: 'event' })).error;
+  assert.strictEqual(refused.kind, 'throw');
+  assert.match(refused.message, /payload is not JSON/);
 });
 
 test('CommonJS, callbacks, context.succeed, values without a promise', async (t) => {
