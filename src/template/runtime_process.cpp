@@ -21,6 +21,10 @@ constexpr milliseconds kFirstBackoff{50};
 constexpr milliseconds kLongestBackoff{1'000};
 constexpr auto kForkPatience = std::chrono::seconds(5);
 constexpr std::size_t kKeptOutput = 4096;
+/// So many forks are under way at once: the process makes one after another, and its socket holds a few
+/// requests only.
+constexpr std::size_t kMostAsked = 32;
+constexpr std::size_t kMostWaiting = 1'000;
 
 /// Handlers that do their work on another executor.
 ChildHandlers on_executor(const asio::any_io_executor& executor, ChildHandlers handlers) {
@@ -50,6 +54,9 @@ std::string in_words(int wait_status) {
   if (WIFSIGNALED(wait_status)) return ExitStatus{ExitStatus::How::signalled, WTERMSIG(wait_status)}.text();
   return ExitStatus{ExitStatus::How::exited, WEXITSTATUS(wait_status)}.text();
 }
+
+/// What sending to a process answers that has not read what it was sent before.
+bool means_full(const std::error_code& code) { return code == std::errc::resource_unavailable_try_again; }
 
 }  // namespace
 
@@ -91,6 +98,7 @@ void RuntimeProcess::launch() {
   client_ =
       std::make_shared<ForkClient>(control_.get_executor(), std::move(control->ours), std::move(handlers));
   client_->start();
+  asked_ = 0;
   auto waiting = std::exchange(waiting_, {});
   for (auto& request : waiting) fork_here(std::move(request));
 }
@@ -140,6 +148,7 @@ void RuntimeProcess::on_closed() {
   last_output_.clear();
   const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(2);
   backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
+  give_up_old();
   restart_.expires_after(backoff_);
   restart_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error && !self->stopping_) self->launch();
@@ -166,32 +175,56 @@ void RuntimeProcess::fork(std::string payload, Fd channel, Fd log, const asio::a
 }
 
 void RuntimeProcess::fork_here(Waiting request) {
-  if (!client_) return wait_for_restart(std::move(request));
+  if (!client_ || asked_ >= kMostAsked) return wait(std::move(request));
+  ++asked_;
   auto asked = std::make_shared<Waiting>(std::move(request));
   ChildHandlers child;
-  child.exited = std::move(asked->handlers.exited);
-  child.forked = [weak = weak_from_this(), asked, client = client_.get()](Result<Fd> pidfd) {
+  child.exited = asked->handlers.exited;  // a copy: the request may have to be made again
+  child.forked = [weak = weak_from_this(), asked,
+                  client = std::weak_ptr<ForkClient>(client_)](Result<Fd> pidfd) {
     const auto self = weak.lock();
-    if (pidfd || !self || !means_gone(pidfd.error().code)) return asked->handlers.forked(std::move(pidfd));
-    // It had died already, which is about to be noticed, or was: the next one does it.
-    if (self->client_.get() == client) return self->wait_for_restart(std::move(*asked));
-    self->fork_here(std::move(*asked));
+    if (!self) return asked->handlers.forked(std::move(pidfd));
+    const auto its = client.lock();
+    self->on_forked(std::move(*asked), std::move(pidfd), its != nullptr && its == self->client_);
   };
   client_->fork(asked->payload, asked->channel.get(), asked->log.get(), std::move(child));
 }
 
-void RuntimeProcess::wait_for_restart(Waiting request) {
+/// `current`: by the process that runs now.
+void RuntimeProcess::on_forked(Waiting request, Result<Fd> pidfd, bool current) {
+  if (current) --asked_;
+  if (!pidfd && means_gone(pidfd.error().code)) {
+    // It had died already, which is about to be noticed, or was: the next one does it.
+    return current ? wait(std::move(request)) : fork_here(std::move(request));
+  }
+  if (!pidfd && current && asked_ > 0 && means_full(pidfd.error().code))
+    return waiting_.push_front(std::move(request));  // until one of those that it has is done
+  request.handlers.forked(std::move(pidfd));
+  while (client_ && asked_ < kMostAsked && !waiting_.empty()) {
+    Waiting next = std::move(waiting_.front());
+    waiting_.pop_front();
+    fork_here(std::move(next));
+  }
+}
+
+/// For a restart, or for a turn.
+void RuntimeProcess::wait(Waiting request) {
+  if (!client_) give_up_old();
+  if (stopping_ || waiting_.size() >= kMostWaiting)
+    request.handlers.forked(
+        fail(std::make_error_code(std::errc::resource_unavailable_try_again),
+             "the runtime process " + spec_.name + (client_ ? " has too much to do" : " is not running")));
+  else
+    waiting_.push_back(std::move(request));
+}
+
+void RuntimeProcess::give_up_old() {
   std::erase_if(waiting_, [](Waiting& old) {
     if (old.until > std::chrono::steady_clock::now()) return false;
     old.handlers.forked(
         fail(std::make_error_code(std::errc::timed_out), "the runtime process does not start"));
     return true;
   });
-  if (stopping_ || waiting_.size() >= 1000)
-    request.handlers.forked(fail(std::make_error_code(std::errc::resource_unavailable_try_again),
-                                 "the runtime process " + spec_.name + " is not running"));
-  else
-    waiting_.push_back(std::move(request));
 }
 
 }  // namespace mayfly::tmpl

@@ -52,7 +52,8 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   void start();
   /// Ends it, and with it all its templates and instances.
   void stop();
-  /// If the process is just being restarted, the request waits for that, up to five seconds.
+  /// If the process is just being restarted, the request waits for that, up to five seconds; if many are
+  /// under way, for its turn.
   void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
             ChildHandlers handlers) override;
 
@@ -72,7 +73,9 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   };
   void launch();
   void fork_here(Waiting request);
-  void wait_for_restart(Waiting request);
+  void on_forked(Waiting request, Result<Fd> pidfd, bool current);
+  void wait(Waiting request);
+  void give_up_old();
   void read_output();
   void on_closed();
   /// Ends the process; its wait status.
@@ -88,6 +91,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   std::string last_output_;
   Fd pidfd_;
   std::deque<Waiting> waiting_;
+  std::size_t asked_ = 0;  // forks that the process was asked for and has not answered
   boost::asio::steady_timer restart_;
   milliseconds backoff_{0};
   MonotonicTime started_{};

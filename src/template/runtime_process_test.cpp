@@ -1,0 +1,58 @@
+#include "template/runtime_process.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <boost/asio/io_context.hpp>
+#include <cstdlib>
+
+#include "template/fork_server.h"
+
+namespace mayfly::tmpl {
+namespace {
+
+constexpr const char* kServes = "MAYFLY_TEST_SERVES";
+
+/// This program, started by itself, is a runtime process whose children end at once.
+const bool kIsTheTest = [] {
+  if (std::getenv(kServes) == nullptr) return true;
+  ForkServer server{Fd(3)};
+  (void)server.run();
+  ::_exit(0);
+}();
+
+Fd nowhere() { return Fd(::open("/dev/null", O_RDWR | O_CLOEXEC)); }
+
+TEST(RuntimeProcess, TakesMoreRequestsAtOnceThanItsSocketHolds) {
+  ASSERT_TRUE(kIsTheTest);
+  boost::asio::io_context io;
+  const auto runtime = std::make_shared<RuntimeProcess>(
+      io, RuntimeSpec{"test", {"/proc/self/exe"}, {std::string(kServes) + "=1"}},
+      RuntimeEvents{[](const std::string& what) { ADD_FAILURE() << what; }});
+  runtime->start();
+  constexpr int kRequests = 300;
+  int made = 0, ended = 0;
+  std::vector<std::string> errors;
+  for (int i = 0; i < kRequests; ++i) {
+    ChildHandlers child;
+    child.forked = [&](Result<Fd> pidfd) {
+      if (pidfd)
+        ++made;
+      else
+        errors.push_back(pidfd.error().message);
+    };
+    child.exited = [&](int) { ++ended; };
+    runtime->fork(std::string(8'000, 'x'), nowhere(), nowhere(), io.get_executor(), std::move(child));
+  }
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  while (ended + static_cast<int>(errors.size()) < kRequests && std::chrono::steady_clock::now() < end)
+    io.run_one_for(milliseconds(10));
+  EXPECT_EQ(made, kRequests);
+  EXPECT_EQ(ended, kRequests);
+  EXPECT_TRUE(errors.empty()) << errors.size() << " times: " << errors.front();
+  runtime->stop();
+}
+
+}  // namespace
+}  // namespace mayfly::tmpl
