@@ -129,7 +129,7 @@ Result<Fd> lock_folder(const fs::path& folder) {
 class Door {
  public:
   Door(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards)
-      : acceptor_(control), shards_(shards) {}
+      : acceptor_(control), pause_(control), shards_(shards) {}
   Result<tcp::endpoint> open(const tcp::endpoint& where) {
     boost::system::error_code error;
     acceptor_.open(where.protocol(), error);
@@ -144,6 +144,7 @@ class Door {
   void close() {
     boost::system::error_code ignored;
     acceptor_.close(ignored);
+    pause_.cancel();
   }
 
  private:
@@ -152,6 +153,7 @@ class Door {
       if (error) return;
       for (int i = 0; i < 256; ++i) {
         Fd socket(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+        if (!socket && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) return accept_later();
         if (!socket) break;
         auto* shard = shards_[next_++ % shards_.size()].get();
         shard->post([shard, moved = gateway::MovedConnection{std::move(socket)}]() mutable {
@@ -161,7 +163,15 @@ class Door {
       accept();
     });
   }
+  /// No descriptor is left for who knocks: asking again at once would only burn this thread's time.
+  void accept_later() {
+    pause_.expires_after(milliseconds(50));
+    pause_.async_wait([this](const boost::system::error_code& error) {
+      if (!error) accept();
+    });
+  }
   tcp::acceptor acceptor_;
+  asio::steady_timer pause_;
   std::vector<std::unique_ptr<Shard>>& shards_;
   std::size_t next_ = 0;
 };

@@ -1,5 +1,7 @@
 """Limits: header, body, slow clients, connections, the queue. Each answer names the limit."""
 
+import os
+import resource
 import socket
 import time
 
@@ -88,6 +90,26 @@ def test_connections_are_limited(start_daemon):
     from support.processes import eventually
 
     eventually(lambda: daemon.request("/hello").status == 200, what="a connection to be free again")
+
+
+def test_without_descriptors_the_door_waits_instead_of_spinning(start_daemon):
+    daemon = start_daemon()
+    daemon.deploy("hello", HELLO)
+    pid = daemon.process.pid
+
+    def computed() -> float:
+        times = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+        return (int(times[11]) + int(times[12])) / os.sysconf("SC_CLK_TCK")
+
+    _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(pid, resource.RLIMIT_NOFILE, (len(os.listdir(f"/proc/{pid}/fd")) + 10, hard))
+    held = [socket.create_connection(("127.0.0.1", daemon.port)) for _ in range(40)]
+    before = computed()
+    time.sleep(2)  # the time in which it must do nothing
+    assert computed() - before < 0.4
+    for connection in held:
+        connection.close()
+    assert daemon.request("/hello").status == 200
 
 
 def test_a_full_queue_is_answered_with_503_and_when_to_come_again(daemon):
