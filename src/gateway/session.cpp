@@ -453,6 +453,8 @@ void Session::next_request() {
   if (!keep_alive_ || draining_) return request_done_ && begin_ == end_ ? close() : linger();
   state_ = State::idle;
   if (in_.size() > kFirstBuffer && begin_ == end_) in_.resize(kFirstBuffer), in_.shrink_to_fit();
+  // What came meanwhile (pipelining) has its turn, and its time, from now on.
+  if (begin_ != end_) received_ = now();
   deadline_ = std::max(received_, invocation_.answered) + options_.idle_timeout;
   process();
 }

@@ -54,6 +54,17 @@ TEST_F(SessionTest, PipelinedRequestsAreAnsweredInOrder) {
   for (int i = 0; i < 50; ++i) ASSERT_EQ(answer().body, "POST /" + std::to_string(i) + " abc");
 }
 
+TEST_F(SessionTest, TheTimeOfAPipelinedRequestBeginsWithItsTurn) {
+  connect();
+  send(std::string(kGet) + std::string(kGet));
+  ASSERT_TRUE(until_frame(FrameType::invoke));
+  const auto turn = std::chrono::steady_clock::now();
+  frames.clear();
+  bridge().respond(invoked.stream, 200, {}, "first");
+  ASSERT_TRUE(until_frame(FrameType::invoke));
+  EXPECT_GE(invoked.deadline, to_wire(turn + somewhere.timeout));
+}
+
 TEST_F(SessionTest, ARequestMayComeByteByByte) {
   echoes();
   connect();
