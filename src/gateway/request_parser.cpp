@@ -1,6 +1,7 @@
 #include "gateway/request_parser.h"
 
 #include <boost/beast/core/string.hpp>
+#include <utility>
 
 namespace mayfly::gateway {
 
@@ -24,7 +25,8 @@ void RequestParser::on_field_impl(field name, string_view text, string_view valu
       head_.expects_continue = boost::beast::iequals(value, "100-continue");
       return;
     case field::host:
-      if (!head_.host.empty()) {  // two hosts: a request that two readers may understand differently
+      if (std::exchange(head_.has_host,
+                        true)) {  // two hosts: a request that two readers may understand differently
         error = boost::beast::http::error::bad_value;
         return;
       }
@@ -43,6 +45,11 @@ void RequestParser::on_field_impl(field name, string_view text, string_view valu
   if (is_traceparent) head_.traceparent = out.size();
   out.append(value.data(), value.size());
   out.push_back('\0');
+}
+
+/// RFC 9112, section 3.2: HTTP/1.1 without a host is a bad request.
+void RequestParser::on_header_impl(error_code& error) {
+  if (!head_.http_1_0 && !head_.has_host) error = boost::beast::http::error::bad_field;
 }
 
 }  // namespace mayfly::gateway

@@ -16,6 +16,7 @@ struct RequestHead {
   std::string host;
   std::string headers;  ///< "name\0value\0…", names in lower case, hop-by-hop fields left out
   std::size_t traceparent = std::string::npos;  ///< where in `headers` the value of that field begins
+  bool has_host = false;
   bool expects_continue = false;
   bool http_1_0 = false;
 
@@ -25,7 +26,7 @@ struct RequestHead {
     host.clear();
     headers.clear();
     traceparent = std::string::npos;
-    expects_continue = http_1_0 = false;
+    has_host = expects_continue = http_1_0 = false;
   }
 };
 
@@ -52,7 +53,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   }
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(field name, string_view text, string_view value, error_code&) override;
-  void on_header_impl(error_code&) override {}
+  void on_header_impl(error_code& error) override;
   void on_body_init_impl(boost::optional<std::uint64_t> const&, error_code&) override {}
   std::size_t on_body_impl(string_view part, error_code&) override {
     body_.append(part.data(), part.size());

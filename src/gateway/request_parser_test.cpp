@@ -99,6 +99,8 @@ TEST(RequestParser, AnOldClientIsKnownByItsVersion) {
 TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
   for (const std::string_view wrong : {
            std::string_view("GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nHost:\r\nHost: b\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nX: y\r\n\r\n"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
                             "chunked\r\n\r\n0\r\n\r\n"),
