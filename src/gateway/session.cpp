@@ -10,6 +10,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "gateway/trace_context.h"
 #include "problem/problem.h"
 
 namespace mayfly::gateway {
@@ -245,7 +246,7 @@ void Session::fill_invocation(const Destination& destination) {
     head_.headers.append("x-forwarded-prefix").push_back('\0');
     head_.headers.append(destination.prefix).push_back('\0');
   }
-  put_traceparent();
+  put_traceparent(head_, invocation_.id_text());
   invocation_.headers.swap(head_.headers);
   window_ = wire::kWindow;
   // What has come of the body goes along with the request.
@@ -255,28 +256,6 @@ void Session::fill_invocation(const Destination& destination) {
   body_.clear();
   invocation_.body_complete = request_done_;
   scheduler_->submit(invocation_);
-}
-
-/// W3C Trace Context: the caller's trace goes on with a new span, or a trace begins, named as the invocation.
-void Session::put_traceparent() {
-  const auto id = invocation_.id_text();
-  const auto span = id.substr(16);
-  constexpr std::size_t kLength = 55;
-  auto& headers = head_.headers;
-  if (head_.traceparent != std::string::npos) {
-    const auto end = headers.find('\0', head_.traceparent);
-    const bool has_trace = headers.find_first_not_of('0', head_.traceparent + 3) < head_.traceparent + 35;
-    if (end - head_.traceparent == kLength && headers.compare(head_.traceparent, 3, "00-") == 0 &&
-        has_trace) {
-      headers.replace(head_.traceparent + 36, 16, span);
-      return;
-    }
-    headers.replace(head_.traceparent, end - head_.traceparent,
-                    std::string("00-").append(id).append("-").append(span).append("-01"));
-    return;
-  }
-  headers.append("traceparent").push_back('\0');
-  headers.append("00-").append(id).append("-").append(span).append("-01").push_back('\0');
 }
 
 /// Parses what is there of the request's body, as far as the handler's window allows, and passes it on.

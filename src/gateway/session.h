@@ -100,7 +100,6 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   bool parse_header();
   void begin_exchange();
   void fill_invocation(const Destination& destination);
-  void put_traceparent();
   void feed_request_body();
   bool body_error(const boost::beast::error_code& error);
 
