@@ -38,7 +38,7 @@ std::string_view header_value(std::string_view headers, std::string_view name_an
 
 }  // namespace
 
-Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, LogSender& log)
+Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, bridge::LogSender& log)
     : env_(env), data_(std::move(data)), log_(log) {
   static constexpr std::array names{"onRequest", "onBody", "onAbort", "onWritable", "onStop"};
   static_assert(names.size() == kCallbacks);

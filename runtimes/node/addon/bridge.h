@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/fd.h"
-#include "log_sender.h"
+#include "bridge/log_sender.h"
 #include "napi.h"
 #include "wire/frame.h"
 
@@ -19,7 +19,7 @@ namespace mayfly::node {
 class Bridge {
  public:
   /// Begin to serve `data`. `callbacks` is the object of functions that boot.js passes. Never destroyed.
-  Bridge(napi_env env, Fd data, napi_value callbacks, LogSender& log);
+  Bridge(napi_env env, Fd data, napi_value callbacks, bridge::LogSender& log);
   Bridge(const Bridge&) = delete;
   Bridge& operator=(const Bridge&) = delete;
   ~Bridge() = delete;
@@ -69,7 +69,7 @@ class Bridge {
 
   napi_env env_;
   Fd data_;
-  LogSender& log_;
+  bridge::LogSender& log_;
   wire::FrameDecoder decoder_;
   std::string out_;
   std::deque<Stream> slots_;  // as many as were ever in use at once

@@ -1,10 +1,10 @@
-#include "log_sender.h"
+#include "bridge/log_sender.h"
 
 #include <sys/socket.h>
 
 #include <cerrno>
 
-namespace mayfly::node {
+namespace mayfly::bridge {
 
 bool LogSender::send(std::string_view packet) {
   for (;;) {
@@ -47,4 +47,4 @@ void LogSender::flush() {
   if (rest.size() != waiting_.size()) waiting_.erase(0, waiting_.size() - rest.size());
 }
 
-}  // namespace mayfly::node
+}  // namespace mayfly::bridge

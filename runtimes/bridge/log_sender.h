@@ -8,7 +8,7 @@
 #include "base/fd.h"
 #include "wire/log_record.h"
 
-namespace mayfly::node {
+namespace mayfly::bridge {
 
 class LogSender {
  public:
@@ -30,4 +30,4 @@ class LogSender {
   std::uint32_t dropped_ = 0;
 };
 
-}  // namespace mayfly::node
+}  // namespace mayfly::bridge
