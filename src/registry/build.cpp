@@ -6,32 +6,18 @@
 #include <iterator>
 #include <utility>
 
-#include "registry/bundle.h"
+#include "registry/build_step.h"
 #include "registry/config_choices.h"
 #include "registry/config_toml.h"
 #include "registry/entry.h"
 #include "registry/error.h"
-#include "registry/module_syntax.h"
+#include "registry/files.h"
+#include "registry/source_kind.h"
 
 namespace mayfly::registry {
 namespace {
 
 namespace fs = std::filesystem;
-
-Result<std::string> read_file(const fs::path& file) {
-  std::ifstream stream(file, std::ios::binary);
-  std::string text{std::istreambuf_iterator<char>(stream), {}};
-  if (!stream) return fail_errno("read " + file.filename().string(), EIO);
-  return text;
-}
-
-Result<void> write_file(const fs::path& file, std::string_view text) {
-  std::ofstream stream(file, std::ios::binary);
-  stream.write(text.data(), static_cast<std::streamsize>(text.size()));
-  stream.close();
-  if (!stream) return fail_errno("write " + file.string(), EIO);
-  return {};
-}
 
 /// The first bytes of what was sent: enough to tell an archive.
 std::string head_of(const DeployRequest& request) {
@@ -56,23 +42,29 @@ Result<void> unpack_into(const fs::path& folder, const DeployRequest& request, c
 /// One file is the whole deployment.
 Result<void> place_file(const fs::path& folder, const DeployRequest& request, const ArchiveLimits& limits) {
   const auto& name = request.file_name;
-  if (name.empty() || !runtime_of(name)) {
+  const bool program = is_program(head_of(request));
+  if (name.empty() || (!runtime_of(name) && !program)) {
     const auto what =
         name.empty() ? std::string("a source without a file name") : "'" + name.substr(0, 80) + "'";
     return fail(RegistryErrc::unsupported_source,
                 what +
                     " is neither an archive (tar, tar.gz, zip) nor a file that "
                     "can be run; known are " +
-                    known_extensions());
+                    known_sources());
   }
   if (name.contains('/') || name.contains('\0') || name.starts_with('.') || name.size() > 200)
     return fail(RegistryErrc::unsafe_path, "'" + name.substr(0, 80) + "' is not the name of a file");
-  if (request.body_file.empty()) return write_file(folder / name, request.body);
-  std::error_code error;
-  if (fs::file_size(request.body_file, error) > limits.max_bytes)
-    return fail(RegistryErrc::too_large, "the source file is too large");
-  fs::copy_file(request.body_file, folder / name, error);
-  if (error) return fail_errno("copy the source", error.value());
+  if (request.body_file.empty()) {
+    if (auto written = write_file(folder / name, request.body); !written) return written;
+  } else {
+    std::error_code error;
+    if (fs::file_size(request.body_file, error) > limits.max_bytes)
+      return fail(RegistryErrc::too_large, "the source file is too large");
+    fs::copy_file(request.body_file, folder / name, error);
+    if (error) return fail_errno("copy the source", error.value());
+  }
+  // What is sent as bytes alone has no mode; a program is meant to be run.
+  if (program) fs::permissions(folder / name, fs::perms(0755));
   return {};
 }
 
@@ -103,33 +95,33 @@ Result<FunctionSpec> configure(const fs::path& root, const DeployRequest& reques
   return spec;
 }
 
-/// Only .js files are ambiguous, but siblings of an .mjs entry may be .js as well.
-Result<void> declare_module_kind(const fs::path& root, const std::string& entry) {
-  if (has_package_json(root, entry)) return {};
-  auto source = read_file(root / entry);
-  if (!source) return propagate(source);
-  const bool module = entry.ends_with(".mjs") || (!entry.ends_with(".cjs") && has_module_syntax(*source));
-  return write_file(root / "package.json", module ? "{\"type\":\"module\"}\n" : "{\"type\":\"commonjs\"}\n");
+/// What the source needs before its runtime can load it.
+Result<void> run_steps(BuildContext& context) {
+  switch (context.built.runtime) {
+    case Runtime::node:
+      return build_node(context);
+    case Runtime::python:
+    case Runtime::native:
+    case Runtime::exec:
+      return {};
+  }
+  return {};
 }
 
 Result<Built> build_staged(const fs::path& root, const DeployRequest& request, const SourceStore& sources,
                            const DeployOptions& options) {
   auto spec = configure(root, request);
   if (!spec) return propagate(spec);
+  if (spec->source.empty()) spec->source = take_module(root, spec->config.handler);
   auto entry = find_entry(root, spec->source);
   if (!entry) return propagate(entry);
   Built built;
-  built.runtime = runtime_of(*entry).value_or(Runtime::node);
-  built.entry = std::move(*entry);
+  built.runtime = spec->runtime.value_or(entry->runtime);
+  built.entry = std::move(entry->file);
   built.config = std::move(spec->config);
   built.warnings = std::move(spec->warnings);
-  if (needs_bundle(built.entry)) {
-    auto bundled = bundle(options.esbuild, root, built.entry);
-    if (!bundled) return propagate(bundled);
-    built.entry = std::move(bundled->entry);
-    std::ranges::move(bundled->warnings, std::back_inserter(built.warnings));
-  }
-  if (auto declared = declare_module_kind(root, built.entry); !declared) return propagate(declared);
+  BuildContext context{root, built, options, request.output};
+  if (auto done = run_steps(context); !done) return propagate(done);
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);
   built.source = std::move(*taken);

@@ -40,6 +40,7 @@ std::string config_to_json(const FunctionConfig& config) {
       {"eager", config.eager},
   };
   for (const auto& [name, value] : config.env) object["env"][name] = value;
+  if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -78,6 +78,19 @@ Result<void> set_source(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+Result<void> set_runtime(FunctionSpec& spec, const ConfigValue& value) {
+  spec.runtime = value_of(kRuntimes, std::get<std::string>(value));
+  return spec.runtime ? Result<void>() : refused();
+}
+
+/// What it is must be looked at where it is used: another machine may have another one at its place.
+Result<void> set_interpreter(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& path = std::get<std::string>(value);
+  if (!path.starts_with('/') || path.size() > 4096 || path.contains('\0')) return refused();
+  spec.config.interpreter = path;
+  return {};
+}
+
 Result<void> set_timeout(FunctionSpec& spec, const ConfigValue& value) {
   const auto time = parse_duration(std::get<std::string>(value));
   if (!time || *time < std::chrono::milliseconds(1) || *time > std::chrono::minutes(15)) return refused();
@@ -154,6 +167,8 @@ constexpr std::uint64_t kMiB = 1ULL << 20U;
 constexpr std::array kKeys{
     Key{"source", Kind::text, "a file or folder below mayfly.toml, like \"hello.js\"", set_source},
     Key{"handler", Kind::text, "the name of an export", set_handler},
+    Key{"runtime", Kind::text, "\"node\", \"python\", \"native\" or \"exec\"", set_runtime},
+    Key{"interpreter", Kind::text, "the absolute path of a python3 or node", set_interpreter},
     Key{"timeout", Kind::text, "1ms to 15m, like \"10s\"", set_timeout},
     Key{"memory", Kind::text, "16MiB to 64GiB, like \"128MiB\"",
         size<&Config::memory, 16 * kMiB, 65536 * kMiB>},

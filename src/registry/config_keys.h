@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -17,7 +18,8 @@ namespace mayfly::registry {
 /// What is said about one function, by a [functions.NAME] or by settings alone.
 struct FunctionSpec {
   std::string name;
-  std::string source;  ///< file or folder, relative to mayfly.toml; "" if not said
+  std::string source;                ///< file or folder, relative to mayfly.toml; "" if not said
+  std::optional<Runtime> runtime{};  ///< if it is not to be found from the source
   FunctionConfig config;
   std::vector<std::string> warnings;  ///< keys that are accepted and do nothing yet
 };

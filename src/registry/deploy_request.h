@@ -3,12 +3,17 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "registry/archive.h"
 
 namespace mayfly::registry {
+
+/// Takes what the tools of a build print, as it comes. Called from a build thread.
+using BuildOutput = std::function<void(std::string_view text)>;
 
 struct DeployRequest {
   std::string name;                     ///< of the function
@@ -20,6 +25,7 @@ struct DeployRequest {
   /// deploy gives the new version all traffic, also when it had been split or rolled back by hand. A
   /// first deploy always serves.
   bool keep_traffic = false;
+  BuildOutput output{};  ///< may be empty
 };
 
 struct DeployOptions {

@@ -339,7 +339,7 @@ TEST_F(DeployTest, WhatCannotBeDeployedIsATypedErrorAndLeavesNothing) {
   auto bad_name = source(kModule);
   bad_name.name = "../x";
   EXPECT_EQ(code(bad_name), RegistryErrc::bad_name);
-  EXPECT_EQ(code(source(kModule, "hello.py")), RegistryErrc::unsupported_source);
+  EXPECT_EQ(code(source(kModule, "hello.rb")), RegistryErrc::unsupported_source);
   EXPECT_EQ(code(source(kModule, "")), RegistryErrc::unsupported_source);
   EXPECT_EQ(code(source(kModule, "../hello.js")), RegistryErrc::unsafe_path);
   EXPECT_EQ(code(source("\x1f\x8b damaged", "x.tgz")), RegistryErrc::bad_archive);

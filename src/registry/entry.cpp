@@ -4,9 +4,11 @@
 #include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <vector>
 
 #include "registry/error.h"
+#include "registry/source_kind.h"
 
 namespace mayfly::registry {
 namespace {
@@ -15,6 +17,10 @@ namespace fs = std::filesystem;
 
 /// In the order in which index.* is looked for.
 constexpr std::array<std::string_view, 8> kNode{".js", ".mjs", ".cjs", ".ts", ".mts", ".cts", ".tsx", ".jsx"};
+/// Each stands for the whole folder that it lies in.
+constexpr std::array<const char*, 4> kProjects{"bootstrap", "go.mod", "Cargo.toml", "CMakeLists.txt"};
+constexpr std::array<const char*, 8> kPython{"main.py",     "app.py",   "handler.py", "lambda_function.py",
+                                             "function.py", "index.py", "asgi.py",    "wsgi.py"};
 
 bool is_file(const fs::path& path) {
   std::error_code ignored;
@@ -23,7 +29,7 @@ bool is_file(const fs::path& path) {
 
 /// What Node would take for `name`: the file itself, with an extension, or the index of a folder.
 std::optional<fs::path> resolve(const fs::path& root, const fs::path& name) {
-  if (runtime_of(name.native()) && is_file(root / name)) return name;
+  if (runtime_of(name.native()) == Runtime::node && is_file(root / name)) return name;
   for (const auto extension : kNode)
     if (auto with = name.native() + std::string(extension); is_file(root / with)) return with;
   for (const auto extension : kNode)
@@ -49,54 +55,73 @@ Result<std::optional<fs::path>> main_of(const fs::path& root, const fs::path& fo
   return resolve(root, path);
 }
 
-/// The only file directly in the folder that could be run; tests and type declarations are none.
-std::optional<fs::path> only_file(const fs::path& root, const fs::path& folder) {
+Result<std::optional<fs::path>> node_entry(const fs::path& root, const fs::path& folder) {
+  auto main = main_of(root, folder);
+  if (!main || *main) return main;
+  for (const auto& name : {folder / "index", folder / "src/index"})
+    if (auto found = resolve(root, name)) return found;
+  return std::nullopt;
+}
+
+std::optional<fs::path> first_of(const fs::path& root, const fs::path& folder, const auto& names) {
+  for (const char* name : names)
+    if (is_file(root / folder / name)) return folder / name;
+  return std::nullopt;
+}
+
+/// The files directly in the folder that could be run; tests and type declarations are none.
+std::vector<fs::path> runnable_files(const fs::path& root, const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(root / folder, error)) {
     const auto name = entry.path().filename().string();
-    if (!entry.is_regular_file() || !runtime_of(name)) continue;
+    if (!entry.is_regular_file() || !runtime_of_file(entry.path())) continue;
     if (name.starts_with('.') || name.contains(".d.") || name.contains(".test.") || name.contains(".config."))
       continue;
     found.push_back(folder / name);
   }
-  if (found.size() != 1) return std::nullopt;
-  return found.front();
+  return found;
 }
 
-Result<std::string> search(const fs::path& root, const fs::path& folder) {
-  auto main = main_of(root, folder);
-  if (!main) return propagate(main);
-  if (*main) return (*main)->lexically_normal().string();
-  for (const auto& name : {folder / "index", folder / "src/index"})
-    if (const auto found = resolve(root, name)) return found->lexically_normal().string();
-  if (const auto only = only_file(root, folder)) return only->lexically_normal().string();
-  auto error =
-      fail(RegistryErrc::no_entry,
-           "no file to run was found: name it in mayfly.toml (source), in package.json (main), or call it "
-           "index.js");
+Entry entry_at(const fs::path& root, const fs::path& file) {
+  return {runtime_of_file(root / file).value_or(Runtime::node), file.lexically_normal().string()};
+}
+
+std::unexpected<Error> no_entry(std::string message) {
+  auto error = fail(RegistryErrc::no_entry, std::move(message));
   error.error().with(
-      "tried", "package.json main, index.*, src/index.*, a single file with one of " + known_extensions());
+      "tried",
+      "bootstrap, go.mod, Cargo.toml, CMakeLists.txt, package.json main, index.*, src/index.*, "
+      "main.py, app.py and the like, a single file of: " +
+          known_sources());
   return error;
+}
+
+Result<Entry> search(const fs::path& root, const fs::path& folder) {
+  if (const auto project = first_of(root, folder, kProjects)) return entry_at(root, *project);
+  auto node = node_entry(root, folder);
+  if (!node) return propagate(node);
+  const auto python = first_of(root, folder, kPython);
+  if (*node && python)
+    return no_entry("both " + (*node)->lexically_normal().string() + " and " +
+                    python->lexically_normal().string() +
+                    " could be meant: name one in mayfly.toml (source)");
+  if (*node) return entry_at(root, **node);
+  if (python) return entry_at(root, *python);
+  const auto files = runnable_files(root, folder);
+  if (files.size() == 1) return entry_at(root, files.front());
+  const auto is_native = [](const fs::path& file) { return runtime_of(file.native()) == Runtime::native; };
+  if (!files.empty() && std::ranges::all_of(files, is_native))
+    return Entry{Runtime::native, folder.empty() ? "." : folder.lexically_normal().string()};
+  return no_entry(
+      "no file to run was found: name it in mayfly.toml (source), in package.json (main), or call it "
+      "index.js or "
+      "main.py");
 }
 
 }  // namespace
 
-std::optional<Runtime> runtime_of(std::string_view file_name) {
-  const auto ends = [&](std::string_view extension) {
-    return file_name.size() > extension.size() && file_name.ends_with(extension);
-  };
-  if (std::ranges::any_of(kNode, ends)) return Runtime::node;
-  return std::nullopt;
-}
-
-std::string known_extensions() {
-  std::string text;
-  for (const auto extension : kNode) text += (text.empty() ? "" : " ") + std::string(extension);
-  return text;
-}
-
-Result<std::string> find_entry(const fs::path& root, const std::string& source) {
+Result<Entry> find_entry(const fs::path& root, const std::string& source) {
   if (source.empty()) return search(root, "");
   std::error_code ignored;
   if (fs::is_directory(root / source, ignored)) return search(root, source);
@@ -105,9 +130,26 @@ Result<std::string> find_entry(const fs::path& root, const std::string& source) 
     error.error().with("tried", source);
     return error;
   }
-  if (runtime_of(source)) return source;
+  if (runtime_of_file(root / source)) return entry_at(root, source);
   return fail(RegistryErrc::unsupported_source,
-              "'" + source + "' is nothing that can be run; known are " + known_extensions());
+              "'" + source + "' is nothing that can be run; known are " + known_sources());
+}
+
+std::string take_module(const fs::path& root, std::string& handler) {
+  const auto dot = handler.rfind('.');
+  if (dot == std::string::npos || dot == 0 || dot + 1 == handler.size()) return {};
+  auto module = handler.substr(0, dot);
+  const auto path = fs::path(module).lexically_normal();
+  if (path.is_absolute() || path.native().starts_with("..")) return {};
+  std::ranges::replace(module, '.', '/');  // Python's packages; Node's modules have slashes already
+  auto file = module + ".py";
+  if (!is_file(root / file)) {
+    const auto found = resolve(root, path);
+    if (!found) return {};
+    file = found->string();
+  }
+  handler.erase(0, dot + 1);
+  return file;
 }
 
 bool has_package_json(const fs::path& root, const std::string& entry) {

@@ -1,0 +1,36 @@
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+
+#include "registry/build_step.h"
+#include "registry/bundle.h"
+#include "registry/entry.h"
+#include "registry/files.h"
+#include "registry/module_syntax.h"
+
+namespace mayfly::registry {
+namespace {
+
+/// Only .js files are ambiguous, but siblings of an .mjs entry may be .js as well.
+Result<void> declare_module_kind(const std::filesystem::path& root, const std::string& entry) {
+  if (has_package_json(root, entry)) return {};
+  auto source = read_file(root / entry);
+  if (!source) return propagate(source);
+  const bool module = entry.ends_with(".mjs") || (!entry.ends_with(".cjs") && has_module_syntax(*source));
+  return write_file(root / "package.json", module ? "{\"type\":\"module\"}\n" : "{\"type\":\"commonjs\"}\n");
+}
+
+}  // namespace
+
+Result<void> build_node(BuildContext& context) {
+  auto& built = context.built;
+  if (needs_bundle(built.entry)) {
+    auto bundled = bundle(context.options.esbuild, context.root, built.entry);
+    if (!bundled) return propagate(bundled);
+    built.entry = std::move(bundled->entry);
+    std::ranges::move(bundled->warnings, std::back_inserter(built.warnings));
+  }
+  return declare_module_kind(context.root, built.entry);
+}
+
+}  // namespace mayfly::registry
