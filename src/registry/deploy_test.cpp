@@ -351,7 +351,7 @@ TEST_F(DeployTest, WhatCannotBeDeployedIsATypedErrorAndLeavesNothing) {
             RegistryErrc::bad_config);
   EXPECT_EQ(code(folder({{"mayfly.toml", "[functions.a]\nsource=\"x.js\"\n"}, {"index.js", kModule}})),
             RegistryErrc::no_entry);
-  EXPECT_EQ(code(folder({{"mayfly.toml", "[functions.a]\nsource=\"x.py\"\n"}, {"x.py", ""}})),
+  EXPECT_EQ(code(folder({{"mayfly.toml", "[functions.a]\nsource=\"x.rb\"\n"}, {"x.rb", ""}})),
             RegistryErrc::unsupported_source);
   auto bad_setting = source(kModule);
   bad_setting.settings = {"timout=1s"};

@@ -45,7 +45,7 @@ TEST_F(EntryTest, IsFoundByWhatLiesInTheFolder) {
       {{{"app.py", ""}, {"helper.py", ""}}, Runtime::python, "app.py"},
       {{{"lambda_function.py", ""}, {"requirements.txt", ""}}, Runtime::python, "lambda_function.py"},
       {{{"thing.py", ""}, {"README.md", ""}}, Runtime::python, "thing.py"},
-      {{{"one.cpp", ""}, {"two.c", ""}}, Runtime::native, "."},
+      {{{"one.cxx", ""}, {"two.c", ""}}, Runtime::native, "."},
       {{{"run", "#!/bin/sh\n"}, {"notes.txt", ""}}, Runtime::exec, "run"},
   };
   for (const auto& one : cases) {

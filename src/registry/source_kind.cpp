@@ -25,6 +25,7 @@ constexpr std::array kKinds{
     Kind{".c", Runtime::native},
     Kind{".cc", Runtime::native},
     Kind{".cpp", Runtime::native},
+    Kind{".cxx", Runtime::native},
     Kind{"CMakeLists.txt", Runtime::native},
     Kind{"bootstrap", Runtime::exec},
     Kind{"go.mod", Runtime::exec},
