@@ -4,8 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <fstream>
+#include <string>
 
 namespace mayfly {
 
@@ -27,5 +30,14 @@ std::optional<int> wait_for_exit(int pidfd) {
 }
 
 void kill_process(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
+
+pid_t pid_of(int pidfd) {
+  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
+  for (std::string word; info >> word;) {
+    pid_t pid = 0;
+    if (word == "Pid:" && info >> pid) return std::max(pid, 0);
+  }
+  return 0;
+}
 
 }  // namespace mayfly

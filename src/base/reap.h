@@ -1,5 +1,5 @@
-// Reaping children without threads, for processes that fork (fork servers). A daemon with threads
-// uses Child instead.
+// Reaping children without threads, for processes that fork (fork servers): a daemon with threads uses Child
+// instead. And processes of which only a pidfd is known.
 #pragma once
 
 #include <sys/types.h>
@@ -22,5 +22,9 @@ struct Reaped {
 
 /// SIGKILL to the process behind a pidfd; nothing happens if it has ended.
 void kill_process(int pidfd);
+
+/// Process id, in our PID namespace, of the process behind a pidfd; 0 if it has been reaped, or if this is no
+/// pidfd. Only for logs and for /proc.
+[[nodiscard]] pid_t pid_of(int pidfd);
 
 }  // namespace mayfly

@@ -1,14 +1,9 @@
 #include "pool/instance.h"
 
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
-#include <unistd.h>
 
 #include <cerrno>
-#include <csignal>
-#include <cstdlib>
-#include <fstream>
 
 #include "base/reap.h"
 
@@ -70,15 +65,7 @@ void Instance::start() {
   deadlines_.add(patience_, created_ + kStartPatience);
 }
 
-int Instance::pid() const {
-  if (!pidfd_) return 0;
-  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd_.get()));
-  for (std::string word; info >> word;) {
-    int pid = 0;
-    if (word == "Pid:" && info >> pid) return pid;
-  }
-  return 0;
-}
+int Instance::pid() const { return pidfd_ ? pid_of(pidfd_.get()) : 0; }
 
 void Instance::on_forked(Fd pidfd) {
   pidfd_ = std::move(pidfd);

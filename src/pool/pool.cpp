@@ -1,12 +1,8 @@
 #include "pool/pool.h"
 
 #include <sys/socket.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
-#include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "base/reap.h"
@@ -25,15 +21,6 @@ constexpr int kMaxBuildDeaths = 3;
 
 nanoseconds smooth(nanoseconds average, nanoseconds sample) {
   return average.count() == 0 ? sample : (average * 7 + sample) / 8;
-}
-
-int pid_of(const Fd& pidfd) {
-  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd.get()));
-  for (std::string word; pidfd && info >> word;) {
-    int pid = 0;
-    if (word == "Pid:" && info >> pid) return pid;
-  }
-  return 0;
 }
 
 /// What a template says when its code cannot be loaded, as an error that names file and line.
@@ -172,13 +159,18 @@ void Pool::on_template_failed(const std::string& text) {
   template_answer(std::unexpected(template_error(text)));
 }
 
+/// The state of a pool without a template: `now` is none or failed.
+void Pool::forget_template(Template now) {
+  template_ = now;
+  fork_client_.reset();
+  template_pidfd_.reset();
+}
+
 /// The template's process has died. Its instances die with it.
 void Pool::on_template_gone() {
   const bool was_building = template_ == Template::building;
-  fork_client_.reset();
-  template_ = Template::none;  // first: what ends below may ask for new instances at once
+  forget_template(Template::none);  // first: what ends below may ask for new instances at once
   account_.template_gone();
-  template_pidfd_.reset();
   const auto instances = instances_;  // ended ones leave the set
   for (const auto& instance : instances) instance->on_parent_gone();
   // Killed from outside, or with its runtime process: that says nothing of the code. Try again.
@@ -195,11 +187,9 @@ void Pool::on_template_gone() {
 
 /// The template could not be built.
 void Pool::template_answer(const Result<void>& result) {
-  template_ = Template::failed;
+  forget_template(Template::failed);
   account_.template_failed();
   build_deadline_.cancel();
-  fork_client_.reset();
-  template_pidfd_.reset();
   auto waiting = std::exchange(waiting_for_template_, {});
   for (const auto& then : waiting) then(result);
   listener_.on_unavailable(result.error());
@@ -218,14 +208,12 @@ bool Pool::close_template() {
   for (const auto& instance : leaving_) instance->disown();
   leaving_.clear();
   fork_client_->close();
-  fork_client_.reset();
-  template_pidfd_.reset();
-  template_ = Template::none;
+  forget_template(Template::none);
   listener_.on_retired(false);
   return true;
 }
 
-int Pool::template_pid() const { return pid_of(template_pidfd_); }
+int Pool::template_pid() const { return template_pidfd_ ? pid_of(template_pidfd_.get()) : 0; }
 
 // --- Instances -------------------------------------------------------------------------------------
 

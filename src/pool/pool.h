@@ -122,6 +122,7 @@ class Pool final : public InstanceOwner, private WarmPool {
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);
   void on_template_gone();
+  void forget_template(Template now);
   void template_answer(const Result<void>& result);
   [[nodiscard]] std::string payload(std::string_view role) const;
 
