@@ -28,10 +28,8 @@ TEST_F(InstanceTest, AFatalErrorExplainsTheDeath) {
 }
 
 TEST_F(InstanceTest, WhatItSaidBeforeItEndedIsHeard) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   // The report of the end overtakes the answer, which is still in the socket.
   const auto answer = [&] {
     std::string frame, payload;
@@ -119,10 +117,8 @@ TEST_F(InstanceTest, AnAnswerHasOneHeadAndItComesFirst) {
 }
 
 TEST_F(InstanceTest, WhoLeavesHearsNothingMoreAndTheHandlerIsTold) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   instance->abandon(test.invocation, wire::AbortReason::client);
   EXPECT_EQ(test.invocation.state, Invocation::State::idle);
   const auto abort = next();
@@ -181,11 +177,8 @@ TEST_F(InstanceTest, AmongOthersItHasToAnswerAPing) {
   run(other);
   Late late;
   run(late.test);
-  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
-    if (got.type == FrameType::ping) self.tell(FrameType::pong);
-    self.got.push_back(std::move(got));
-  };
-  ASSERT_TRUE(loop.until([&] { return !bridge->got.empty() && bridge->got.back().type == FrameType::ping; }));
+  answer_pings();
+  ASSERT_TRUE(pinged());
   loop.settle();
   loop.skip(1s);
   const auto stream = bridge->take_invoke().stream;
@@ -197,10 +190,7 @@ TEST_F(InstanceTest, AmongOthersItHasToAnswerAPing) {
 TEST_F(InstanceTest, HandlersThatNeverEndDoNotKeepTheirSlotsForEver) {
   make(4);
   serve();
-  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
-    if (got.type == FrameType::ping) self.tell(FrameType::pong);
-    self.got.push_back(std::move(got));
-  };
+  answer_pings();
   TestInvocation good("good");
   run(good);
   std::deque<Late> hanging;
@@ -219,11 +209,8 @@ TEST_F(InstanceTest, ASlotThatIsFreedLateIsASlotAgain) {
   run(other);
   Late late;
   run(late.test);
-  bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
-    if (got.type == FrameType::ping) self.tell(FrameType::pong);
-    self.got.push_back(std::move(got));
-  };
-  ASSERT_TRUE(loop.until([&] { return !bridge->got.empty() && bridge->got.back().type == FrameType::ping; }));
+  answer_pings();
+  ASSERT_TRUE(pinged());
   EXPECT_FALSE(instance->has_slot());
   (void)bridge->take_invoke();
   bridge->tell(FrameType::done, bridge->take_invoke().stream);

@@ -108,10 +108,8 @@ TEST_F(InstanceTest, WhatTheSocketDoesNotTakeAtOnceArrivesInOrder) {
 }
 
 TEST_F(InstanceTest, BackgroundWorkKeepsTheSlot) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   bridge->respond(stream, 200, {}, "x", wire::kEnd);
   ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
   EXPECT_EQ(instance->in_flight(), 1);
@@ -123,10 +121,8 @@ TEST_F(InstanceTest, BackgroundWorkKeepsTheSlot) {
 }
 
 TEST_F(InstanceTest, AHandlersErrorIsTheAnswer) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   bridge->tell(FrameType::error, stream, static_cast<std::uint32_t>(wire::ErrorKind::threw),
                "Error: no\0stack"s);
   bridge->tell(FrameType::done, stream);
@@ -138,10 +134,8 @@ TEST_F(InstanceTest, AHandlersErrorIsTheAnswer) {
 }
 
 TEST_F(InstanceTest, AnErrorAfterTheHeadBreaksTheAnswerOff) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   bridge->respond(stream, 200, {}, "half", 0);
   bridge->tell(FrameType::error, stream, static_cast<std::uint32_t>(wire::ErrorKind::stream), "x");
   ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
@@ -150,10 +144,8 @@ TEST_F(InstanceTest, AnErrorAfterTheHeadBreaksTheAnswerOff) {
 }
 
 TEST_F(InstanceTest, AnErrorOfBackgroundWorkIsRememberedThoughNobodyWaits) {
-  serve();
   TestInvocation test;
-  run(test);
-  const auto stream = next().stream;
+  const auto stream = serve(test);
   bridge->respond(stream, 200, {}, "x", wire::kEnd);
   bridge->tell(FrameType::error, stream, static_cast<std::uint32_t>(wire::ErrorKind::threw), "late");
   bridge->tell(FrameType::done, stream);

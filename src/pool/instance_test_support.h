@@ -58,6 +58,23 @@ struct InstanceTest : testing::Test {
     bridge->serve();
     ASSERT_TRUE(loop.until([&] { return instance->state() == Instance::State::serving; }));
   }
+  /// The first invocation of an instance; its stream.
+  std::uint32_t serve(TestInvocation& test) {
+    serve();
+    run(test);
+    return next().stream;
+  }
+  /// From now on the bridge answers pings.
+  void answer_pings() {
+    bridge->hook = [](FakeInstance& self, FakeInstance::Got& got) {
+      if (got.type == wire::FrameType::ping) self.tell(wire::FrameType::pong);
+      self.got.push_back(std::move(got));
+    };
+  }
+  [[nodiscard]] bool pinged() {
+    return loop.until(
+        [&] { return !bridge->got.empty() && bridge->got.back().type == wire::FrameType::ping; });
+  }
   void run(TestInvocation& test) { instance->run(test.invocation, Lease(*instance)); }
   /// The next frame that the bridge got.
   FakeInstance::Got next() {
