@@ -4,6 +4,7 @@
 
 #include "cli/help.h"
 #include "cli/parse.h"
+#include "cli/templates.h"
 
 namespace mayfly::cli {
 namespace {
@@ -27,6 +28,12 @@ std::vector<std::string> names_of(const Argument& argument) {
   return names;
 }
 
+std::string template_names() {
+  std::string names;
+  for (const auto& each : project_templates()) names.append(names.empty() ? "" : " ").append(each.name);
+  return names;
+}
+
 /// What a value of this kind may be, as a command whose words are the candidates; empty: files.
 std::string candidates(ValueKind kind) {
   switch (kind) {
@@ -37,7 +44,7 @@ std::string candidates(ValueKind kind) {
     case ValueKind::shell:
       return "echo bash zsh fish";
     case ValueKind::template_name:
-      return "echo js ts lambda express";
+      return "echo " + template_names();
     case ValueKind::text:
     case ValueKind::path:
       break;

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
@@ -5,6 +6,7 @@
 #include "base/text.h"
 #include "cli/error.h"
 #include "cli/project.h"
+#include "cli/templates.h"
 #include "cli/verbs.h"
 
 namespace mayfly::cli {
@@ -13,151 +15,132 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct File {
-  std::string_view name;
-  std::string_view content;  ///< NAME stands for the function's name
-};
-struct Template {
-  std::string_view name;
-  std::vector<File> files;
+struct NewArguments {
+  std::string first;   ///< a template, or with --template a name
+  std::string second;  ///< a name
+  std::optional<std::string> option;
+  bool list = false;
 };
 
-constexpr std::string_view kIgnored = "node_modules/\n";
+/// What is made of the arguments.
+struct Wanted {
+  const ProjectTemplate* project;
+  fs::path folder;
+};
 
-const std::vector<Template>& templates() {
-  static const std::vector<Template> all = {
-      {"js",
-       {{"index.js",
-         "// Answers http://127.0.0.1:8080/NAME. Deploy with `mayfly deploy .`, or work with `mayfly dev`.\n"
-         "export default {\n"
-         "  async fetch(request, env, ctx) {\n"
-         "    const url = new URL(request.url);\n"
-         "    const who = url.searchParams.get(\"name\") ?? \"world\";\n"
-         "    return Response.json({ hello: who, path: url.pathname });\n"
-         "  },\n"
-         "};\n"},
-        {"mayfly.toml", "[functions.NAME]\nsource = \"index.js\"\n"}}},
-      {"ts",
-       {{"index.ts",
-         "// Answers http://127.0.0.1:8080/NAME. Deploy with `mayfly deploy .`, or work with `mayfly dev`.\n"
-         "interface Greeting {\n"
-         "  hello: string;\n"
-         "  path: string;\n"
-         "}\n"
-         "\n"
-         "export default {\n"
-         "  async fetch(request: Request): Promise<Response> {\n"
-         "    const url = new URL(request.url);\n"
-         "    const greeting: Greeting = { hello: url.searchParams.get(\"name\") ?? \"world\", path: "
-         "url.pathname };\n"
-         "    return Response.json(greeting);\n"
-         "  },\n"
-         "};\n"},
-        {"mayfly.toml", "[functions.NAME]\nsource = \"index.ts\"\n"}}},
-      {"lambda",
-       {{"index.mjs",
-         "// An HTTP request comes as an API Gateway event (payload 2.0), `mayfly invoke NAME '{}'` as it "
-         "is.\n"
-         "export const handler = async (event, context) => {\n"
-         "  const who = event.queryStringParameters?.name ?? event.name ?? \"world\";\n"
-         "  return {\n"
-         "    statusCode: 200,\n"
-         "    headers: { \"content-type\": \"application/json\" },\n"
-         "    body: JSON.stringify({ hello: who, request: context.awsRequestId }),\n"
-         "  };\n"
-         "};\n"},
-        {"mayfly.toml", "[functions.NAME]\nsource = \"index.mjs\"\nhandler = \"handler\"\n"}}},
-      {"express",
-       {{"index.js",
-         "// Run `npm install` first.\n"
-         "import express from \"express\";\n"
-         "\n"
-         "const app = express();\n"
-         "app.use(express.json());\n"
-         "\n"
-         "app.get(\"/\", (req, res) => res.json({ hello: req.query.name ?? \"world\" }));\n"
-         "app.post(\"/echo\", (req, res) => res.json({ received: req.body }));\n"
-         "\n"
-         "export default app;\n"},
-        {"package.json",
-         "{\n  \"name\": \"NAME\",\n  \"private\": true,\n  \"type\": \"module\",\n  \"main\": "
-         "\"index.js\",\n"
-         "  \"dependencies\": { \"express\": \"^4.21.0\" }\n}\n"},
-        {"mayfly.toml", "[functions.NAME]\nsource = \"index.js\"\n"},
-        {".gitignore", kIgnored}}}};
-  return all;
+const ProjectTemplate* template_named(std::string_view name) {
+  const auto all = project_templates();
+  const auto found = std::ranges::find(all, name, &ProjectTemplate::name);
+  return found == all.end() ? nullptr : &*found;
 }
 
-struct NewArguments {
-  std::string name;
-  std::string kind = "js";
-};
+std::unexpected<Error> no_template(const std::string& name) {
+  std::vector<std::string_view> names;
+  for (const auto& each : project_templates()) names.push_back(each.name);
+  return fail(CliErrc::usage, "there is no template '" + name + "'" + did_you_mean(name, names) +
+                                  ": see `mayfly new --list`");
+}
+
+/// `new TEMPLATE`, `new TEMPLATE NAME`, `new NAME`, `new NAME --template TEMPLATE`.
+Result<Wanted> understand(const NewArguments& arguments) {
+  if (arguments.first.empty())
+    return fail(CliErrc::usage, "say which template, and how to call the function: see `mayfly new --list`");
+  const bool named = !arguments.option && (template_named(arguments.first) || !arguments.second.empty());
+  const std::string usual(project_templates().front().name);
+  const auto kind = arguments.option.value_or(named ? arguments.first : usual);
+  const auto* project = template_named(kind);
+  if (project == nullptr) return no_template(kind);
+  if (arguments.option && !arguments.second.empty())
+    return fail(CliErrc::usage, "two names, '" + arguments.first + "' and '" + arguments.second + "'");
+  const auto& name = named && !arguments.second.empty() ? arguments.second : arguments.first;
+  return Wanted{project, (fs::path(name) / "").parent_path()};  // without a slash at its end
+}
 
 std::string filled_in(std::string_view text, const std::string& name) {
+  constexpr std::string_view kName = "__NAME__";
   std::string out(text);
-  for (std::size_t at = 0; (at = out.find("NAME", at)) != std::string::npos; at += name.size())
-    out.replace(at, 4, name);
+  for (std::size_t at = 0; (at = out.find(kName, at)) != std::string::npos; at += name.size())
+    out.replace(at, kName.size(), name);
   return out;
 }
 
-Result<const Template*> find_template(const std::string& name) {
-  std::vector<std::string_view> names;
-  std::string list;
-  for (const auto& each : templates()) {
-    if (each.name == name) return &each;
-    names.push_back(each.name);
-    list.append(list.empty() ? "" : ", ").append(each.name);
+Result<void> write(const fs::path& path, const std::string& content) {
+  std::error_code error;
+  fs::create_directories(path.parent_path(), error);
+  std::ofstream stream(path);
+  stream << content;
+  if (!stream.flush()) return fail(CliErrc::failed, path.string() + " cannot be written");
+  if (content.starts_with("#!"))
+    fs::permissions(path, fs::perms::owner_exec | fs::perms::group_exec | fs::perms::others_exec,
+                    fs::perm_options::add, error);
+  return {};
+}
+
+int list(Context& context) {
+  if (context.json) {
+    auto all = nlohmann::json::array();
+    for (const auto& each : project_templates())
+      all.push_back({{"name", each.name}, {"summary", each.summary}});
+    context.out.line(all.dump(2));
+    return kOk;
   }
-  return fail(CliErrc::usage,
-              "there is no template '" + name + "'" + did_you_mean(name, names) + "; there are " + list);
+  Table table({"TEMPLATE", "WHAT IT IS"});
+  for (const auto& each : project_templates()) table.row({std::string(each.name), std::string(each.summary)});
+  context.out.write(table.text(context.out));
+  return kOk;
 }
 
 Result<int> create(Context& context, const NewArguments& arguments) {
-  auto chosen = find_template(arguments.kind);
-  if (!chosen) return propagate(chosen);
-  const fs::path folder = (fs::path(arguments.name) / "").parent_path();  // without a slash at its end
+  if (arguments.list) return list(context);
+  auto wanted = understand(arguments);
+  if (!wanted) return propagate(wanted);
+  const auto& folder = wanted->folder;
   const auto name = function_name(folder.filename().string());
-  if (name.empty()) return fail(CliErrc::usage, "'" + arguments.name + "' is no name for a function");
+  if (name.empty()) return fail(CliErrc::usage, "'" + folder.string() + "' is no name for a function");
   std::error_code error;
   if (fs::exists(folder, error) && !fs::is_empty(folder, error))
     return fail(CliErrc::failed, folder.string() + " is there already and not empty: nothing was written");
-  fs::create_directories(folder, error);
-  nlohmann::json written = nlohmann::json::array();
-  for (const auto& file : (*chosen)->files) {
-    const auto path = folder / file.name;
-    std::ofstream stream(path);
-    stream << filled_in(file.content, name);
-    if (!stream.flush()) return fail(CliErrc::failed, path.string() + " cannot be written");
+  auto written = nlohmann::json::array();
+  for (const auto& file : wanted->project->files) {
+    const auto path = folder / file.path;
+    if (auto done = write(path, filled_in(file.content, name)); !done) return propagate(done);
     written.push_back(path.string());
   }
   if (context.json) {
-    context.out.line(nlohmann::json{{"name", name}, {"files", written}}.dump(2));
+    context.out.line(
+        nlohmann::json{{"name", name}, {"template", wanted->project->name}, {"files", written}}.dump(2));
     return kOk;
   }
   for (const auto& path : written) context.out.line("  " + path.get<std::string>());
-  if (arguments.kind == "express") context.out.line("next: npm install --prefix " + folder.string());
   context.out.line("next: mayfly deploy " + folder.string() + ", or mayfly dev " + folder.string());
   return kOk;
+}
+
+std::string description() {
+  std::string names;
+  for (const auto& each : project_templates()) names.append(names.empty() ? "" : ", ").append(each.name);
+  return "Makes a folder with a start that can be deployed as it is. A name alone gets the first of the "
+         "templates.\n\nTemplates: " +
+         names + ".";
 }
 
 }  // namespace
 
 Verb new_verb() {
   auto arguments = std::make_shared<NewArguments>();
-  return {
-      .name = "new",
-      .summary = "Write a small project to begin with",
-      .description =
-          "Makes a folder with a handler and a mayfly.toml.\n\n"
-          "Templates: js and ts (fetch(request), as in Workers), lambda (handler(event, context)), express "
-          "(an Express application).",
-      .examples = {"mayfly new hello", "mayfly new shop --template ts"},
-      .arguments = {{"name", "NAME", "The folder, and the function in it", &arguments->name, ValueKind::text,
-                     true},
-                    {"-t,--template", "TEMPLATE", "js, ts, lambda or express (js)", &arguments->kind,
-                     ValueKind::template_name}},
-      .run = [arguments](Context& context) { return create(context, *arguments); },
-      .connects = false};
+  return {.name = "new",
+          .summary = "Write a small project to begin with",
+          .description = description(),
+          .examples = {"mayfly new fastapi shop", "mayfly new hello", "mayfly new --list"},
+          .arguments = {{"template", "TEMPLATE", "What to begin with, see --list", &arguments->first,
+                         ValueKind::template_name},
+                        {"name", "NAME", "The folder, and the function in it (as the template)",
+                         &arguments->second},
+                        {"-t,--template", "TEMPLATE", "The template, when only a name is given",
+                         &arguments->option, ValueKind::template_name},
+                        {"-l,--list", "", "Show the templates", &arguments->list}},
+          .run = [arguments](Context& context) { return create(context, *arguments); },
+          .connects = false};
 }
 
 }  // namespace mayfly::cli

@@ -196,15 +196,37 @@ TEST_F(Verbs, TheTokenIsFoundInTheDataFolder) {
 }
 
 TEST_F(Verbs, NewWritesAProjectThatDeploys) {
-  for (const char* kind : {"js", "lambda"}) {
-    const auto folder = path(std::string("fresh-") + kind);
-    ASSERT_EQ(run({"new", folder, "--template", kind}, false).code, kOk);
+  for (const auto& words : std::vector<std::vector<std::string>>{
+           {path("plain")}, {"js", path("first")}, {path("option"), "--template", "lambda"}}) {
+    auto all = words;
+    all.insert(all.begin(), "new");
+    ASSERT_EQ(run(all, false).code, kOk);
+    const auto& folder = words[words[0] == "js" ? 1 : 0];
     const auto deployed = run({"deploy", folder});
     EXPECT_EQ(deployed.code, kOk) << deployed.err;
-    EXPECT_HAS(deployed.out, "fresh-" + std::string(kind) + "@1");
+    EXPECT_HAS(deployed.out, std::filesystem::path(folder).filename().string() + "@1");
     EXPECT_EQ(run({"new", folder}, false).code, kFailed) << "nothing is overwritten";
   }
+}
+
+TEST_F(Verbs, NewKnowsItsTemplates) {
+  const auto all = nlohmann::json::parse(run({"new", "--list", "--json"}, false).out);
+  EXPECT_HAS(run({"new", "--list"}, false).out, "fastapi");
+  for (const auto& each : all) {
+    const auto folder = path("of-" + each["name"].get<std::string>());
+    ASSERT_EQ(run({"new", each["name"], folder}, false).code, kOk);
+    EXPECT_FALSE(each["summary"].get<std::string>().empty());
+    for (const auto& file : std::filesystem::recursive_directory_iterator(folder)) {
+      std::ifstream stream(file.path());
+      const std::string text(std::istreambuf_iterator<char>(stream), {});
+      EXPECT_EQ(text.find("__NAME__"), std::string::npos) << file.path();
+      EXPECT_EQ(::access(file.path().c_str(), X_OK) == 0, text.starts_with("#!") || file.is_directory())
+          << file.path();
+    }
+  }
   EXPECT_HAS(run({"new", path("x"), "--template", "expres"}, false).err, "did you mean 'express'?");
+  EXPECT_HAS(run({"new", "expres", path("x")}, false).err, "did you mean 'express'?");
+  EXPECT_HAS(run({"new"}, false).err, "--list");
 }
 
 TEST_F(Verbs, ServeTakesTheCommandLineBeforeTheFile) {

@@ -1,0 +1,27 @@
+# mayfly_embed_templates(OUTPUT NAME...): the files below templates/NAME beside the caller's CMakeLists.txt, as
+# the C++ source OUTPUT that defines mayfly::cli::project_templates(). A template's summary is the first line of
+# its README.md. Text alone: nothing in it may say `)TEMPLATE"`.
+function(mayfly_embed_templates output)
+  set(source "#include \"cli/templates.h\"\n\nnamespace mayfly::cli {\nnamespace {\n\n")
+  set(all "")
+  set(number 0)
+  foreach(name ${ARGN})
+    set(folder ${CMAKE_CURRENT_SOURCE_DIR}/templates/${name})
+    file(GLOB_RECURSE files CONFIGURE_DEPENDS RELATIVE ${folder} ${folder}/*)
+    file(STRINGS ${folder}/README.md summary LIMIT_COUNT 1)
+    string(REGEX REPLACE "^# __NAME__: " "" summary "${summary}")
+    string(APPEND source "constexpr TemplateFile kFiles${number}[] = {\n")
+    foreach(file ${files})
+      set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${folder}/${file})
+      file(READ ${folder}/${file} content)
+      string(APPEND source "    {\"${file}\", R\"TEMPLATE(${content})TEMPLATE\"},\n")
+    endforeach()
+    string(APPEND source "};\n")
+    string(APPEND all "    {\"${name}\", R\"TEMPLATE(${summary})TEMPLATE\", kFiles${number}},\n")
+    math(EXPR number "${number} + 1")
+  endforeach()
+  string(APPEND source "\nconstexpr ProjectTemplate kTemplates[] = {\n${all}};\n\n}  // namespace\n\n"
+    "std::span<const ProjectTemplate> project_templates() { return kTemplates; }\n\n}  // namespace mayfly::cli\n")
+  file(WRITE ${output}.new "${source}")
+  file(COPY_FILE ${output}.new ${output} ONLY_IF_DIFFERENT)
+endfunction()
