@@ -19,6 +19,7 @@ struct ServeArguments {
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
   std::optional<std::string> node;
+  std::optional<std::string> python;
   std::optional<std::string> esbuild;
   std::optional<std::string> drain;
   std::optional<std::string> max_connections;
@@ -33,6 +34,7 @@ struct ServeArguments {
             {"threads", &threads},
             {"memory-budget", &memory_budget},
             {"node", &node},
+            {"python", &python},
             {"esbuild", &esbuild},
             {"drain", &drain},
             {"max-connections", &max_connections},
@@ -134,6 +136,7 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   options.listen = arguments.listen.value_or(options.listen);
   options.admin = arguments.admin.value_or(options.admin);
   options.node = arguments.node.value_or("");
+  options.python = arguments.python.value_or("");
   options.esbuild = arguments.esbuild.value_or("");
   options.log_level = arguments.log_level.value_or(options.log_level);
   for (const auto& [option, address] :
@@ -174,6 +177,8 @@ Verb serve_verb(const ServeFunction& serve) {
                     {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
                      &a->memory_budget},
                     {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
+                    {"--python", "PATH", "Python's executable (python3, from PATH)", &a->python,
+                     ValueKind::path},
                     {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
                      ValueKind::path},
                     {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},

@@ -16,6 +16,7 @@ struct ServeOptions {
   unsigned threads = 0;                     ///< of the data plane; 0: one for each processor
   std::uint64_t memory_budget = 0;          ///< bytes for instances and templates; 0: half of what is there
   std::string node{};                       ///< Node's executable; empty: `node` in PATH
+  std::string python{};                     ///< Python's; empty: the first in PATH that is new enough
   std::string esbuild{};                    ///< esbuild's executable; empty: look for it
   std::chrono::milliseconds drain{30'000};  ///< how long requests may go on after SIGTERM
   std::size_t max_connections = 10'000;     ///< of the data plane; one more is closed

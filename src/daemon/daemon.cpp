@@ -17,8 +17,9 @@
 #include "admin/api.h"
 #include "admin/server.h"
 #include "admin/token.h"
-#include "base/child.h"
 #include "daemon/operations.h"
+#include "daemon/runtimes.h"
+#include "daemon/tools.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 
@@ -30,8 +31,6 @@ namespace {
 
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
-
-fs::path executable_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
 Result<tcp::endpoint> parse_endpoint(const std::string& text) {
   const auto colon = text.rfind(':');
@@ -50,56 +49,6 @@ Result<tcp::endpoint> parse_endpoint(const std::string& text) {
 std::string text_of(const tcp::endpoint& endpoint) {
   const auto address = endpoint.address().to_string();
   return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
-}
-
-std::string find_in_path(const std::string& name) {
-  if (name.find('/') != std::string::npos) return fs::absolute(name);
-  const char* path = std::getenv("PATH");
-  std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
-  while (!rest.empty()) {
-    const auto folder = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
-    const auto candidate = fs::path(folder) / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
-}
-
-fs::path find_esbuild(const std::string& wanted) {
-  if (!wanted.empty()) return wanted;
-  if (const char* set = std::getenv("MAYFLY_ESBUILD")) return set;
-  const auto here = executable_folder();
-  for (const auto& folder : {here, here.parent_path()})
-    for (const char* path : {"node_modules/@esbuild/linux-x64/bin/esbuild",
-                             "node_modules/@esbuild/linux-arm64/bin/esbuild", "node_modules/.bin/esbuild"})
-      if (fs::exists(folder / path)) return folder / path;
-  return find_in_path("esbuild");
-}
-
-tmpl::RuntimeSpec node_spec(const std::string& node) {
-  const auto folder = executable_folder() / "runtimes/node";
-  tmpl::RuntimeSpec spec;
-  spec.name = "node";
-  // Forking needs the first two, small instances the third (docs/adr). Children run what the template has
-  // compiled: it must not be thrown away, and program text in large pages needs no page faults in each.
-  spec.argv = {node,
-               "--single-threaded",
-               "--v8-pool-size=0",
-               "--no-memory-reducer",
-               "--expose-gc",
-               "--no-flush-bytecode",
-               "--use-largepages=silent",
-               "--enable-source-maps",
-               (folder / "js/boot.js").string()};
-  spec.environment = {"LD_PRELOAD=" + (folder / "mayfly-preload.so").string(),
-                      "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(),
-                      "UV_USE_IO_URING=0",
-                      "LD_BIND_NOW=1",
-                      "MALLOC_ARENA_MAX=1",
-                      "PATH=/usr/local/bin:/usr/bin:/bin"};
-  for (const char* name : {"TZ", "LANG", "LC_ALL"})
-    if (const char* value = std::getenv(name)) spec.environment.push_back(std::string(name) + "=" + value);
-  return spec;
 }
 
 void raise_file_limit() {
@@ -203,14 +152,6 @@ asio::awaitable<void> drain(asio::io_context& control, std::vector<std::unique_p
   }
 }
 
-/// Of the Node at this path, without its "v"; empty if it does not say.
-std::string version_of(const std::string& node) {
-  const auto result = run({node, "--version"});
-  std::string version = result ? result->output : "";
-  std::erase_if(version, [](char c) { return c == 'v' || c == '\n'; });
-  return version;
-}
-
 /// Of one of `count` shards: they share equally.
 ShardOptions shard_options(const cli::ServeOptions& options, unsigned index, unsigned count) {
   const auto memory = options.memory_budget > 0 ? options.memory_budget : half_of_memory();
@@ -234,12 +175,23 @@ Result<Fd> take_folder(const fs::path& folder) {
   return lock_folder(folder);
 }
 
+/// Node at once, since most functions are for it; the others if there are functions for them.
+void start_runtimes(Runtimes& runtimes, const registry::Registry& registry) {
+  runtimes.of(registry::Runtime::node, {});
+  for (const auto& function : registry.list())
+    for (const auto& [number, weight] : function->traffic.weights) {
+      const auto& version = function->versions.at(number);
+      runtimes.of(version->runtime, version->config);
+    }
+}
+
 void greet(const cli::ServeOptions& options, const std::string& data_plane, const std::string& admin_plane,
-           const std::string& node_version) {
+           const Runtimes& runtimes) {
+  const auto node = runtimes.interpreter(registry::Runtime::node, {});
   std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at http://" << data_plane
             << "\n  admin plane  http://" << admin_plane << "  (token in "
-            << (options.data / "admin-token").string() << ")\n  runtime      node " << node_version
-            << std::endl;
+            << (options.data / "admin-token").string() << ")\n  node         "
+            << (node ? node->version : node.error().message) << std::endl;
 }
 
 }  // namespace
@@ -252,11 +204,6 @@ int serve(const cli::ServeOptions& options) {
   if (!listen) return complain(listen.error());
   const auto admin_listen = parse_endpoint(options.admin);
   if (!admin_listen) return complain(admin_listen.error());
-  const auto node = find_in_path(options.node.empty() ? "node" : options.node);
-  if (node.empty())
-    return complain(Error{std::make_error_code(std::errc::no_such_file_or_directory),
-                          "node was not found in PATH; install Node 18 or newer, or name it with --node",
-                          {}});
   const auto lock = take_folder(options.data);
   if (!lock) return complain(lock.error());
   const auto token = admin::load_or_create_token(options.data);
@@ -264,13 +211,13 @@ int serve(const cli::ServeOptions& options) {
   auto registry = registry::Registry::open({options.data, nullptr, {}});
   if (!registry) return complain(registry.error());
 
-  const auto node_version = version_of(node);
   asio::io_context control(1);
   logs::FunctionLogs logs(options.data / "logs");
-  auto runtime = std::make_shared<tmpl::RuntimeProcess>(
-      control, node_spec(node),
-      tmpl::RuntimeEvents{[](const std::string& what) { spdlog::warn("{}", what); }});
-  runtime->start();
+  Runtimes runtimes(control, {options.node, options.python});
+  start_runtimes(runtimes, **registry);
+  const auto runtime_of = [&runtimes](const registry::Version& version) -> tmpl::Forker& {
+    return runtimes.of(version.runtime, version.config);
+  };
 
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
@@ -281,12 +228,18 @@ int serve(const cli::ServeOptions& options) {
         [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
   };
   for (unsigned i = 0; i < count; ++i)
-    shards.push_back(std::make_unique<Shard>(shard_options(options, i, count), *runtime, logs,
+    shards.push_back(std::make_unique<Shard>(shard_options(options, i, count), runtime_of, logs,
                                              background.get_executor(), mover));
 
-  PlatformOperations operations({control, shards, logs, *runtime, node_version});
+  PlatformOperations operations({control, shards, logs, runtimes});
   registry::DeployOptions deploy_options;
   deploy_options.esbuild = find_esbuild(options.esbuild);
+  deploy_options.interpreter = [&runtimes](registry::Runtime runtime,
+                                           const registry::FunctionConfig& config) -> Result<std::string> {
+    auto found = runtimes.interpreter(runtime, config);
+    if (!found) return propagate(found);
+    return found->path;
+  };
   registry::Deployer deployer(control.get_executor(), **registry, operations, deploy_options);
   for (const auto& shard : shards) shard->start();
   (*registry)->attach(operations);
@@ -306,7 +259,7 @@ int serve(const cli::ServeOptions& options) {
   if (!admin_address) return complain(admin_address.error());
   operations.serving = true;
 
-  greet(options, operations.data_address, text_of(*admin_address), node_version);
+  greet(options, operations.data_address, text_of(*admin_address), runtimes);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   bool leaving = false;
@@ -331,7 +284,7 @@ int serve(const cli::ServeOptions& options) {
   });
   control.run();
   for (const auto& shard : shards) shard->stop();
-  runtime->stop();
+  runtimes.stop();
   return 0;
 }
 

@@ -152,19 +152,22 @@ awaitable<json> PlatformOperations::status() {
   }
   const auto uptime =
       std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - started_);
-  const bool up = parts_.runtime.pid() != 0;
-  json runtime{
-      {"name", parts_.runtime.name()},         {"version", parts_.runtime_version},
-      {"state", up ? "up" : "down"},           {"pid", parts_.runtime.pid()},
-      {"restarts", parts_.runtime.restarts()}, {"pid_namespace", parts_.runtime.own_pid_namespace()}};
+  json runtimes = json::array();
+  for (const auto& one : parts_.runtimes.states())
+    runtimes.push_back({{"name", one.name},
+                        {"interpreter", one.interpreter},
+                        {"version", one.version},
+                        {"state", one.pid != 0 ? "up" : "down"},
+                        {"pid", one.pid},
+                        {"restarts", one.restarts},
+                        {"pid_namespace", one.pid_namespace}});
   json memory{{"total", memory_value("MemTotal")},
               {"available", memory_value("MemAvailable")},
               {"held", held},
               {"budget", budget}};
-  co_return json{{"version", MAYFLY_VERSION},   {"uptime_s", uptime.count()},
-                 {"data", data_address},        {"runtimes", json::array({std::move(runtime)})},
-                 {"memory", std::move(memory)}, {"instances", instances},
-                 {"connections", connections},  {"functions", functions_.size()}};
+  co_return json{{"version", MAYFLY_VERSION},       {"uptime_s", uptime.count()},    {"data", data_address},
+                 {"runtimes", std::move(runtimes)}, {"memory", std::move(memory)},   {"instances", instances},
+                 {"connections", connections},      {"functions", functions_.size()}};
 }
 
 awaitable<std::string> PlatformOperations::metrics() {
@@ -217,8 +220,9 @@ awaitable<std::string> PlatformOperations::metrics() {
             std::to_string(static_cast<double>(f.stats->run_ns.get()) / 1e9) + "\n";
   append_metric(page, "mayfly_runtime_restarts_total", "counter",
                 "Times a runtime process was started again.");
-  page += "mayfly_runtime_restarts_total{runtime=\"" + parts_.runtime.name() + "\"} " +
-          std::to_string(parts_.runtime.restarts()) + "\n";
+  for (const auto& one : parts_.runtimes.states())
+    page += "mayfly_runtime_restarts_total{runtime=\"" + one.name + "\",interpreter=\"" + one.interpreter +
+            "\"} " + std::to_string(one.restarts) + "\n";
   co_return page;
 }
 

@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "admin/platform.h"
+#include "daemon/runtimes.h"
 #include "daemon/shard.h"
 #include "logs/function_logs.h"
 #include "registry/platform.h"
-#include "template/runtime_process.h"
 
 namespace mayfly::daemon {
 
@@ -22,8 +22,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     boost::asio::io_context& control;
     std::vector<std::unique_ptr<Shard>>& shards;
     logs::FunctionLogs& logs;
-    tmpl::RuntimeProcess& runtime;
-    std::string runtime_version;
+    Runtimes& runtimes;
   };
   explicit PlatformOperations(Parts parts) : parts_(std::move(parts)) {}
 
@@ -37,7 +36,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<nlohmann::json> live(std::string function) override;
   boost::asio::awaitable<nlohmann::json> status() override;
   boost::asio::awaitable<std::string> metrics() override;
-  bool ready() override { return serving && parts_.runtime.pid() != 0; }
+  bool ready() override { return serving && parts_.runtimes.up(); }
   std::string url(const std::string& function) override { return "http://" + data_address + "/" + function; }
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;

@@ -58,7 +58,7 @@ unsigned home_shard(std::string_view function, unsigned count) {
   return static_cast<unsigned>(std::hash<std::string_view>{}(function) % count);
 }
 
-Shard::Shard(const ShardOptions& options, tmpl::Forker& runtime, pool::LogSink& logs,
+Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& logs,
              asio::any_io_executor background, Mover mover)
     : options_(options),
       work_(io_.get_executor()),
@@ -69,7 +69,7 @@ Shard::Shard(const ShardOptions& options, tmpl::Forker& runtime, pool::LogSink& 
       warmth_(clock_, deadlines_,
               {{.budget = options_.memory},
                [this](int pid, bool is_template, auto then) { measure(pid, is_template, std::move(then)); }}),
-      runtime_(runtime),
+      runtime_of_(std::move(runtime_of)),
       logs_(logs),
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
@@ -133,8 +133,8 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
   }
   if (!slot->scheduler)
     slot->scheduler = std::make_unique<scheduler::Scheduler>(
-        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_, logs_, warmth_}, capacity_,
-        version, slot->stats);
+        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*version), logs_, warmth_},
+        capacity_, version, slot->stats);
   return *slot;
 }
 

@@ -42,7 +42,11 @@ class Shard final : public gateway::GatewayHost {
   using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
 
   /// `background` is for what would take milliseconds here.
-  Shard(const ShardOptions& options, tmpl::Forker& runtime, pool::LogSink& logs,
+  /// Where the templates of a version come from. Called on the shard's thread, what it gives outlives the
+  /// shard.
+  using RuntimeOf = std::function<tmpl::Forker&(const registry::Version& version)>;
+
+  Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& logs,
         boost::asio::any_io_executor background, Mover mover);
   ~Shard() override;
   void start();
@@ -106,7 +110,7 @@ class Shard final : public gateway::GatewayHost {
   boost::asio::any_io_executor background_;
   SystemClock clock_;
   pool::Warmth warmth_;
-  tmpl::Forker& runtime_;
+  RuntimeOf runtime_of_;
   pool::LogSink& logs_;
   Mover mover_;
   scheduler::Capacity capacity_;

@@ -122,11 +122,13 @@ struct ShardTest : testing::Test {
       shard.index = i;
       shard.count = kShards;
       shard.gateway = options;
-      shards.push_back(std::make_unique<Shard>(shard, runtimes, logs, background.get_executor(),
-                                               [this](unsigned to, gateway::MovedConnection connection) {
-                                                 ++moves;
-                                                 adopt(to, std::move(connection));
-                                               }));
+      shards.push_back(std::make_unique<Shard>(
+          shard, [this](const registry::Version&) -> tmpl::Forker& { return runtimes; }, logs,
+          background.get_executor(),
+          [this](unsigned to, gateway::MovedConnection connection) {
+            ++moves;
+            adopt(to, std::move(connection));
+          }));
     }
     for (const auto& shard : shards) shard->start();
   }

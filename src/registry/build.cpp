@@ -120,6 +120,10 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
   built.entry = std::move(entry->file);
   built.config = std::move(spec->config);
   built.warnings = std::move(spec->warnings);
+  if (options.interpreter) {
+    const auto interpreter = options.interpreter(built.runtime, built.config);
+    if (!interpreter) return fail(RegistryErrc::unsupported_source, interpreter.error().message);
+  }
   BuildContext context{root, built, options, request.output};
   if (auto done = run_steps(context); !done) return propagate(done);
   auto taken = sources.take(root);

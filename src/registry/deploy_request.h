@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/result.h"
 #include "registry/archive.h"
+#include "registry/function.h"
 
 namespace mayfly::registry {
 
@@ -30,6 +32,9 @@ struct DeployRequest {
 
 struct DeployOptions {
   ArchiveLimits limits{};
+  /// The program that runs functions of this runtime and configuration (empty for native and exec); an error
+  /// says why there is none. May block, is called from build threads. Unset: nothing is asked.
+  std::function<Result<std::string>(Runtime, const FunctionConfig&)> interpreter{};
   std::filesystem::path esbuild{};  ///< its executable; empty: TypeScript is refused with build_failed
   std::size_t threads = 2;          ///< for the steps that block
 };

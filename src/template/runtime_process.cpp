@@ -145,6 +145,7 @@ void RuntimeProcess::on_closed() {
   const auto how = status ? " (" + in_words(*status) + ")" : "";
   events_.log("runtime process " + spec_.name + " ended" + how +
               "; starting it again. Its last words: " + (last_output_.empty() ? "(none)" : last_output_));
+  ended_ = how + (last_output_.empty() ? "" : ": " + last_output_);
   last_output_.clear();
   const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(2);
   backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
@@ -219,10 +220,10 @@ void RuntimeProcess::wait(Waiting request) {
 }
 
 void RuntimeProcess::give_up_old() {
-  std::erase_if(waiting_, [](Waiting& old) {
+  std::erase_if(waiting_, [this](Waiting& old) {
     if (old.until > std::chrono::steady_clock::now()) return false;
-    old.handlers.forked(
-        fail(std::make_error_code(std::errc::timed_out), "the runtime process does not start"));
+    old.handlers.forked(fail(std::make_error_code(std::errc::timed_out),
+                             "the runtime process " + spec_.name + " does not start" + ended_));
     return true;
   });
 }

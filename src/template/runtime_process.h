@@ -89,6 +89,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   std::unique_ptr<boost::asio::posix::stream_descriptor> output_;
   std::string output_buffer_;
   std::string last_output_;
+  std::string ended_;  // how the last process ended, and its last words
   Fd pidfd_;
   std::deque<Waiting> waiting_;
   std::size_t asked_ = 0;  // forks that the process was asked for and has not answered

@@ -1,0 +1,131 @@
+#include "daemon/runtimes.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <cstdlib>
+
+#include "registry/config_choices.h"
+
+namespace mayfly::daemon {
+namespace {
+
+using registry::Runtime;
+
+/// In the place of a runtime that is not here.
+class Missing final : public tmpl::Forker {
+ public:
+  explicit Missing(Error why) : why_(std::move(why)) {}
+  void fork(std::string, Fd, Fd, const boost::asio::any_io_executor& executor,
+            tmpl::ChildHandlers handlers) override {
+    boost::asio::post(executor, [why = why_, forked = std::move(handlers.forked)] {
+      if (forked) forked(std::unexpected(why));
+    });
+  }
+
+ private:
+  Error why_;
+};
+
+/// What a runtime process needs of the daemon's environment, and no more: it may hold secrets.
+std::vector<std::string> environment(std::vector<std::string> more) {
+  more.emplace_back("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+  for (const char* name : {"TZ", "LANG", "LC_ALL"})
+    if (const char* value = std::getenv(name)) more.push_back(std::string(name) + "=" + value);
+  return more;
+}
+
+tmpl::RuntimeSpec node_spec(const std::string& node) {
+  const auto folder = executable_folder() / "runtimes/node";
+  // Forking needs the first two, small instances the third (docs/adr). Children run what the template has
+  // compiled: it must not be thrown away, and program text in large pages needs no page faults in each.
+  return {"node",
+          {node, "--single-threaded", "--v8-pool-size=0", "--no-memory-reducer", "--expose-gc",
+           "--no-flush-bytecode", "--use-largepages=silent", "--enable-source-maps",
+           (folder / "js/boot.js").string()},
+          environment({"LD_PRELOAD=" + (folder / "mayfly-preload.so").string(),
+                       "MAYFLY_NODE_ADDON=" + (folder / "mayfly.node").string(), "UV_USE_IO_URING=0",
+                       "LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
+}
+
+tmpl::RuntimeSpec python_spec(const std::string& python) {
+  const auto folder = executable_folder() / "runtimes/python";
+  return {"python",
+          {python, "-E", "-s", "-B", (folder / "py/boot.py").string()},
+          environment({"MAYFLY_PYTHON_EXTENSION=" + (folder / "mayfly_bridge.abi3.so").string(),
+                       "LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
+}
+
+tmpl::RuntimeSpec own_spec(const std::string& name) {
+  const auto program = executable_folder() / "runtimes" / name / ("mayfly-" + name);
+  return {name, {program.string()}, environment({"LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
+}
+
+tmpl::RuntimeSpec spec_of(Runtime runtime, const std::string& interpreter) {
+  switch (runtime) {
+    case Runtime::node:
+      return node_spec(interpreter);
+    case Runtime::python:
+      return python_spec(interpreter);
+    case Runtime::native:
+    case Runtime::exec:
+      break;
+  }
+  return own_spec(registry::name_of(registry::kRuntimes, runtime));
+}
+
+}  // namespace
+
+Runtimes::Runtimes(boost::asio::io_context& control, const Options& options)
+    : control_(control),
+      node_(std::async(std::launch::deferred, find_node, options.node)),
+      python_(std::async(std::launch::deferred, find_python, options.python)) {}
+
+Result<Interpreter> Runtimes::interpreter(Runtime runtime, const registry::FunctionConfig& config) const {
+  if (runtime != Runtime::node && runtime != Runtime::python) return Interpreter{};
+  if (config.interpreter.empty()) return (runtime == Runtime::node ? node_ : python_).get();
+  if (auto checked = check_interpreter(config.interpreter); !checked) return propagate(checked);
+  // As it was named: a virtual environment is known by the path of its interpreter.
+  return Interpreter{config.interpreter, ""};
+}
+
+tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& config) {
+  auto found = interpreter(runtime, config);
+  const std::lock_guard lock(mutex_);
+  if (!found) {
+    auto& missing = missing_[found.error().message];
+    if (!missing) missing = std::make_unique<Missing>(found.error());
+    return *missing;
+  }
+  auto& running = running_[{runtime, found->path}];
+  if (!running.process) {
+    running.interpreter = *found;
+    running.process = std::make_shared<tmpl::RuntimeProcess>(
+        control_, spec_of(runtime, found->path),
+        tmpl::RuntimeEvents{[](const std::string& what) { spdlog::warn("{}", what); }});
+    boost::asio::post(control_, [process = running.process] { process->start(); });
+  }
+  return *running.process;
+}
+
+std::vector<Runtimes::State> Runtimes::states() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<State> states;
+  for (const auto& [key, running] : running_)
+    states.push_back({running.process->name(), running.interpreter.path, running.interpreter.version,
+                      running.process->pid(), running.process->restarts(),
+                      running.process->own_pid_namespace()});
+  return states;
+}
+
+bool Runtimes::up() const {
+  return std::ranges::all_of(states(), [](const State& state) { return state.pid != 0; });
+}
+
+void Runtimes::stop() {
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, running] : running_) running.process->stop();
+}
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,70 @@
+// The runtime processes of a daemon: one for each runtime and interpreter, started when a function first
+// needs it.
+#pragma once
+
+#include <boost/asio/io_context.hpp>
+#include <future>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/tools.h"
+#include "registry/function.h"
+#include "template/runtime_process.h"
+
+namespace mayfly::daemon {
+
+class Runtimes {
+ public:
+  struct Options {
+    std::string node;    ///< as find_node() takes it
+    std::string python;  ///< as find_python() takes it
+  };
+  /// One runtime process, for people.
+  struct State {
+    std::string name;  ///< "node", "python", "native", "exec"
+    std::string interpreter;
+    std::string version;
+    int pid = 0;  ///< 0: not running
+    unsigned restarts = 0;
+    bool pid_namespace = false;
+  };
+
+  /// Interpreters are looked for at first use. stop() must be called before the io_context goes.
+  Runtimes(boost::asio::io_context& control, const Options& options);
+  Runtimes(const Runtimes&) = delete;
+  Runtimes& operator=(const Runtimes&) = delete;
+
+  /// Where templates of a version come from; lives as long as this. If there is no such runtime here, what
+  /// it is asked for fails with the reason. Any thread.
+  tmpl::Forker& of(registry::Runtime runtime, const registry::FunctionConfig& config);
+
+  /// What runs a function of this runtime and configuration; an empty path for native and exec. Error: it is
+  /// not there, or may not be used. Any thread; may block for what an interpreter takes to start.
+  [[nodiscard]] Result<Interpreter> interpreter(registry::Runtime runtime,
+                                                const registry::FunctionConfig& config) const;
+
+  /// Of those that were started. Any thread.
+  [[nodiscard]] std::vector<State> states() const;
+  /// Whether all that were started run. Any thread.
+  [[nodiscard]] bool up() const;
+  /// On the control thread, once.
+  void stop();
+
+ private:
+  struct Running {
+    Interpreter interpreter;
+    std::shared_ptr<tmpl::RuntimeProcess> process;
+  };
+
+  boost::asio::io_context& control_;
+  std::shared_future<Result<Interpreter>> node_;
+  std::shared_future<Result<Interpreter>> python_;
+  mutable std::mutex mutex_;  // of what follows; no request takes it
+  std::map<std::pair<registry::Runtime, std::string>, Running> running_;
+  std::map<std::string, std::unique_ptr<tmpl::Forker>> missing_;  // by reason
+};
+
+}  // namespace mayfly::daemon

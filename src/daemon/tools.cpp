@@ -1,0 +1,124 @@
+#include "daemon/tools.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/child.h"
+
+namespace mayfly::daemon {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr auto kPatience = std::chrono::seconds(20);
+constexpr int kOldestPython = 11;  // of 3.x
+
+std::unexpected<Error> missing(std::string message) {
+  return fail(std::make_error_code(std::errc::no_such_file_or_directory), std::move(message));
+}
+
+/// What a program prints, in lines; empty if it cannot be run or fails.
+std::vector<std::string> lines_of(const std::vector<std::string>& argv) {
+  RunOptions options;
+  options.deadline = kPatience;
+  const auto result = run(argv, options);
+  std::vector<std::string> lines;
+  if (!result || !result->status.success()) return lines;
+  std::string_view rest = result->output;
+  while (!rest.empty()) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    lines.emplace_back(line);
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+  }
+  return lines;
+}
+
+Result<Interpreter> ask_python(const std::string& path) {
+  const auto lines =
+      lines_of({path, "-E", "-s", "-c",
+                "import sys\nprint(sys.executable)\nprint('%d.%d.%d' % sys.version_info[:3])"});
+  if (lines.size() != 2) return missing(path + " does not run");
+  int minor = 0;
+  const std::string_view version = lines[1];
+  if (version.starts_with("3.")) std::from_chars(version.data() + 2, version.data() + version.size(), minor);
+  if (minor < kOldestPython)
+    return missing(path + " is Python " + lines[1] + ", and 3.11 is the oldest that will do");
+  return Interpreter{lines[0], lines[1]};
+}
+
+}  // namespace
+
+fs::path executable_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
+
+std::string find_in_path(const std::string& name) {
+  if (name.find('/') != std::string::npos) return fs::absolute(name);
+  const char* path = std::getenv("PATH");
+  std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
+  while (!rest.empty()) {
+    const auto folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    const auto candidate = fs::path(folder) / name;
+    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
+  }
+  return {};
+}
+
+fs::path find_esbuild(const std::string& wanted) {
+  if (!wanted.empty()) return wanted;
+  if (const char* set = std::getenv("MAYFLY_ESBUILD")) return set;
+  const auto here = executable_folder();
+  for (const auto& folder : {here, here.parent_path()})
+    for (const char* path : {"node_modules/@esbuild/linux-x64/bin/esbuild",
+                             "node_modules/@esbuild/linux-arm64/bin/esbuild", "node_modules/.bin/esbuild"})
+      if (fs::exists(folder / path)) return folder / path;
+  return find_in_path("esbuild");
+}
+
+Result<Interpreter> find_node(const std::string& wanted) {
+  const auto node = find_in_path(wanted.empty() ? "node" : wanted);
+  if (node.empty())
+    return missing(
+        "node was not found in PATH: install Node 18 or newer (apt-get install nodejs), or name it with "
+        "--node");
+  const auto lines = lines_of({node, "--version"});
+  if (lines.size() != 1) return missing(node + " does not run");
+  return Interpreter{node, lines[0].substr(lines[0].starts_with('v') ? 1 : 0)};
+}
+
+Result<Interpreter> find_python(const std::string& wanted) {
+  Result<Interpreter> first = missing(
+      "python3 was not found in PATH: install Python 3.11 or newer (apt-get install python3), or name it "
+      "with "
+      "--python");
+  bool tried = false;
+  for (const std::string name : {wanted.empty() ? "python3" : wanted.c_str(), "python3.14", "python3.13",
+                                 "python3.12", "python3.11"}) {
+    const auto path = find_in_path(name);
+    if (path.empty()) continue;
+    auto found = ask_python(path);
+    if (found || !wanted.empty()) return found;
+    if (!std::exchange(tried, true)) first = std::move(found);
+  }
+  return first;
+}
+
+Result<void> check_interpreter(const fs::path& path) {
+  const auto refuse = [&](const char* why) {
+    return fail(std::make_error_code(std::errc::permission_denied),
+                "interpreter " + path.string() + " " + why);
+  };
+  struct stat file{};
+  if (::stat(path.c_str(), &file) != 0) return refuse("is not there");
+  if (!S_ISREG(file.st_mode) || (file.st_mode & 0111U) == 0) return refuse("is no program");
+  if (file.st_uid != 0 && file.st_uid != ::geteuid())
+    return refuse("belongs neither to root nor to the daemon's user");
+  if ((file.st_mode & 0022U) != 0) return refuse("can be written by others");
+  return {};
+}
+
+}  // namespace mayfly::daemon
