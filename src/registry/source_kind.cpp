@@ -13,22 +13,14 @@ struct Kind {
 };
 
 constexpr std::array kKinds{
-    Kind{".js", Runtime::node},
-    Kind{".mjs", Runtime::node},
-    Kind{".cjs", Runtime::node},
-    Kind{".ts", Runtime::node},
-    Kind{".mts", Runtime::node},
-    Kind{".cts", Runtime::node},
-    Kind{".tsx", Runtime::node},
-    Kind{".jsx", Runtime::node},
-    Kind{".py", Runtime::python},
-    Kind{".c", Runtime::native},
-    Kind{".cc", Runtime::native},
-    Kind{".cpp", Runtime::native},
-    Kind{".cxx", Runtime::native},
-    Kind{"CMakeLists.txt", Runtime::native},
-    Kind{"bootstrap", Runtime::exec},
-    Kind{"go.mod", Runtime::exec},
+    Kind{".js", Runtime::node},        Kind{".mjs", Runtime::node},
+    Kind{".cjs", Runtime::node},       Kind{".ts", Runtime::node},
+    Kind{".mts", Runtime::node},       Kind{".cts", Runtime::node},
+    Kind{".tsx", Runtime::node},       Kind{".jsx", Runtime::node},
+    Kind{".py", Runtime::python},      Kind{".c", Runtime::native},
+    Kind{".cc", Runtime::native},      Kind{".cpp", Runtime::native},
+    Kind{".cxx", Runtime::native},     Kind{"CMakeLists.txt", Runtime::native},
+    Kind{"bootstrap", Runtime::exec},  Kind{"go.mod", Runtime::exec},
     Kind{"Cargo.toml", Runtime::exec},
 };
 
