@@ -16,6 +16,8 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/raw_child.h"
+
 namespace mayfly {
 namespace {
 
@@ -54,14 +56,6 @@ struct Prepared {
   bool new_group = false;
   bool die_with_parent = false;
 };
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  result.reserve(strings.size() + 1);
-  for (const auto& s : strings) result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
 
 std::string find_executable(const std::string& name) {
   if (name.contains('/')) return name;
@@ -104,15 +98,8 @@ void place_descriptors(Prepared& p, int report) {
   if (p.new_group && ::setpgid(0, 0) != 0) give_up(report, Failure::Step::group);
   place_descriptors(p, report);
   if (!p.cwd.empty() && ::chdir(p.cwd.c_str()) != 0) give_up(report, Failure::Step::cwd);
-  // All signals are blocked since before the clone: no handler of ours may run here. Reset by the kernel's
-  // own call: sigaction() refuses the two signals that the C library keeps for itself (32 and 33), and who
-  // started us may have left them ignored. A structure of zeroes says SIG_DFL.
-  constexpr std::array<unsigned long, 4> by_default{};
-  for (int signal = 1; signal < NSIG; ++signal)
-    ::syscall(SYS_rt_sigaction, signal, by_default.data(), nullptr, sizeof(std::uint64_t));
-  sigset_t none;
-  ::sigemptyset(&none);
-  ::sigprocmask(SIG_SETMASK, &none, nullptr);
+  // All signals are blocked since before the clone: no handler of ours may run here.
+  reset_signals();
   ::execve(p.executable.c_str(), p.argv.data(), p.environment.data());
   give_up(report, Failure::Step::exec);
 }
@@ -120,9 +107,9 @@ void place_descriptors(Prepared& p, int report) {
 Result<Prepared> prepare(const ChildOptions& options) {
   Prepared p;
   p.executable = find_executable(options.argv.at(0));
-  p.argv = pointers(options.argv);
+  p.argv = c_strings(options.argv);
   if (options.environment) {
-    p.environment = pointers(*options.environment);
+    p.environment = c_strings(*options.environment);
   } else {
     for (char** e = ::environ; *e != nullptr; ++e) p.environment.push_back(*e);
     p.environment.push_back(nullptr);
@@ -141,22 +128,6 @@ Result<Prepared> prepare(const ChildOptions& options) {
   p.die_with_parent = options.die_with_parent;
   return p;
 }
-
-/// Blocks all signals of this thread while it lives.
-class SignalsBlocked {
- public:
-  SignalsBlocked() {
-    sigset_t all;
-    ::sigfillset(&all);
-    ::pthread_sigmask(SIG_SETMASK, &all, &before_);
-  }
-  ~SignalsBlocked() { ::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-  SignalsBlocked(const SignalsBlocked&) = delete;
-  SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
- private:
-  sigset_t before_{};
-};
 
 int poll_timeout(MonotonicTime deadline) {
   if (deadline == MonotonicTime::max()) return -1;

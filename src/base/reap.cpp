@@ -29,6 +29,28 @@ std::optional<int> wait_for_exit(int pidfd) {
   return info.si_code == CLD_EXITED ? W_EXITCODE(info.si_status, 0) : W_EXITCODE(0, info.si_status);
 }
 
+int reap_until(pid_t pid) {
+  for (;;) {
+    int status = 0;
+    const pid_t ended = ::waitpid(-1, &status, 0);
+    if (ended == pid || (ended < 0 && errno != EINTR)) return status;
+  }
+}
+
+void kill_group(pid_t leader) { ::kill(-leader, SIGKILL); }
+
+void kill_all_of_user(uid_t user) {
+  // A process of that user may signal no others. The system calls themselves: the C library would change the
+  // user of all threads that it remembers, and the new process has none of them.
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  if (pid == 0) {
+    if (::syscall(SYS_setresuid, user, user, user) == 0) ::kill(-1, SIGKILL);
+    ::_exit(0);
+  }
+  while (pid > 0 && ::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+  }
+}
+
 void kill_process(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
 pid_t pid_of(int pidfd) {

@@ -27,4 +27,15 @@ void kill_process(int pidfd);
 /// pidfd. Only for logs and for /proc.
 [[nodiscard]] pid_t pid_of(int pidfd);
 
+/// For the first process of a command's own namespace: reaps whatever ends, until the process `pid` has; its
+/// wait status. Async-signal-safe.
+[[nodiscard]] int reap_until(pid_t pid);
+
+/// SIGKILL to a process group whose leader is the caller's child and not reaped yet.
+void kill_group(pid_t leader);
+
+/// SIGKILL to every process of a user that runs nothing but what may be killed. Needs root's rights; blocks
+/// until the signals are sent.
+void kill_all_of_user(uid_t user);
+
 }  // namespace mayfly

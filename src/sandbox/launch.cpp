@@ -12,6 +12,8 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/raw_child.h"
+
 namespace mayfly::sandbox {
 namespace {
 
@@ -22,13 +24,6 @@ struct Prepared {
   Fd go_read;  ///< the child waits here until its user namespace is mapped
   Fd go_write;
 };
-
-std::vector<char*> pointers(const std::vector<std::string>& strings) {
-  std::vector<char*> result;
-  for (const auto& s : strings) result.push_back(const_cast<char*>(s.c_str()));
-  result.push_back(nullptr);
-  return result;
-}
 
 /// The end of a child that could not begin: its last words go where the daemon reads its output.
 [[noreturn]] void give_up(int output, int status, std::string_view words) {
@@ -86,8 +81,8 @@ void map_identity(pid_t pid) {
 
 Result<Launched> try_launch(const LaunchOptions& options, std::uint64_t namespaces) {
   Prepared prepared;
-  prepared.argv = pointers(options.argv);
-  prepared.environment = pointers(options.environment);
+  prepared.argv = c_strings(options.argv);
+  prepared.environment = c_strings(options.environment);
   int go[2];
   if (::pipe2(go, O_CLOEXEC) != 0) return fail_errno("pipe");
   prepared.go_read = Fd(go[0]);

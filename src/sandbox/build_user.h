@@ -1,0 +1,50 @@
+// The user that a confined command is, and what belongs to it meanwhile.
+#pragma once
+
+#include <sys/types.h>
+
+#include <filesystem>
+
+#include "base/result.h"
+
+namespace mayfly::sandbox {
+
+/// For a daemon of root, one user id (and group id) of a range that neither Debian's policy, nor systemd, nor
+/// the usual ranges for user namespaces give to anyone; two commands at once never have the same. For any
+/// other daemon its own user. Move-only: its end gives the number back.
+class BuildUser {
+ public:
+  static constexpr uid_t kFirst = 1'900'000'000;
+  static constexpr uid_t kCount = 65'536;
+  /// Owns the folders that commands share (ConfinedCommand::caches).
+  static constexpr uid_t kCaches = kFirst - 1;
+
+  [[nodiscard]] static Result<BuildUser> take();
+  [[nodiscard]] static BuildUser of_caches();
+  BuildUser(BuildUser&& other) noexcept;
+  BuildUser& operator=(BuildUser&&) = delete;
+  BuildUser(const BuildUser&) = delete;
+  BuildUser& operator=(const BuildUser&) = delete;
+  ~BuildUser();
+
+  [[nodiscard]] uid_t id() const noexcept { return id_; }
+  /// Whether it is another user than the daemon's.
+  [[nodiscard]] bool other() const noexcept;
+  /// Whether no other process can have it.
+  [[nodiscard]] bool exclusive() const noexcept { return leased_; }
+
+  /// Makes it the owner of a folder and all that is in it.
+  [[nodiscard]] Result<void> give(const std::filesystem::path& folder) const;
+  /// Makes the daemon the owner of what belongs to it there, readable and writable by the daemon, with no
+  /// setuid, setgid or sticky bit. No process of the user may be left. (The kernel removes capabilities of
+  /// a file when its owner changes, chown(2).)
+  [[nodiscard]] Result<void> take_back(const std::filesystem::path& folder) const;
+
+ private:
+  BuildUser(uid_t id, bool leased) : id_(id), leased_(leased) {}
+
+  uid_t id_;
+  bool leased_;
+};
+
+}  // namespace mayfly::sandbox

@@ -1,0 +1,181 @@
+#include "sandbox/confined_init.h"
+
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/sched.h>
+#include <net/if.h>
+#include <poll.h>
+#include <sys/ioctl.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <string_view>
+#include <utility>
+
+#include "base/raw_child.h"
+#include "base/reap.h"
+#include "sandbox/privileges.h"
+
+namespace mayfly::sandbox {
+namespace {
+
+std::vector<std::string> candidates_of(const ConfinedCommand& command) {
+  const auto& name = command.argv.front();
+  if (name.contains('/')) return {name};
+  std::string_view path = "/usr/local/bin:/usr/bin:/bin";
+  for (const std::string_view variable : command.environment)
+    if (variable.starts_with("PATH=")) path = variable.substr(5);
+  std::vector<std::string> candidates;
+  while (!path.empty()) {
+    const auto folder = path.substr(0, path.find(':'));
+    if (!folder.empty()) candidates.push_back(std::string(folder) + "/" + name);
+    path.remove_prefix(std::min(path.size(), folder.size() + 1));
+  }
+  return candidates;
+}
+
+/// A new network namespace has a loopback that is down.
+void start_loopback() noexcept {
+  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo", 3);
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  ::ioctl(socket.get(), SIOCSIFFLAGS, &request);
+}
+
+/// Rights that are only permitted, after the user has changed, take effect again.
+bool raise_capabilities() noexcept {
+  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
+  std::array<__user_cap_data_struct, 2> data{};
+  if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
+  for (auto& part : data) part.effective = part.permitted;
+  return ::syscall(SYS_capset, &header, data.data()) == 0;
+}
+
+bool limit(int resource, std::uint64_t value) noexcept {
+  const rlimit both{value, value};
+  if (::setrlimit(static_cast<__rlimit_resource>(resource), &both) == 0) return true;
+  return errno == EPERM;  // a lower hard limit is there already
+}
+
+}  // namespace
+
+ConfinedInit::ConfinedInit(const ConfinedCommand& command, const BuildUser& user, std::uint64_t namespaces)
+    : command_(command),
+      user_(user.id()),
+      other_user_(user.other()),
+      namespaces_(namespaces),
+      mounts_(MountPlan::make(command, user.other())),
+      candidates_(candidates_of(command)),
+      argv_(c_strings(command.argv)),
+      environment_(c_strings(command.environment)),
+      null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+
+void ConfinedInit::main() noexcept {
+  close_others();
+  char byte = 0;
+  if (::read(go, &byte, 1) != 1) ::_exit(125);
+  ::setsid();
+  const bool mounts = (namespaces_ & CLONE_NEWNS) != 0;
+  if (mounts)
+    if (const char* step = mounts_.clone_trees()) fail(step);
+  if (other_user_) become_user();
+  end_with_parent();
+  if (mounts)
+    if (const char* step = mounts_.apply(own_proc_)) fail(step);
+  if ((namespaces_ & CLONE_NEWNET) != 0) start_loopback();
+  if ((namespaces_ & CLONE_NEWUTS) != 0) ::sethostname("build", 5);
+  set_limits();
+  if (!drop_privileges()) fail("drop privileges");
+  ::prctl(PR_SET_DUMPABLE, 0);  // the command may be the same user, and is not to trace this process
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0));
+  if (pid < 0) fail("fork");
+  if (pid == 0) execute();
+  ::close(output);
+  const int status = reap_until(pid);
+  send(InitReport::What::ended, status);
+  ::_exit(0);
+}
+
+void ConfinedInit::send(InitReport::What what, int value, const char* step) noexcept {
+  InitReport text{what, value, own_proc_};
+  std::strncpy(text.step.data(), step, text.step.size() - 1);
+  (void)!::write(report, &text, sizeof text);
+}
+
+/// Whatever else the daemon has open: its end would not be noticed as long as this process had it, too.
+void ConfinedInit::close_others() noexcept {
+  std::array<int, 4> kept{go, output, report, null_.get()};
+  std::ranges::sort(kept);
+  unsigned first = 0;
+  for (const int fd : kept) {
+    if (std::cmp_greater(fd, first)) ::syscall(SYS_close_range, first, fd - 1, 0);
+    first = static_cast<unsigned>(fd) + 1;
+  }
+  ::syscall(SYS_close_range, first, ~0U, 0);
+}
+
+void ConfinedInit::fail(const char* step) noexcept {
+  send(InitReport::What::step_failed, errno, step);
+  ::_exit(125);
+}
+
+/// The system calls themselves: the C library would change the user of all threads of the daemon, of which
+/// this process has none. Rights are kept until everything is mounted.
+void ConfinedInit::become_user() noexcept {
+  if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || ::syscall(SYS_setgroups, 0, nullptr) != 0 ||
+      ::syscall(SYS_setresgid, user_, user_, user_) != 0 ||
+      ::syscall(SYS_setresuid, user_, user_, user_) != 0 || !raise_capabilities())
+    fail("change the user");
+}
+
+/// Not before the user has changed: that clears the signal.
+void ConfinedInit::end_with_parent() noexcept {
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  pollfd reader{report, 0, 0};
+  if (::poll(&reader, 1, 0) != 0) ::_exit(125);  // the parent ended before the line above
+}
+
+void ConfinedInit::set_limits() noexcept {
+  // Where the command shares its user with the daemon, the processes of both would be counted.
+  const bool counted_alone = other_user_ || (namespaces_ & CLONE_NEWUSER) != 0;
+  if (!limit(RLIMIT_FSIZE, command_.max_file) ||
+      (counted_alone && !limit(RLIMIT_NPROC, command_.max_processes)) ||
+      (command_.max_memory != 0 && !limit(RLIMIT_DATA, command_.max_memory)))
+    fail("set limits");
+  // Requests come before builds, and when memory is short a build is what ends.
+  ::setpriority(PRIO_PROCESS, 0, 10);
+  const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
+  (void)!::write(score.get(), "500", 3);
+}
+
+void ConfinedInit::execute() noexcept {
+  ::umask(0022);
+  ::dup2(null_.get(), 0);
+  ::dup2(output, 1);
+  ::dup2(output, 2);
+  ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
+  int error = 0;
+  if (::chdir(command_.folder.c_str()) != 0) error = errno;
+  reset_signals();
+  if (error == 0) {
+    error = ENOENT;
+    for (const auto& candidate : candidates_) {
+      ::execve(candidate.c_str(), argv_.data(), environment_.data());
+      if (errno != ENOENT && errno != ENOTDIR) error = errno;
+    }
+  }
+  send(InitReport::What::not_executed, error);
+  ::_exit(127);
+}
+
+}  // namespace mayfly::sandbox
