@@ -21,37 +21,6 @@ namespace fs = std::filesystem;
 
 namespace {
 
-constexpr int kOldestNode = 18;
-
-/// The first line that a program prints with --version; empty if it cannot be run.
-std::string version_of(const std::string& program) {
-  auto done = run({program, "--version"}, {.deadline = std::chrono::seconds(10)});
-  if (!done || !done->status.success()) return {};
-  return done->output.substr(0, done->output.find('\n'));
-}
-
-Finding node() {
-  const auto version = version_of("node");
-  const std::string install =
-      "install Node 18 or newer (apt-get install nodejs), or name one with `mayfly serve --node`";
-  if (version.empty()) return {"node", Health::bad, "not found", install};
-  if (std::atoi(version.c_str() + 1) < kOldestNode) return {"node", Health::bad, version, install};
-  return {"node", Health::good, version};
-}
-
-Finding esbuild() {
-  std::error_code ignored;
-  const char* named = std::getenv("MAYFLY_ESBUILD");
-  const auto beside =
-      fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "node_modules/.bin/esbuild";
-  for (const std::string& program :
-       {std::string(named == nullptr ? "" : named), beside.string(), std::string("esbuild")})
-    if (const auto version = program.empty() ? "" : version_of(program); !version.empty())
-      return {"esbuild", Health::good, version};
-  return {"esbuild", Health::warning, "not found",
-          "needed for TypeScript only: npm install esbuild, and name it with MAYFLY_ESBUILD"};
-}
-
 bool port_is_free(std::uint16_t port) {
   const Fd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
   const int on = 1;
@@ -84,8 +53,6 @@ Finding token_file(const fs::path& folder) {
 }
 
 }  // namespace
-
-std::vector<Finding> check_programs() { return {node(), esbuild()}; }
 
 std::vector<Finding> check_data_folder(const fs::path& folder) {
   // A folder that is not there yet is made by the daemon: then the one that it will be made in counts.

@@ -9,19 +9,22 @@
 
 namespace mayfly::cli {
 
-enum class Health { good, warning, bad };
+/// Missing: not there, which harms only who wants it.
+enum class Health { good, missing, warning, bad };
 
 struct Finding {
   std::string what;  ///< "node", "cgroup", "port 8080"
   Health health = Health::good;
-  std::string found;     ///< "20.20.0", "version 1 only"
-  std::string advice{};  ///< what to do; empty if nothing is to be done
+  std::string found;      ///< "20.20.0", "version 1 only"
+  std::string advice{};   ///< what to do; empty if nothing is to be done
+  std::string version{};  ///< of a program that was found
+  std::string path{};     ///< where it is; behind a shim the program itself
 };
 
 /// Of the kernel: its version, user namespaces, memfd, pidfd, PAGEMAP_SCAN, cgroups, limits.
 [[nodiscard]] std::vector<Finding> check_kernel();
-/// Node and esbuild, as they are found without further options.
-[[nodiscard]] std::vector<Finding> check_programs();
+/// What functions are run and built with, as it is found in PATH: interpreters, compilers, installers.
+[[nodiscard]] std::vector<Finding> check_runtimes();
 /// The data folder: who may write and read it, and how much space is left.
 [[nodiscard]] std::vector<Finding> check_data_folder(const std::filesystem::path& folder);
 /// Whether a daemon answers, and if none does, whether the default ports are free for one.
