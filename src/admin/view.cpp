@@ -1,9 +1,6 @@
 #include "admin/view.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
-#include <ctime>
 #include <limits>
 #include <nlohmann/json.hpp>
 
@@ -38,15 +35,6 @@ std::unexpected<Error> invalid(std::string message) {
 }
 
 }  // namespace
-
-std::string timestamp(WallTime time) {
-  const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = ms / 1000;
-  std::tm parts{};
-  ::gmtime_r(&seconds, &parts);
-  return fmt::format("{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z", parts.tm_year + 1900, parts.tm_mon + 1,
-                     parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ms % 1000);
-}
 
 json config_json(const registry::FunctionConfig& config) {
   return json::parse(registry::config_to_json(config));

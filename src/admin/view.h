@@ -6,14 +6,10 @@
 #include <string_view>
 #include <vector>
 
-#include "base/clock.h"
 #include "base/result.h"
 #include "registry/function.h"
 
 namespace mayfly::admin {
-
-/// "2024-05-01T12:00:00.123Z"
-[[nodiscard]] std::string timestamp(WallTime time);
 
 /// Every key of [functions.NAME], as mayfly.toml has it.
 [[nodiscard]] nlohmann::json config_json(const registry::FunctionConfig& config);

@@ -1,4 +1,4 @@
-// Small things with text: numbers and quantities as people write them, and the name that was meant.
+// Small things with text: numbers, quantities and times as people write them, and the name that was meant.
 #pragma once
 
 #include <chrono>
@@ -25,6 +25,9 @@ namespace mayfly {
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 /// The shortest exact form that parse_size() reads: "128MiB", "1GB", "1000001B".
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
+
+/// "2024-05-01T12:00:00.123Z"
+[[nodiscard]] std::string timestamp(std::chrono::system_clock::time_point time);
 
 /// The candidate that was most likely meant: at most a third of its letters differ (an exchange of two
 /// neighbours counts as one difference). Empty if none is near.

@@ -40,6 +40,12 @@ TEST(Size, IsReadAndWritten) {
     EXPECT_EQ(format_size(parse_size(text).value_or(99)), text);
 }
 
+TEST(Timestamp, IsUtcWithMilliseconds) {
+  using std::chrono::system_clock;
+  EXPECT_EQ(timestamp(system_clock::time_point(1'700'000'000'007ms)), "2023-11-14T22:13:20.007Z");
+  EXPECT_EQ(timestamp(system_clock::time_point{}), "1970-01-01T00:00:00.000Z");
+}
+
 TEST(Nearest, FindsWhatWasMeant) {
   constexpr std::array<std::string_view, 4> names{"timeout", "memory", "concurrency", "env"};
   EXPECT_EQ(nearest("timout", names), "timeout");

@@ -6,7 +6,7 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
-#include "admin/view.h"
+#include "base/text.h"
 #include "registry/error.h"
 
 namespace mayfly::daemon {
@@ -29,6 +29,15 @@ awaitable<T> await_answer(asio::io_context& control, std::function<void(std::fun
   };
   co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(T)>(initiate,
                                                                                   asio::use_awaitable);
+}
+
+/// What `ask` returns when it is called with the shard on the shard's own thread.
+template <class F>
+auto ask_shard(asio::io_context& control, Shard& shard, F ask) {
+  using T = std::invoke_result_t<F, Shard&>;
+  return await_answer<T>(control, [&shard, ask = std::move(ask)](std::function<void(T)> then) {
+    shard.post([&shard, ask, then = std::move(then)] { then(ask(shard)); });
+  });
 }
 
 /// A template's failure while deploying is a fault of the code that was sent: 422.
@@ -71,6 +80,54 @@ void append_metric(std::string& page, const char* name, const char* kind, const 
       .append(kind)
       .append("\n");
 }
+
+std::string labels(const Shard::VersionFigures& figures, const std::string& more = {}) {
+  return "{function=\"" + figures.function + "\",version=\"" + std::to_string(figures.version) + "\"" + more +
+         "} ";
+}
+
+std::string invocations_metric(const std::vector<Shard::VersionFigures>& all) {
+  std::string page;
+  append_metric(page, "mayfly_invocations_total", "counter", "Invocations by outcome.");
+  for (const auto& f : all) {
+    const std::pair<const char*, const pool::Counter*> outcomes[] = {{"answered", &f.stats->answered},
+                                                                     {"failed", &f.stats->failed},
+                                                                     {"timed_out", &f.stats->timed_out},
+                                                                     {"rejected", &f.stats->rejected},
+                                                                     {"cancelled", &f.stats->cancelled}};
+    for (const auto& [outcome, counter] : outcomes)
+      page += "mayfly_invocations_total" + labels(f, std::string(",outcome=\"") + outcome + "\"") +
+              std::to_string(counter->get()) + "\n";
+  }
+  return page;
+}
+
+std::string seconds(const pool::Counter& nanoseconds) {
+  return std::to_string(static_cast<double>(nanoseconds.get()) / 1e9);
+}
+
+/// One sample for each version.
+struct VersionMetric {
+  const char* name;
+  const char* kind;
+  const char* help;
+  std::string (*value)(const pool::VersionStats&);
+};
+using Stats = pool::VersionStats;
+constexpr VersionMetric kVersionMetrics[] = {
+    {"mayfly_instances", "gauge", "Instances that exist.",
+     [](const Stats& of) { return std::to_string(of.instances.get()); }},
+    {"mayfly_waiting", "gauge", "Invocations that wait for an instance.",
+     [](const Stats& of) { return std::to_string(of.waiting.get()); }},
+    {"mayfly_instances_started_total", "counter", "Instances ever started.",
+     [](const Stats& of) { return std::to_string(of.started.get()); }},
+    {"mayfly_templates_built_total", "counter", "Templates ever built.",
+     [](const Stats& of) { return std::to_string(of.templates.get()); }},
+    {"mayfly_wait_seconds_total", "counter", "Time that invocations waited for an instance.",
+     [](const Stats& of) { return seconds(of.wait_ns); }},
+    {"mayfly_run_seconds_total", "counter", "Time that answered invocations ran.",
+     [](const Stats& of) { return seconds(of.run_ns); }},
+};
 
 }  // namespace
 
@@ -116,13 +173,11 @@ void PlatformOperations::publish(const std::string& name, registry::FunctionPtr 
 
 awaitable<json> PlatformOperations::live(std::string function) {
   auto& shard = home(function);
-  std::function<void(std::function<void(json)>)> start = [&shard, function](std::function<void(json)> then) {
-    shard.post([&shard, function, then = std::move(then)] { then(shard.live(function)); });
-  };
-  json result = co_await await_answer<json>(parts_.control, std::move(start));
+  auto asked = ask_shard(parts_.control, shard, [function](Shard& its) { return its.live(function); });
+  json result = co_await std::move(asked);
   json failures = json::array();
   for (const auto& failure : parts_.logs.failures(function)) {
-    json one{{"time", admin::timestamp(failure.time)},
+    json one{{"time", timestamp(failure.time)},
              {"version", failure.version},
              {"invocation", failure.invocation},
              {"type", std::string(failure.error.code.category().name()) + ":" + failure.error.code.message()},
@@ -141,10 +196,8 @@ awaitable<json> PlatformOperations::status() {
   std::uint64_t held = 0;
   std::uint64_t budget = 0;
   for (const auto& shard : parts_.shards) {
-    std::function<void(std::function<void(json)>)> start = [s = shard.get()](std::function<void(json)> then) {
-      s->post([s, then = std::move(then)] { then(s->figures()); });
-    };
-    const json figures = co_await await_answer<json>(parts_.control, std::move(start));
+    auto asked = ask_shard(parts_.control, *shard, [](Shard& its) { return its.figures(); });
+    const json figures = co_await std::move(asked);
     instances += figures["instances"].get<std::size_t>();
     connections += figures["connections"].get<std::size_t>();
     held += figures["memory_held"].get<std::uint64_t>();
@@ -173,51 +226,15 @@ awaitable<json> PlatformOperations::status() {
 awaitable<std::string> PlatformOperations::metrics() {
   std::vector<Shard::VersionFigures> all;
   for (const auto& shard : parts_.shards) {
-    using Figures = std::vector<Shard::VersionFigures>;
-    std::function<void(std::function<void(Figures)>)> start =
-        [s = shard.get()](std::function<void(Figures)> then) {
-          s->post([s, then = std::move(then)] { then(s->stats()); });
-        };
-    auto part = co_await await_answer<Figures>(parts_.control, std::move(start));
+    auto asked = ask_shard(parts_.control, *shard, [](Shard& its) { return its.stats(); });
+    auto part = co_await std::move(asked);
     all.insert(all.end(), part.begin(), part.end());
   }
-  std::string page;
-  const auto label = [](const Shard::VersionFigures& figures, const char* more) {
-    return "{function=\"" + figures.function + "\",version=\"" + std::to_string(figures.version) + "\"" +
-           more + "} ";
-  };
-  append_metric(page, "mayfly_invocations_total", "counter", "Invocations by outcome.");
-  for (const auto& f : all) {
-    const std::pair<const char*, const pool::Counter*> outcomes[] = {
-        {",outcome=\"answered\"", &f.stats->answered},
-        {",outcome=\"failed\"", &f.stats->failed},
-        {",outcome=\"timed_out\"", &f.stats->timed_out},
-        {",outcome=\"rejected\"", &f.stats->rejected},
-        {",outcome=\"cancelled\"", &f.stats->cancelled}};
-    for (const auto& [outcome, counter] : outcomes)
-      page += "mayfly_invocations_total" + label(f, outcome) + std::to_string(counter->get()) + "\n";
+  std::string page = invocations_metric(all);
+  for (const auto& metric : kVersionMetrics) {
+    append_metric(page, metric.name, metric.kind, metric.help);
+    for (const auto& f : all) page += metric.name + labels(f) + metric.value(*f.stats) + "\n";
   }
-  append_metric(page, "mayfly_instances", "gauge", "Instances that exist.");
-  for (const auto& f : all)
-    page += "mayfly_instances" + label(f, "") + std::to_string(f.stats->instances.get()) + "\n";
-  append_metric(page, "mayfly_waiting", "gauge", "Invocations that wait for an instance.");
-  for (const auto& f : all)
-    page += "mayfly_waiting" + label(f, "") + std::to_string(f.stats->waiting.get()) + "\n";
-  append_metric(page, "mayfly_instances_started_total", "counter", "Instances ever started.");
-  for (const auto& f : all)
-    page += "mayfly_instances_started_total" + label(f, "") + std::to_string(f.stats->started.get()) + "\n";
-  append_metric(page, "mayfly_templates_built_total", "counter", "Templates ever built.");
-  for (const auto& f : all)
-    page += "mayfly_templates_built_total" + label(f, "") + std::to_string(f.stats->templates.get()) + "\n";
-  append_metric(page, "mayfly_wait_seconds_total", "counter",
-                "Time that invocations waited for an instance.");
-  for (const auto& f : all)
-    page += "mayfly_wait_seconds_total" + label(f, "") +
-            std::to_string(static_cast<double>(f.stats->wait_ns.get()) / 1e9) + "\n";
-  append_metric(page, "mayfly_run_seconds_total", "counter", "Time that answered invocations ran.");
-  for (const auto& f : all)
-    page += "mayfly_run_seconds_total" + label(f, "") +
-            std::to_string(static_cast<double>(f.stats->run_ns.get()) / 1e9) + "\n";
   append_metric(page, "mayfly_runtime_restarts_total", "counter",
                 "Times a runtime process was started again.");
   for (const auto& one : parts_.runtimes.states())
@@ -228,14 +245,11 @@ awaitable<std::string> PlatformOperations::metrics() {
 
 awaitable<void> PlatformOperations::evict(std::string function, bool templates) {
   auto& shard = home(function);
-  std::function<void(std::function<void(bool)>)> start = [&shard, function,
-                                                          templates](std::function<void(bool)> then) {
-    shard.post([&shard, function, templates, then = std::move(then)] {
-      shard.evict(function, templates);
-      then(true);
-    });
-  };
-  co_await await_answer<bool>(parts_.control, std::move(start));
+  auto asked = ask_shard(parts_.control, shard, [function, templates](Shard& its) {
+    its.evict(function, templates);
+    return true;
+  });
+  co_await std::move(asked);
 }
 
 awaitable<Result<admin::InvokeAnswer>> PlatformOperations::invoke(admin::InvokeRequest request) {

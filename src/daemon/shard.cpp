@@ -229,7 +229,6 @@ void Shard::evict(const std::string& function, bool templates) {
 
 json Shard::live(const std::string& function) {
   json result{{"instances", 0}, {"busy", 0}, {"waiting", 0}, {"templates", json::array()}};
-  json counts;
   const auto found = functions_.find(function);
   json pids = json::array();
   std::uint64_t answered = 0, failed = 0, timed_out = 0, rejected = 0, cancelled = 0;

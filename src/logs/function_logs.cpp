@@ -8,7 +8,6 @@
 #include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <cerrno>
-#include <ctime>
 #include <deque>
 #include <nlohmann/json.hpp>
 
@@ -37,18 +36,6 @@ std::string_view level_name(wire::LogLevel level) {
       break;
   }
   return "info";
-}
-
-std::string timestamp(WallTime time) {
-  const auto ms = std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-  const std::time_t seconds = ms / 1000;
-  std::tm utc{};
-  ::gmtime_r(&seconds, &utc);
-  std::array<char, 40> text{};
-  const auto length = std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%S", &utc);
-  std::array<char, 8> fraction{};
-  std::snprintf(fraction.data(), fraction.size(), ".%03dZ", static_cast<int>(ms % 1000));
-  return std::string(text.data(), length) + fraction.data();
 }
 
 }  // namespace
