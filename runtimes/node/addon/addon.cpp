@@ -152,7 +152,7 @@ napi_value respond_chunk(napi_env env, napi_callback_info info) {
 
 napi_value respond_end(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
-  process().bridge->respond_end(a.number(0));
+  process().bridge->connection().respond_end(a.number(0));
   return nullptr;
 }
 
@@ -165,13 +165,13 @@ napi_value respond_error(napi_env env, napi_callback_info info) {
 
 napi_value request_credit(napi_env env, napi_callback_info info) {
   const Arguments<2> a(env, info);
-  process().bridge->request_credit(a.number(0), a.number(1));
+  process().bridge->connection().request_credit(a.number(0), a.number(1));
   return nullptr;
 }
 
 napi_value done(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
-  process().bridge->done(a.number(0));
+  process().bridge->connection().done(a.number(0));
   return nullptr;
 }
 
@@ -193,7 +193,7 @@ napi_value log(napi_env env, napi_callback_info info) {
   const auto level = level_of(utf8(env, a.values[0]));
   const auto full_length = static_cast<std::uint32_t>(std::min<std::size_t>(full, UINT32_MAX));
   if (process().bridge != nullptr)
-    process().bridge->log(level, text, full_length, a.number(2));
+    process().bridge->connection().log(level, text, full_length, a.number(2));
   else
     process().log.log({level, {}, text, full_length, 0});
   return nullptr;
@@ -207,12 +207,14 @@ napi_value fatal(napi_env env, napi_callback_info info) {
   const auto fatal_kind = kind == "exit"        ? wire::FatalKind::exit
                           : kind == "rejection" ? wire::FatalKind::rejection
                                                 : wire::FatalKind::uncaught;
-  if (process().bridge != nullptr) process().bridge->fatal(fatal_kind, message, utf8(env, a.values[2]));
+  if (process().bridge != nullptr)
+    process().bridge->connection().fatal(fatal_kind, message, utf8(env, a.values[2]));
   ::_exit(1);
 }
 
 napi_value exit(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
+  if (process().bridge != nullptr) process().bridge->connection().flush();
   process().log.flush();
   ::_exit(static_cast<int>(a.number(0)));
 }
