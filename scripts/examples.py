@@ -7,6 +7,7 @@ are made by curl, so what is printed can be typed.
     name = "hello"                   default: the example's folder
     set = { "env.KEY" = "value" }    further keys of [functions.NAME]; {url} is the data plane's address
     after = ["other"]                examples that must be deployed before
+    needs = ["go"]                   programs that must be in PATH, else it is left out
 
     [[call]]
     request = "POST /hello?a=b"      or invoke = '{"json": 1}', through the CLI
@@ -21,6 +22,7 @@ import gzip
 import json
 import os
 import shlex
+import shutil
 import subprocess
 import tempfile
 import time
@@ -46,7 +48,7 @@ class Target:
 
     def cli(self, *arguments: str) -> str:
         done = subprocess.run(
-            [self.binary, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+            [self.binary, *arguments], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600,
             env={**os.environ, "MAYFLY_ADMIN": self.admin, "MAYFLY_TOKEN": self.token},
         )
         if done.returncode != 0:
@@ -61,7 +63,12 @@ class Example:
     name: str
     set: dict[str, str] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
+    needs: list[str] = field(default_factory=list)
     call: list[dict] = field(default_factory=list)
+
+    def missing(self) -> list[str]:
+        """What it needs and this machine has not."""
+        return [program for program in self.needs if shutil.which(program) is None]
 
     def deploy_arguments(self, url: str) -> list[str]:
         path = os.path.relpath((self.folder / self.deploy).resolve())

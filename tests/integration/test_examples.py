@@ -17,6 +17,8 @@ def target(daemon):
 
 @pytest.mark.parametrize("example", examples.load(), ids=lambda example: example.folder.name)
 def test_example(example, target):
+    if missing := example.missing():
+        pytest.skip(f"{', '.join(missing)} is not installed")
     target.cli(*example.deploy_arguments(target.url))
     assert example.call, "an example that is never called"
     for call in example.call:
