@@ -1,14 +1,21 @@
 #include "base/reap.h"
 
+#include <fcntl.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <fstream>
 #include <string>
+#include <string_view>
+#include <utility>
+
+#include "base/fd.h"
 
 namespace mayfly {
 
@@ -60,6 +67,43 @@ pid_t pid_of(int pidfd) {
     if (word == "Pid:" && info >> pid) return std::max(pid, 0);
   }
   return 0;
+}
+
+void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+std::vector<pid_t> children_of_this_process() {
+  // Asked for at the end of every instance: without a stream, which would cost more than the kernel's part.
+  std::vector<pid_t> children;
+  const auto path = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
+  const Fd list(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  pid_t pid = 0;
+  std::array<char, 4096> part;
+  for (ssize_t got = 0; list && (got = ::read(list.get(), part.data(), part.size())) > 0;) {
+    for (const char c : std::string_view(part.data(), static_cast<std::size_t>(got))) {
+      if (c >= '0' && c <= '9') {
+        pid = pid * 10 + (c - '0');
+      } else if (pid != 0) {
+        children.push_back(std::exchange(pid, 0));
+      }
+    }
+  }
+  if (pid != 0) children.push_back(pid);
+  return children;
+}
+
+void end_strays(const std::function<bool(pid_t)>& is_stray) {
+  constexpr int kGenerations = 100;  // a child that forks faster than it is killed must not hold us for ever
+  for (int round = 0; round < kGenerations; ++round) {
+    bool found = false;
+    for (const pid_t pid : children_of_this_process()) {
+      if (!is_stray(pid)) continue;
+      found = true;
+      ::kill(pid, SIGKILL);  // a child that is not reaped: its number is its own
+      while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
+      }
+    }
+    if (!found) return;
+  }
 }
 
 }  // namespace mayfly

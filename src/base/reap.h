@@ -4,7 +4,9 @@
 
 #include <sys/types.h>
 
+#include <functional>
 #include <optional>
+#include <vector>
 
 namespace mayfly {
 
@@ -37,5 +39,15 @@ void kill_group(pid_t leader);
 /// SIGKILL to every process of a user that runs nothing but what may be killed. Needs root's rights; blocks
 /// until the signals are sent.
 void kill_all_of_user(uid_t user);
+
+/// From now on, whoever below this process loses its parent becomes its child (PR_SET_CHILD_SUBREAPER). Not
+/// inherited by a fork.
+void adopt_orphans();
+
+/// The children of this process, ended ones included, as /proc lists them; empty where it does not.
+[[nodiscard]] std::vector<pid_t> children_of_this_process();
+
+/// Kills and reaps the children that `is_stray` names, and what they leave to this process in turn.
+void end_strays(const std::function<bool(pid_t)>& is_stray);
 
 }  // namespace mayfly

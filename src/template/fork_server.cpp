@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
@@ -41,6 +42,8 @@ Result<void> ForkServer::report(wire::ControlType type, std::string_view json) {
 
 ForkedChild ForkServer::run() {
   ForkedChild child;
+  adopt_orphans();
+  own_children_ = children_of_this_process();
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   watch(epoll_.get(), control_.get());
   const int patience = ::getpid() == 1 ? kOrphanPatience : -1;
@@ -87,13 +90,22 @@ bool ForkServer::serve_one(ForkedChild& child) {
 }
 
 void ForkServer::report_ended_children() {
+  bool ended = false;
   while (auto reaped = reap_any_child()) {
     const auto found = children_.find(reaped->pid);
     if (found == children_.end()) continue;  // a process that a function started, or an orphan of one
+    ended = true;
     (void)wire::send_control(control_.get(), wire::ControlType::exited, found->second.token,
                              static_cast<std::uint64_t>(reaped->wait_status), {});
     children_.erase(found);
   }
+  if (ended) end_orphans();
+}
+
+void ForkServer::end_orphans() {
+  end_strays([this](pid_t pid) {
+    return !children_.contains(pid) && std::ranges::find(own_children_, pid) == own_children_.end();
+  });
 }
 
 void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child) {

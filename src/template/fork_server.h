@@ -6,6 +6,7 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/fd.h"
 #include "wire/control.h"
@@ -20,6 +21,9 @@ struct ForkedChild {
 };
 
 /// Serves one control socket. If the daemon closes it, the process ends.
+///
+/// What a child leaves behind when it ends (processes that it started) ends with it. Those that this process
+/// had before it began to serve are its own.
 class ForkServer {
  public:
   explicit ForkServer(Fd control) : control_(std::move(control)) {}
@@ -34,6 +38,7 @@ class ForkServer {
  private:
   [[nodiscard]] bool serve_one(ForkedChild& child);
   void report_ended_children();
+  void end_orphans();
   void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
 
   Fd control_;
@@ -42,6 +47,7 @@ class ForkServer {
     Fd pidfd;
   };
   Fd epoll_;
+  std::vector<pid_t> own_children_;
   std::unordered_map<pid_t, Running> children_;
 };
 

@@ -31,6 +31,13 @@ class ForkServerProcess : public testing::Test {
       (void)!::write(child.channel.get(), child.payload.data(), child.payload.size());
       if (child.payload == "exit 3") ::_exit(3);
       if (child.payload == "abort") ::raise(SIGKILL);
+      if (child.payload == "leave a process") {
+        if (::fork() == 0) {
+          ::setsid();
+          ::pause();  // holds the channel open
+        }
+        ::_exit(0);
+      }
       char byte = 0;
       (void)!::read(child.channel.get(), &byte, 1);  // until the test lets go
       ::_exit(0);
@@ -93,6 +100,14 @@ TEST_F(ForkServerProcess, ReportsHowAChildEnded) {
   const auto killed = next();
   EXPECT_EQ(killed.token, 2U);
   EXPECT_TRUE(WIFSIGNALED(static_cast<int>(killed.value)));
+}
+
+TEST_F(ForkServerProcess, WhatAChildLeavesBehindEndsWithIt) {
+  const Fd channel = fork(1, "leave a process");
+  EXPECT_EQ(next().type, ControlType::forked);
+  EXPECT_EQ(read_all(channel), "leave a process");
+  EXPECT_EQ(next().type, ControlType::exited);
+  EXPECT_EQ(read_all(channel), "") << "somebody still holds the channel";
 }
 
 TEST_F(ForkServerProcess, ManyChildrenAreToldApart) {

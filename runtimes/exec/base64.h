@@ -1,0 +1,13 @@
+// Base64 (RFC 4648), as JSON carries bytes.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace mayfly::exec {
+
+[[nodiscard]] std::string base64_encode(std::string_view bytes);
+/// Both alphabets; what is none of their letters is passed over.
+[[nodiscard]] std::string base64_decode(std::string_view text);
+
+}  // namespace mayfly::exec
