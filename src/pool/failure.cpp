@@ -8,10 +8,10 @@
 namespace mayfly::pool {
 namespace {
 
-const SlugCategory<PoolErrc, 11> kCategory(
+const SlugCategory<PoolErrc, 12> kCategory(
     "pool", std::array{"handler-threw", "answer-broken", "uncaught-exception", "unhandled-rejection",
                        "instance-exited", "instance-killed", "out-of-memory", "instance-stuck", "fork-failed",
-                       "template-failed", "protocol-violation"});
+                       "template-failed", "protocol-violation", "answer-too-large"});
 
 /// "message NUL stack" as two parts.
 std::pair<std::string, std::string> split(std::string_view payload) {

@@ -21,6 +21,7 @@ enum class PoolErrc {
   fork_failed,
   template_failed,     ///< the code cannot be loaded
   protocol_violation,  ///< the instance sent what no bridge sends
+  answer_too_large,    ///< more than max_response
 };
 [[nodiscard]] std::error_code make_error_code(PoolErrc code);
 

@@ -6,6 +6,7 @@
 #include <cerrno>
 
 #include "base/reap.h"
+#include "base/text.h"
 
 namespace mayfly::pool {
 namespace {
@@ -334,6 +335,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::body:
       if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr) {
         if (!stream->has_head) return end(KillCause::protocol);
+        if (!admit(*stream, frame.payload.size())) return;
         const bool last = frame.has(wire::kEnd);
         Invocation& invocation = last ? *answered(*stream) : *stream->invocation;
         invocation.listener->on_body(invocation, frame.payload, last);
@@ -379,11 +381,33 @@ void Instance::handle_response(const wire::Frame& frame) {
   const auto headers = wire::parse_response_head(frame.payload, body);
   if (!headers || frame.aux < 100 || frame.aux > 999 || std::exchange(stream->has_head, true))
     return end(KillCause::protocol);
+  stream->answer_bytes = 0;
+  if (stream->invocation != nullptr && !admit(*stream, body.size())) {
+    if (frame.has(wire::kDone)) free_stream(*stream);
+    return;
+  }
   const bool last = frame.has(wire::kEnd);
   Invocation* invocation = last ? answered(*stream) : stream->invocation;
   // The slot is given back first: the listener may well bring the next invocation.
   if (frame.has(wire::kDone)) free_stream(*stream);
   if (invocation != nullptr) invocation->listener->on_response(*invocation, frame.aux, *headers, body, last);
+}
+
+/// The answer grows by so many bytes. False: it is larger than it may be. Then its caller hears of it, and
+/// the handler that nobody waits for it.
+bool Instance::admit(Stream& stream, std::size_t bytes) {
+  stream.answer_bytes += bytes;
+  const auto limit = owner_.max_response();
+  if (stream.answer_bytes <= limit) return true;
+  const Error error = Error{
+      PoolErrc::answer_too_large,
+      "the answer is larger than max_response, " + format_size(limit),
+      {}}.with("limit", format_size(limit));
+  Invocation& invocation = *stream.invocation;
+  abandon(invocation, wire::AbortReason::client);
+  owner_.on_failure(invocation.id_text(), error);
+  invocation.listener->on_failure(invocation, error);
+  return false;
 }
 
 void Instance::handle_usage(const wire::Frame& frame) {

@@ -30,6 +30,8 @@ class InstanceOwner {
   /// The deadline of an invocation has passed while it ran: the error that its caller gets. It is not told to
   /// on_failure().
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
+  /// Bytes that the body of an answer may have.
+  [[nodiscard]] virtual std::uint64_t max_response() const = 0;
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
   virtual void on_failure(std::string_view invocation,
                           const Error& error) = 0;  ///< for the function's history
@@ -119,6 +121,7 @@ class Instance
     std::uint32_t generation = 0;
     Invocation* invocation = nullptr;  ///< null once the answer ended or is not wanted
     bool has_head = false;             ///< the answer's head has come
+    std::uint64_t answer_bytes = 0;    ///< of its body, so far
     bool lapsed = false;               ///< still there after the deadline and its grace
     std::array<char, 32> invocation_id{};
     Lease lease;
@@ -143,6 +146,7 @@ class Instance
   void on_read(std::size_t bytes);
   void handle(const wire::Frame& frame);
   void handle_response(const wire::Frame& frame);
+  [[nodiscard]] bool admit(Stream& stream, std::size_t bytes);
   void handle_usage(const wire::Frame& frame);
   void overdue(Stream& stream);
   void lapse(Stream& stream);

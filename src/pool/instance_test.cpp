@@ -107,6 +107,33 @@ TEST_F(InstanceTest, WhatTheSocketDoesNotTakeAtOnceArrivesInOrder) {
   EXPECT_TRUE(got == sent);
 }
 
+TEST_F(InstanceTest, AnAnswerThatIsTooLargeIsNotGivenOnAndItsSlotBecomesFree) {
+  owner.largest = 4;
+  TestInvocation whole;
+  const auto stream = serve(whole);
+  bridge->respond(stream, 200, {}, "12345");
+  ASSERT_TRUE(loop.until([&] { return whole.ended > 0; }));
+  EXPECT_EQ(whole.status, 0U);
+  ASSERT_TRUE(whole.error);
+  EXPECT_EQ(whole.error->code, PoolErrc::answer_too_large);
+  EXPECT_EQ(whole.error->detail("limit"), "4B");
+  EXPECT_EQ(instance->in_flight(), 0);
+  EXPECT_EQ(next().type, FrameType::abort);
+
+  TestInvocation streamed;
+  run(streamed);
+  const auto second = next().stream;
+  bridge->respond(second, 200, {}, "123", 0);
+  bridge->tell(FrameType::body, second, 0, "4");
+  bridge->tell(FrameType::body, second, 0, "5");
+  ASSERT_TRUE(loop.until([&] { return streamed.ended > 0; }));
+  EXPECT_EQ(streamed.body, "1234");
+  EXPECT_EQ(instance->in_flight(), 1) << "until the handler says that it is done";
+  bridge->tell(FrameType::done, second);
+  ASSERT_TRUE(loop.until([&] { return instance->in_flight() == 0; }));
+  EXPECT_EQ(owner.failures.size(), 2U);
+}
+
 TEST_F(InstanceTest, BackgroundWorkKeepsTheSlot) {
   TestInvocation test;
   const auto stream = serve(test);

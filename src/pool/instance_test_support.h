@@ -22,6 +22,7 @@ struct TestOwner final : InstanceOwner {
   Error on_overdue(const Invocation&) override {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
+  std::uint64_t max_response() const override { return largest; }
   void on_ended(Instance&, const Error& error) override {
     ++ended;
     why = error;
@@ -29,6 +30,7 @@ struct TestOwner final : InstanceOwner {
   void on_failure(std::string_view, const Error& error) override { failures.push_back(error.message); }
 
   int started = 0, freed = 0, answered = 0, ended = 0;
+  std::uint64_t largest = 1U << 20U;
   nanoseconds cost{0};
   std::optional<Error> why;
   std::vector<std::string> failures;

@@ -105,6 +105,7 @@ class Pool final : public InstanceOwner, private WarmPool {
   void on_cost(nanoseconds per_invocation) override;
   void on_answered(nanoseconds ran) override;
   Error on_overdue(const Invocation& invocation) override;
+  std::uint64_t max_response() const override { return version_->config.max_response; }
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
 

@@ -32,6 +32,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"gateway", "too-many-connections", 503, "Too many connections"},
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
+    {"pool", "answer-too-large", 502, "The answer is too large"},
     {"pool", "fork-failed", 503, "No instance could be started"},
     {"pool", "handler-threw", 500, "The function failed", guarded},
     {"pool", "instance-exited", 502, "The function's process ended"},

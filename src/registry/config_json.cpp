@@ -31,6 +31,7 @@ std::string config_to_json(const FunctionConfig& config) {
       {"max_instances", config.max_instances},
       {"queue", config.queue},
       {"max_request", format_size(config.max_request)},
+      {"max_response", format_size(config.max_response)},
       {"network", name_of(kNetworks, config.network)},
       {"env", json::object()},
       {"secrets", config.secrets},

@@ -180,6 +180,8 @@ constexpr std::array kKeys{
     Key{"queue", Kind::integer, "0 to 1000000", integer<&Config::queue, 0, 1'000'000>},
     Key{"max_request", Kind::text, "0B to 64GiB, like \"32MiB\"",
         size<&Config::max_request, 0, 65536 * kMiB>},
+    Key{"max_response", Kind::text, "0B to 64GiB, like \"1GiB\"",
+        size<&Config::max_response, 0, 65536 * kMiB>},
     Key{"network", Kind::text, "\"none\", \"outbound\" or \"host\"", set_network},
     Key{"env", Kind::table, "variables with a value each, like { GREETING = \"hi\" }", set_env},
     Key{"secrets", Kind::list, "names of variables", set_secrets},

@@ -1,5 +1,6 @@
 """Limits: header, body, slow clients, connections, the queue. Each answer names the limit."""
 
+import http.client
 import os
 import resource
 import socket
@@ -19,6 +20,29 @@ def test_a_header_that_is_too_large(daemon):
         assert answer.status == 431
         assert answer.problem.startswith("urn:mayfly:")
     assert daemon.request("/hello").text == "hello"
+
+
+LARGE = """export default { fetch(request) {
+  const part = new Uint8Array(40_000);
+  if (request.url.endsWith("whole")) return new Response(new Uint8Array(120_000));
+  return new Response(new ReadableStream({ pull: (stream) => stream.enqueue(part) }));
+} };
+"""
+
+
+def test_an_answer_that_is_too_large(daemon):
+    daemon.deploy("large", LARGE, max_response="100KiB", timeout="60s")
+    for path in ("/large/endless", "/large/whole"):  # the head is sent: what follows can only break off
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            daemon.request(path)
+    failures = daemon.describe("large")["live"]["failures"]
+    assert len(failures) == 2
+    for failure in failures:
+        assert failure["type"].endswith("pool:answer-too-large"), failures
+    daemon.deploy("large", LARGE, max_response="50KiB")
+    small = daemon.request("/large/whole")  # now the first part is too large already
+    assert small.status == 502 and small.json["type"].endswith("pool:answer-too-large")
+    assert small.json["limit"] == "50KiB"
 
 
 def test_headers_of_some_kilobytes_are_fine(daemon):
