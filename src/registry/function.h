@@ -30,7 +30,8 @@ struct FunctionConfig {
   int max_instances = 64;  ///< 1…10000
   int queue = 10'000;      ///< invocations that may wait, 0…1000000; one more is answered 503
   std::uint64_t max_request = 32ULL << 20U;  ///< bytes of a request body; more is answered 413
-  std::uint64_t max_response = 1ULL << 30U;  ///< bytes of an answer's body; at more it breaks off, or is a 502
+  std::uint64_t max_response =
+      1ULL << 30U;  ///< bytes of an answer's body; at more it breaks off, or is a 502
   Network network = Network::outbound;
   std::map<std::string, std::string> env;
   std::vector<std::string> secrets;
