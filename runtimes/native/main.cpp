@@ -1,0 +1,155 @@
+// The native runtime process. It holds no user code: it waits in the fork server, and what follows runs in
+// its children, each by its role:
+//
+//   runtime process --fork--> template: load the code, check, report, freeze --fork--> instance: serve
+//                   --fork--> direct: load the code and serve (code that cannot be forked)
+#include <sys/prctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdlib>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "crash.h"
+#include "fork_check.h"
+#include "load.h"
+#include "output.h"
+#include "sandbox/privileges.h"
+#include "server.h"
+#include "template/fork_server.h"
+#include "trace.h"
+
+namespace mayfly::native {
+namespace {
+
+using nlohmann::json;
+using tmpl::ForkedChild;
+using tmpl::ForkServer;
+
+constexpr int kControlFd = 3;  // sandbox::kControlFd
+
+/// What this process can tell the daemon about its end, by what it is at the moment.
+struct Process {
+  ForkServer* loading = nullptr;  ///< a template whose code is being loaded
+  std::unique_ptr<Fd> data;       ///< a direct instance whose code is being loaded: its data socket
+  std::optional<Server> server;   ///< an instance
+};
+Process g_process;
+
+std::string to_text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
+
+[[noreturn]] void report_failed(ForkServer& daemon, const LoadFailure& why) {
+  flush_output();
+  const json report{{"kind", why.kind}, {"message", why.message}, {"stack", why.stack}};
+  (void)daemon.report(wire::ControlType::failed, to_text(report));
+  ::_exit(1);
+}
+
+/// A process ends by what its code did.
+void on_ending(Ending ending, std::string_view message, std::string_view stack) {
+  std::string text(message);
+  if (ending == Ending::exit) text = "exit(" + text + ") was called";
+  if (ending == Ending::uncaught) text = "uncaught exception: " + text;
+  if (g_process.loading != nullptr)
+    report_failed(*g_process.loading, {"init", text + " while the code was loading", std::string(stack)});
+  if (ending == Ending::crash) return;  // its signal says it all
+  if (g_process.data) g_process.server.emplace(std::move(*g_process.data), nullptr);
+  if (!g_process.server) return;
+  if (ending == Ending::exit) g_process.server->fatal(wire::FatalKind::exit, message, {});
+  g_process.server->fatal(wire::FatalKind::uncaught, message, stack);
+}
+
+/// What a function was born with.
+struct Configuration {
+  std::string role, root, entry;
+  std::map<std::string, std::string> environment;
+};
+
+Configuration parse(const std::string& payload) {
+  const auto given = json::parse(payload, nullptr, false);
+  if (!given.is_object()) ::_exit(125);
+  Configuration configuration{given.value("role", ""), given.value("root", ""), given.value("entry", ""), {}};
+  if (const auto env = given.find("env"); env != given.end() && env->is_object())
+    for (const auto& [name, value] : env->items())
+      if (value.is_string()) configuration.environment.emplace(name, value.get<std::string>());
+  return configuration;
+}
+
+/// User code runs without privileges, in its own folder, and sees the variables that it was given.
+void confine(const Configuration& configuration) {
+  if (::chdir(configuration.root.c_str()) != 0 || !sandbox::drop_privileges()) ::_exit(125);
+  for (const auto& [name, value] : configuration.environment) ::setenv(name.c_str(), value.c_str(), 1);
+  static std::string root;
+  root = configuration.root;
+  set_trace_root(root.c_str());
+}
+
+/// Generators that a fork has copied begin anew, so that no two instances draw the same.
+void reseed() {
+  unsigned seed = 0;
+  (void)!::getrandom(&seed, sizeof seed, 0);
+  ::srandom(seed);
+  ::srand48(static_cast<long>(seed));
+}
+
+[[noreturn]] void serve(Fd data, Handler handler) {
+  reseed();
+  g_process.server.emplace(std::move(data), handler);
+  g_process.server->run();
+}
+
+/// Loads, freezes, and forks: returns in an instance only, with its data socket.
+ForkedChild run_template(Fd control, const Configuration& configuration, Handler& handler) {
+  ForkServer daemon(std::move(control));
+  const ForkCheck check;
+  g_process.loading = &daemon;
+  const auto loaded = load(configuration.root, configuration.entry);
+  if (!loaded) report_failed(daemon, loaded.error());
+  g_process.loading = nullptr;
+  handler = *loaded;
+  flush_output();
+  const auto unsafe = check.reasons();
+  json report{{"form", "native"}, {"concurrency", 1}, {"unsafe", unsafe}, {"warnings", json::array()}};
+  for (const auto& reason : unsafe)
+    report["warnings"].push_back(reason + ": each instance loads the code itself instead of being forked");
+  (void)daemon.report(wire::ControlType::ready, to_text(report));
+  return daemon.run();
+}
+
+[[noreturn]] void run_direct(Fd data, const Configuration& configuration) {
+  g_process.data = std::make_unique<Fd>(std::move(data));
+  const auto loaded = load(configuration.root, configuration.entry);
+  Fd socket = std::move(*g_process.data);
+  g_process.data.reset();
+  if (loaded) serve(std::move(socket), *loaded);
+  g_process.server.emplace(std::move(socket), nullptr);
+  g_process.server->fatal(wire::FatalKind::uncaught, loaded.error().message, loaded.error().stack);
+}
+
+[[noreturn]] void run() {
+  std::signal(SIGPIPE, SIG_IGN);
+  capture_output();
+  prepare_traces();
+  watch_endings(on_ending);
+  ForkedChild child;
+  {
+    ForkServer daemon{Fd(kControlFd)};
+    child = daemon.run();
+  }
+  send_output_to(std::move(child.log));
+  const auto configuration = parse(child.payload);
+  confine(configuration);
+  if (configuration.role != "template") run_direct(std::move(child.channel), configuration);
+  Handler handler = nullptr;
+  child = run_template(std::move(child.channel), configuration, handler);
+  send_output_to(std::move(child.log));
+  serve(std::move(child.channel), handler);
+}
+
+}  // namespace
+}  // namespace mayfly::native
+
+int main() { mayfly::native::run(); }

@@ -1,0 +1,25 @@
+// What a function prints becomes log lines with the invocation that printed them: stdout and stderr of C, the
+// streams of C++, and mayfly_log(). What is written to descriptors 1 and 2 directly reaches the log without
+// it.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "base/fd.h"
+#include "wire/log_record.h"
+
+namespace mayfly::native {
+
+/// Replaces stdout, stderr, std::cout, std::cerr and std::clog, once, before any user code.
+void capture_output();
+/// Lines go to this socket from now on.
+void send_output_to(Fd log);
+/// Lines belong to this invocation from now on; empty: to none. The text must stay until the next call.
+void set_output_invocation(std::string_view id);
+/// One line. Any thread.
+void log_line(wire::LogLevel level, std::string_view text);
+/// Ends lines that have no end yet, and sends what waits as far as the socket takes it.
+void flush_output();
+
+}  // namespace mayfly::native

@@ -1,0 +1,79 @@
+#include "server.h"
+
+#include <poll.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "output.h"
+
+namespace mayfly::native {
+
+Server::Server(Fd data, Handler handler) : connection_(std::move(data), *this, unused_), handler_(handler) {}
+
+void Server::run() {
+  for (;;) {
+    turn();
+    while (!open_.empty()) {
+      handle(open_.front());
+      open_.pop_front();
+    }
+    if (!leaving_) continue;
+    flush_output();
+    connection_.flush();
+    ::_exit(0);
+  }
+}
+
+void Server::handle(Exchange& exchange) {
+  const auto began = bridge::monotonic_now();
+  set_output_invocation(exchange.invocation());
+  mayfly_request request{exchange};
+  mayfly_response response{exchange};
+  handler_(&request, &response);
+  flush_output();
+  set_output_invocation({});
+  connection_.add_busy(bridge::monotonic_now() - began);
+  exchange.finish();
+}
+
+void Server::turn() {
+  connection_.flush();
+  const auto events = static_cast<short>(POLLIN | (connection_.wants_write() ? POLLOUT : 0));
+  pollfd socket{connection_.fd(), events, 0};
+  ::poll(&socket, 1, -1);
+  if ((socket.revents & ~POLLOUT) != 0 && !connection_.read()) ::_exit(0);
+}
+
+void Server::look() {
+  connection_.flush();
+  if (!connection_.read()) ::_exit(0);
+}
+
+void Server::fatal(wire::FatalKind kind, std::string_view message, std::string_view stack) {
+  flush_output();
+  connection_.fatal(kind, message, stack);
+}
+
+std::string_view Server::invocation() const {
+  return open_.empty() ? std::string_view() : std::string_view(open_.front().invocation());
+}
+
+Exchange* Server::find(std::uint32_t stream) {
+  const auto found = std::ranges::find(open_, stream, &Exchange::stream);
+  return found == open_.end() ? nullptr : &*found;
+}
+
+void Server::on_body(std::uint32_t stream, std::string_view chunk, bool last) {
+  if (Exchange* exchange = find(stream)) exchange->on_body(chunk, last);
+}
+
+void Server::on_abort(std::uint32_t stream, wire::AbortReason) {
+  if (Exchange* exchange = find(stream)) exchange->on_abort();
+}
+
+void Server::on_writable(std::uint32_t stream) {
+  if (Exchange* exchange = find(stream)) exchange->on_writable();
+}
+
+}  // namespace mayfly::native
