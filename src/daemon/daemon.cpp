@@ -234,6 +234,7 @@ int serve(const cli::ServeOptions& options) {
   PlatformOperations operations({control, shards, logs, runtimes});
   registry::DeployOptions deploy_options;
   deploy_options.esbuild = find_esbuild(options.esbuild);
+  deploy_options.native_include = executable_folder() / "runtimes/native/include";
   deploy_options.interpreter = [&runtimes](registry::Runtime runtime,
                                            const registry::FunctionConfig& config) -> Result<std::string> {
     auto found = runtimes.interpreter(runtime, config);

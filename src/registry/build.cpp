@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "registry/build_native.h"
 #include "registry/build_step.h"
 #include "registry/config_choices.h"
 #include "registry/config_toml.h"
@@ -100,8 +101,9 @@ Result<void> run_steps(BuildContext& context) {
   switch (context.built.runtime) {
     case Runtime::node:
       return build_node(context);
-    case Runtime::python:
     case Runtime::native:
+      return build_native(context);
+    case Runtime::python:
     case Runtime::exec:
       return {};
   }

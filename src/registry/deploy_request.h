@@ -35,8 +35,9 @@ struct DeployOptions {
   /// The program that runs functions of this runtime and configuration (empty for native and exec); an error
   /// says why there is none. May block, is called from build threads. Unset: nothing is asked.
   std::function<Result<std::string>(Runtime, const FunctionConfig&)> interpreter{};
-  std::filesystem::path esbuild{};  ///< its executable; empty: TypeScript is refused with build_failed
-  std::size_t threads = 2;          ///< for the steps that block
+  std::filesystem::path esbuild{};         ///< its executable; empty: TypeScript is refused with build_failed
+  std::filesystem::path native_include{};  ///< the folder of mayfly.h
+  std::size_t threads = 2;                 ///< for the steps that block
 };
 
 }  // namespace mayfly::registry
