@@ -148,16 +148,22 @@ void add_call(std::string_view name, std::string_view place) {
   (g_text += place) += ")\n";
 }
 
+/// "void mayfly::detail::serve<…": what mayfly.h puts between the runtime and the handler.
+bool is_glue(std::string_view name) {
+  const auto first = name.substr(0, name.find_first_of("<("));
+  return first.find("mayfly::detail::") != std::string_view::npos;
+}
+
 /// The calls at one address, as addr2line prints them: pairs of a name and a place, inlined ones first.
 void add_lines(std::string_view lines, const Module& module) {
   while (!lines.empty()) {
     const auto name = take_line(lines);
     auto place = take_line(lines);
     place = place.substr(0, place.find(" (discriminator"));
-    if (place.starts_with("./")) place.remove_prefix(2);
+    while (place.starts_with("./")) place.remove_prefix(2);
     if (const std::string_view root(g_root); place.starts_with(root))
       place.remove_prefix(std::min(root.size() + 1, place.size()));
-    if (name.starts_with("mayfly::detail::")) continue;  // what stands between the runtime and the handler
+    if (is_glue(name)) continue;
     if (name.starts_with("??"))
       add_call(module.symbol.empty() ? "?" : module.symbol, module.file.substr(module.file.rfind('/') + 1));
     else

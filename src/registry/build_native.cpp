@@ -85,6 +85,11 @@ class NativeBuild {
   fs::path cc_, cxx_;
 };
 
+/// No file is taken for an option.
+std::string argument_of(const fs::path& source) {
+  return (source.native().starts_with('-') ? "./" : "") + source.string();
+}
+
 std::vector<fs::path> sources_in(const fs::path& root, const fs::path& folder) {
   std::vector<fs::path> sources;
   for (const auto& entry : fs::directory_iterator(root / folder)) {
@@ -141,12 +146,12 @@ Result<void> NativeBuild::compile(const std::vector<fs::path>& sources, const fs
   Names to_link;
   for (const auto& source : sources) {
     if (!any_cxx || !is_c(source)) {
-      to_link.push_back("./" + source.string());
+      to_link.push_back(argument_of(source));
       continue;
     }
     const auto part = (work_.path() / source.filename()).string() + ".o";  // C for a C++ linker
     auto arguments = common_flags();
-    std::ranges::copy(Names{"-std=gnu17", "-Wall", "-c", "./" + source.string(), "-o", part},
+    std::ranges::copy(Names{"-std=gnu17", "-Wall", "-c", argument_of(source), "-o", part},
                       std::back_inserter(arguments));
     if (auto done = tool(cc_, arguments); !done) return done;
     to_link.push_back(part);

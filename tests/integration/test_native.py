@@ -143,7 +143,7 @@ def test_an_exception_is_a_typed_error(daemon):
 @pytest.mark.parametrize("code, signal, words", [
     ("*nowhere = 1;", "SIGSEGV", "invalid memory access at 0x0"),
     ("std::abort();", "SIGABRT", "the code called abort()"),
-    ("volatile int zero = 0; return std::to_string(1 / zero);", "SIGFPE", "integer division by zero"),
+    ("volatile int many = 9, zero = 0; return std::to_string(many / zero);", "SIGFPE", "integer division by zero"),
     ("__builtin_trap();", "SIGILL", "illegal instruction"),
 ])
 def test_a_crash_ends_one_instance_and_leaves_its_stack(daemon, code, signal, words):
@@ -188,7 +188,7 @@ BAD = {
     "constructor": (handler("return 200;", 'struct A { A() { throw std::runtime_error("too early"); } } a;'),
                     "urn:mayfly:registry:init-failed", "std::runtime_error: too early"),
     "aborts": (handler("return 200;", "struct A { A() { std::abort(); } } a;"), "urn:mayfly:registry:init-failed", "abort()"),
-    "crashes": (handler("return 200;", "struct A { A() { *static_cast<volatile int*>(nullptr) = 1; } } a;"),
+    "crashes": (handler("return 200;", "int* volatile nowhere; struct A { A() { *nowhere = 1; } } a;"),
                 "urn:mayfly:registry:init-failed", "SIGSEGV: invalid memory access at 0x0 while the code was loading"),
     "exits": (handler("return 200;", "struct A { A() { std::exit(0); } } a;"), "urn:mayfly:registry:init-failed", "exit(0)"),
     "abi": ('extern "C" { extern const int mayfly_abi[8]; const int mayfly_abi[8] = {2, 8}; }',
