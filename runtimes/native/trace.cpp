@@ -3,13 +3,16 @@
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <poll.h>
-#include <sys/wait.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 #include <unwind.h>
 
 #include <csignal>
 #include <cstdlib>
 #include <ctime>
+
+#include "base/fd.h"
+#include "base/reap.h"
 
 namespace mayfly::native {
 namespace {
@@ -56,16 +59,15 @@ _Unwind_Reason_Code add_frame(_Unwind_Context* context, void* to) {
 
 /// Registers of the moment when the signal struck.
 struct Registers {
-  std::uintptr_t pc, stack, frame, caller;
+  std::uintptr_t pc, stack, frame;
+  std::uintptr_t link;  ///< where a call that has just been made returns to; 0: that lies on the stack
 };
 
 Registers registers_of(const ucontext_t& context) {
   const auto number = [](auto value) { return static_cast<std::uintptr_t>(value); };
   const auto& machine = context.uc_mcontext;
 #if defined(__x86_64__)
-  const auto stack = number(machine.gregs[REG_RSP]);
-  return {number(machine.gregs[REG_RIP]), stack, number(machine.gregs[REG_RBP]),
-          *reinterpret_cast<const std::uintptr_t*>(stack)};
+  return {number(machine.gregs[REG_RIP]), number(machine.gregs[REG_RSP]), number(machine.gregs[REG_RBP]), 0};
 #elif defined(__aarch64__)
   return {number(machine.pc), number(machine.sp), number(machine.regs[29]), number(machine.regs[30])};
 #else
@@ -77,7 +79,8 @@ Registers registers_of(const ucontext_t& context) {
 Trace follow_frames(const Registers& at) {
   Trace trace;
   trace.frames[trace.count++] = at.pc;
-  trace.frames[trace.count++] = at.caller - 1;
+  trace.frames[trace.count++] =
+      (at.link != 0 ? at.link : *reinterpret_cast<const std::uintptr_t*>(at.stack)) - 1;
   auto frame = at.frame;
   while (trace.count < Trace::kMost && frame % sizeof frame == 0 && frame > at.stack &&
          frame - at.stack < kStack) {
@@ -128,9 +131,9 @@ std::string_view run(char* const* argv, std::array<char, kMostOutput>& output) {
     size += static_cast<std::size_t>(got);
   }
   ::close(pipe[0]);
-  if (pid > 0) {
-    ::kill(pid, SIGKILL);
-    ::waitpid(pid, nullptr, 0);
+  if (const Fd pidfd(pid > 0 ? static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)) : -1); pidfd) {
+    kill_process(pidfd.get());
+    (void)wait_for_exit(pidfd.get());
   }
   return {output.data(), size};
 }
@@ -236,9 +239,9 @@ Trace trace_of(const ucontext_t& context) {
   for (std::size_t i = 0; i < trace.count; ++i) {
     if (trace.frames[i] != at.pc) continue;
     drop_front(trace, i);
-    return trace;
+    break;
   }
-  return follow_frames(at);
+  return trace;
 }
 
 std::string_view describe(const Trace& trace) {

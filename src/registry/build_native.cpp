@@ -1,7 +1,5 @@
 #include "registry/build_native.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
@@ -9,6 +7,7 @@
 #include <optional>
 #include <vector>
 
+#include "base/child.h"
 #include "base/temp_folder.h"
 #include "base/text.h"
 #include "registry/compiler_log.h"
@@ -37,21 +36,10 @@ bool is_c(const fs::path& file) { return file.extension() == ".c"; }
 
 /// The program that a variable names, or the first of `names` in PATH; empty if there is none.
 fs::path find_tool(const char* variable, const Names& names) {
-  const char* path = std::getenv("PATH");
-  const std::string_view folders = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
-  const auto in_path = [&](const std::string& name) -> fs::path {
-    if (name.contains('/')) return ::access(name.c_str(), X_OK) == 0 ? fs::path(name) : fs::path();
-    for (auto rest = folders; !rest.empty();) {
-      const auto folder = rest.substr(0, rest.find(':'));
-      rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
-      if (auto tool = fs::path(folder) / name; ::access(tool.c_str(), X_OK) == 0) return tool;
-    }
-    return {};
-  };
-  if (const char* wanted = std::getenv(variable); wanted != nullptr && *wanted != '\0')
-    return in_path(wanted);
+  const char* wanted = std::getenv(variable);
+  if (wanted != nullptr && *wanted != '\0') return find_program(wanted);
   for (const auto& name : names)
-    if (auto tool = in_path(name); !tool.empty()) return tool;
+    if (auto tool = find_program(name); !tool.empty()) return tool;
   return {};
 }
 
