@@ -57,19 +57,6 @@ struct Prepared {
   bool die_with_parent = false;
 };
 
-std::string find_executable(const std::string& name) {
-  if (name.contains('/')) return name;
-  const char* value = std::getenv("PATH");
-  std::string_view path = value != nullptr ? value : "/usr/local/bin:/usr/bin:/bin";
-  while (!path.empty()) {
-    const auto folder = path.substr(0, path.find(':'));
-    auto candidate = std::string(folder) + "/" + name;
-    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
-    path.remove_prefix(std::min(path.size(), folder.size() + 1));
-  }
-  return name;
-}
-
 [[noreturn]] void give_up(int report, Failure::Step step) {
   const Failure failure{step, errno};
   (void)!::write(report, &failure, sizeof failure);
@@ -106,7 +93,9 @@ void place_descriptors(Prepared& p, int report) {
 
 Result<Prepared> prepare(const ChildOptions& options) {
   Prepared p;
-  p.executable = find_executable(options.argv.at(0));
+  const auto& program = options.argv.at(0);
+  p.executable = program.contains('/') ? program : find_program(program);
+  if (p.executable.empty()) p.executable = program;  // execve says what is wrong with it
   p.argv = c_strings(options.argv);
   if (options.environment) {
     p.environment = c_strings(*options.environment);
@@ -137,6 +126,19 @@ int poll_timeout(MonotonicTime deadline) {
 }
 
 }  // namespace
+
+std::string find_program(const std::string& name) {
+  if (name.contains('/')) return std::filesystem::absolute(name);
+  const char* value = std::getenv("PATH");
+  std::string_view path = value != nullptr ? value : "/usr/local/bin:/usr/bin:/bin";
+  while (!path.empty()) {
+    const auto folder = path.substr(0, path.find(':'));
+    auto candidate = std::string(folder) + "/" + name;
+    if (!folder.empty() && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    path.remove_prefix(std::min(path.size(), folder.size() + 1));
+  }
+  return {};
+}
 
 std::string ExitStatus::text() const {
   if (how == How::exited) return "exit code " + std::to_string(value);

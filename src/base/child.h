@@ -18,6 +18,9 @@
 
 namespace mayfly {
 
+/// The absolute path of a program; empty if PATH does not have it. A name with a '/' is a path already.
+[[nodiscard]] std::string find_program(const std::string& name);
+
 /// How a process ended.
 struct ExitStatus {
   enum class How { exited, signalled };

@@ -1,6 +1,5 @@
 // What functions are run and built with: each program, its version, where it is, and how to get it.
 #include <fmt/format.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -58,22 +57,6 @@ std::optional<std::string> output_of(const std::vector<std::string>& command) {
   return done->output;
 }
 
-/// Every executable of this name, in the order of PATH.
-std::vector<fs::path> in_path(const std::string& name) {
-  const char* path = std::getenv("PATH");
-  std::vector<fs::path> found;
-  std::string_view rest = path == nullptr ? "/usr/bin:/bin" : path;
-  while (!rest.empty()) {
-    const auto folder = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(folder.size() + 1, rest.size()));
-    auto file = fs::path(folder) / name;
-    std::error_code ignored;
-    if (file.is_absolute() && fs::is_regular_file(file, ignored) && ::access(file.c_str(), X_OK) == 0)
-      found.push_back(std::move(file));
-  }
-  return found;
-}
-
 /// The programs behind shims (pyenv, nodenv, volta, …) say themselves where they are.
 std::string real_place(const fs::path& program) {
   std::optional<std::string> said;
@@ -86,7 +69,7 @@ std::string real_place(const fs::path& program) {
 }
 
 std::string how_to_install(const Program& program) {
-  const bool debian = !in_path("apt-get").empty();
+  const bool debian = !find_program("apt-get").empty();
   std::string text = debian ? std::string("apt-get install ") + program.package
                             : std::string("install ") + program.what + " with the system's packages";
   if (program.oldest > Number{})
@@ -97,20 +80,19 @@ std::string how_to_install(const Program& program) {
 Finding look_for(const Program& program) {
   Finding old{program.what, Health::missing, "not found", how_to_install(program)};
   for (const auto& name : program.names) {
-    for (const auto& file : in_path(name)) {
-      auto command = program.arguments;
-      command.insert(command.begin(), file);
-      const auto said = output_of(command);
-      if (!said) continue;  // a shim whose version is not installed, a binary of another machine
-      Finding found{program.what, Health::good, "", "", version_in(*said), real_place(file)};
-      found.found = found.version + ", " + found.path;
-      if (number_of(found.version) >= program.oldest) return found;
-      if (old.health == Health::warning) continue;
-      found.health = Health::warning;
-      found.found += " is too old";
-      found.advice = old.advice;
-      old = std::move(found);
-    }
+    const auto file = find_program(name);
+    auto command = program.arguments;
+    command.insert(command.begin(), file);
+    const auto said = file.empty() ? std::nullopt : output_of(command);
+    if (!said) continue;  // not there; a shim whose version is not installed; a binary of another machine
+    Finding found{program.what, Health::good, "", "", version_in(*said), real_place(file)};
+    found.found = found.version + ", " + found.path;
+    if (number_of(found.version) >= program.oldest) return found;
+    if (old.health == Health::warning) continue;
+    found.health = Health::warning;
+    found.found += " is too old";
+    found.advice = old.advice;
+    old = std::move(found);
   }
   return old;
 }
@@ -120,13 +102,11 @@ Finding esbuild() {
   const char* named = std::getenv("MAYFLY_ESBUILD");
   const auto beside =
       fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "node_modules/.bin/esbuild";
-  std::vector<fs::path> places{named == nullptr ? "" : named, beside};
-  for (auto& place : in_path("esbuild")) places.push_back(std::move(place));
-  for (const auto& place : places) {
+  for (const std::string& place :
+       {std::string(named == nullptr ? "" : named), beside.string(), find_program("esbuild")}) {
     const auto said = place.empty() ? std::nullopt : output_of({place, "--version"});
     if (said)
-      return {"esbuild", Health::good,      version_in(*said) + ", " + place.string(),
-              "",        version_in(*said), place.string()};
+      return {"esbuild", Health::good, version_in(*said) + ", " + place, "", version_in(*said), place};
   }
   return {"esbuild", Health::missing, "not found",
           "npm install esbuild, and name it with MAYFLY_ESBUILD; it is for TypeScript"};
@@ -143,7 +123,7 @@ const std::array<Program, 9>& programs() {
        ", or name one with `mayfly serve --node`"},
       {"npm", {"npm"}, {"--version"}, {}, "the dependencies of a package.json", "npm"},
       {"python",
-       {"python3", "python"},
+       {"python3", "python3.14", "python3.13", "python3.12", "python3.11"},
        {"--version"},
        {3, 11},
        "functions in Python",

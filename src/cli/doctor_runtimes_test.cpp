@@ -68,7 +68,7 @@ TEST_F(Runtimes, ThatAreTooOldCountOnlyIfThereIsNoOther) {
   EXPECT_EQ(old.health, Health::warning);
   EXPECT_EQ(old.found, "3.9.18, /old/python3 is too old");
   EXPECT_NE(old.advice.find("3.11 or newer"), std::string::npos);
-  program("b/python3", "case $1 in -c) echo /new/python3;; *) echo Python 3.11.2;; esac");
+  program("b/python3.12", "case $1 in -c) echo /new/python3;; *) echo Python 3.11.2;; esac");
   EXPECT_EQ(found("python").path, "/new/python3");
   program("a/node", "echo v16.20.0");
   EXPECT_EQ(found("node").health, Health::warning);

@@ -55,19 +55,6 @@ Result<Interpreter> ask_python(const std::string& path) {
 
 fs::path executable_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
 
-std::string find_in_path(const std::string& name) {
-  if (name.find('/') != std::string::npos) return fs::absolute(name);
-  const char* path = std::getenv("PATH");
-  std::string_view rest = path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin";
-  while (!rest.empty()) {
-    const auto folder = rest.substr(0, rest.find(':'));
-    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
-    const auto candidate = fs::path(folder) / name;
-    if (::access(candidate.c_str(), X_OK) == 0) return candidate;
-  }
-  return {};
-}
-
 fs::path find_esbuild(const std::string& wanted) {
   if (!wanted.empty()) return wanted;
   if (const char* set = std::getenv("MAYFLY_ESBUILD")) return set;
@@ -76,11 +63,11 @@ fs::path find_esbuild(const std::string& wanted) {
     for (const char* path : {"node_modules/@esbuild/linux-x64/bin/esbuild",
                              "node_modules/@esbuild/linux-arm64/bin/esbuild", "node_modules/.bin/esbuild"})
       if (fs::exists(folder / path)) return folder / path;
-  return find_in_path("esbuild");
+  return find_program("esbuild");
 }
 
 Result<Interpreter> find_node(const std::string& wanted) {
-  const auto node = find_in_path(wanted.empty() ? "node" : wanted);
+  const auto node = find_program(wanted.empty() ? "node" : wanted);
   if (node.empty())
     return missing(
         "node was not found in PATH: install Node 18 or newer (apt-get install nodejs), or name it with "
@@ -98,7 +85,7 @@ Result<Interpreter> find_python(const std::string& wanted) {
   bool tried = false;
   for (const std::string name : {wanted.empty() ? "python3" : wanted.c_str(), "python3.14", "python3.13",
                                  "python3.12", "python3.11"}) {
-    const auto path = find_in_path(name);
+    const auto path = find_program(name);
     if (path.empty()) continue;
     auto found = ask_python(path);
     if (found || !wanted.empty()) return found;

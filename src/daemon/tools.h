@@ -11,9 +11,6 @@ namespace mayfly::daemon {
 /// Where this program lies, and beside it what belongs to it.
 [[nodiscard]] std::filesystem::path executable_folder();
 
-/// The absolute path of a program; empty if PATH does not have it.
-[[nodiscard]] std::string find_in_path(const std::string& name);
-
 /// esbuild's executable: `wanted` if not empty, MAYFLY_ESBUILD, beside this program, in PATH. Empty if there
 /// is none.
 [[nodiscard]] std::filesystem::path find_esbuild(const std::string& wanted);
