@@ -1,0 +1,177 @@
+// The extension's functions: what boot.py and its modules call. One process of the runtime is a fork server,
+// then in its children a template or an instance.
+
+#include <unistd.h>
+
+#include <cstdlib>
+#include <memory>
+
+#include "awaitable.h"
+#include "bridge/descriptors.h"
+#include "bridge/log_sender.h"
+#include "invocation.h"
+#include "sandbox/privileges.h"
+#include "server.h"
+#include "template/fork_server.h"
+
+namespace mayfly::python {
+namespace {
+
+constexpr int kControlFd = 3;  // sandbox::kControlFd: where the runtime process finds its control socket
+
+/// All that one process of the runtime is made of. A fork copies it; each child then takes its own part.
+struct Process {
+  std::unique_ptr<tmpl::ForkServer> fork_server;
+  Fd channel{kControlFd};  // a template's control socket or an instance's data socket
+  bridge::LogSender log;
+  bridge::Descriptors descriptors;
+  Server* server = nullptr;
+};
+
+Process& process() {
+  static auto* one = new Process;  // never destroyed: the process leaves by _exit
+  return *one;
+}
+
+tmpl::ForkServer& fork_server() {
+  auto& own = process();
+  if (!own.fork_server) own.fork_server = std::make_unique<tmpl::ForkServer>(std::move(own.channel));
+  return *own.fork_server;
+}
+
+/// fork_server(): blocks; returns in each child the JSON that the daemon gave it. Python's preparation for a
+/// fork is made once: this process runs no Python any more, so what was prepared stays so.
+PyObject* run_fork_server(PyObject*, PyObject*) {
+  PyOS_BeforeFork();
+  auto child = fork_server().run();
+  process().fork_server.reset();
+  process().channel = std::move(child.channel);
+  process().log.open(std::move(child.log));
+  PyOS_AfterFork_Child();
+  process().descriptors.remember();
+  return utf8(child.payload).release();
+}
+
+/// confine(folder): what follows runs without privileges and in this folder.
+PyObject* confine(PyObject*, PyObject* folder) {
+  const auto path = told(folder);
+  if (!path.empty() && ::chdir(path.c_str()) != 0) ::_exit(125);
+  if (!sandbox::drop_privileges()) ::_exit(125);
+  return none();
+}
+
+PyObject* report(wire::ControlType type, PyObject* json) {
+  (void)fork_server().report(type, told(json));
+  return none();
+}
+PyObject* ready(PyObject*, PyObject* json) { return report(wire::ControlType::ready, json); }
+PyObject* failed(PyObject*, PyObject* json) { return report(wire::ControlType::failed, json); }
+
+/// unsafe(): why this process must not be forked, as far as the system knows: a list of sentences.
+PyObject* unsafe(PyObject*, PyObject*) {
+  Ref list(PyList_New(0));
+  for (const auto& reason : process().descriptors.reasons()) {
+    const Ref text = utf8(reason);
+    if (!list || !text || PyList_Append(list.get(), text.get()) != 0) return nullptr;
+  }
+  return list.release();
+}
+
+PyObject* threads(PyObject*, PyObject*) { return PyLong_FromLong(bridge::thread_count()); }
+
+/// open_server(hooks, whole_body, concurrent): from here on this process is an instance.
+PyObject* open_server(PyObject*, PyObject* arguments) {
+  PyObject* hooks = nullptr;
+  int whole_body = 0;
+  int concurrent = 0;
+  if (!PyArg_ParseTuple(arguments, "Opp", &hooks, &whole_body, &concurrent)) return nullptr;
+  auto& own = process();
+  own.server = new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0);
+  if (!own.server->set_hooks(hooks)) return nullptr;
+  return none();
+}
+
+/// run(): serves one invocation after another until the daemon says stop.
+PyObject* run(PyObject*, PyObject*) { return process().server->run() ? none() : nullptr; }
+
+/// poll(epoll, timeout, ready, scheduled): see Server::poll.
+PyObject* poll(PyObject*, PyObject* arguments) {
+  int epoll = -1;
+  double timeout = 0;
+  PyObject* ready_queue = nullptr;
+  PyObject* scheduled = nullptr;
+  if (!PyArg_ParseTuple(arguments, "idOO", &epoll, &timeout, &ready_queue, &scheduled)) return nullptr;
+  return process().server->poll(epoll, timeout, ready_queue, scheduled);
+}
+
+/// log(level, text, stream): one entry. stream 0: of no invocation.
+PyObject* log(PyObject*, PyObject* arguments) {
+  unsigned char level = 0;
+  PyObject* text = nullptr;
+  unsigned stream = 0;
+  if (!PyArg_ParseTuple(arguments, "bOI", &level, &text, &stream)) return nullptr;
+  auto entry = told(text);
+  const auto full = static_cast<std::uint32_t>(std::min<std::size_t>(entry.size(), UINT32_MAX));
+  if (entry.size() > wire::kMaxLogText) {
+    std::size_t size = wire::kMaxLogText;
+    while ((static_cast<unsigned char>(entry[size]) & 0xc0U) == 0x80) --size;  // not inside of a character
+    entry.resize(size);
+  }
+  if (process().server != nullptr)
+    process().server->connection().log(static_cast<wire::LogLevel>(level), entry, full, stream);
+  else
+    process().log.log({static_cast<wire::LogLevel>(level), {}, entry, full, 0});
+  return none();
+}
+
+/// fatal(kind, message, stack): tells why this instance ends, and ends it. kind: "uncaught", or "exit" with
+/// the status as the message. Only an instance may call it, serving or not yet.
+PyObject* fatal(PyObject*, PyObject* arguments) {
+  const char* kind = nullptr;
+  PyObject* message = nullptr;
+  PyObject* stack = nullptr;
+  if (!PyArg_ParseTuple(arguments, "sOO", &kind, &message, &stack)) return nullptr;
+  process().log.flush();
+  const auto fatal_kind =
+      std::string_view(kind) == "exit" ? wire::FatalKind::exit : wire::FatalKind::uncaught;
+  auto& own = process();
+  if (own.server == nullptr) own.server = new Server(std::move(own.channel), own.log, false, false);
+  own.server->connection().fatal(fatal_kind, told(message), told(stack));
+}
+
+/// exit(status): at once, when what waits was sent.
+PyObject* exit_now(PyObject*, PyObject* arguments) {
+  int status = 0;
+  if (!PyArg_ParseTuple(arguments, "i", &status)) return nullptr;
+  if (process().server != nullptr) process().server->connection().flush();
+  process().log.flush();
+  ::_exit(status);
+}
+
+PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr},
+                           {"confine", confine, METH_O, nullptr},
+                           {"ready", ready, METH_O, nullptr},
+                           {"failed", failed, METH_O, nullptr},
+                           {"unsafe", unsafe, METH_NOARGS, nullptr},
+                           {"threads", threads, METH_NOARGS, nullptr},
+                           {"open_server", open_server, METH_VARARGS, nullptr},
+                           {"run", run, METH_NOARGS, nullptr},
+                           {"poll", poll, METH_VARARGS, nullptr},
+                           {"log", log, METH_VARARGS, nullptr},
+                           {"fatal", fatal, METH_VARARGS, nullptr},
+                           {"exit", exit_now, METH_VARARGS, nullptr},
+                           {nullptr, nullptr, 0, nullptr}};
+
+PyModuleDef module{
+    PyModuleDef_HEAD_INIT, "mayfly_bridge", nullptr, -1, functions, nullptr, nullptr, nullptr, nullptr};
+
+}  // namespace
+}  // namespace mayfly::python
+
+PyMODINIT_FUNC PyInit_mayfly_bridge() {
+  using namespace mayfly::python;
+  Ref made(PyModule_Create(&module));
+  if (!made || !make_awaitables(made.get()) || !make_invocation_type(made.get())) return nullptr;
+  (void)names();
+  return made.release();
+}

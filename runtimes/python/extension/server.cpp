@@ -1,0 +1,254 @@
+#include "server.h"
+
+#include <poll.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cmath>
+
+namespace mayfly::python {
+namespace {
+
+constexpr int kMaxEvents = 64;
+constexpr std::array<const char*, static_cast<std::size_t>(Hook::count)> kHookNames{
+    "begin",      "on_abort", "on_stop",       "wake",         "receive_later",
+    "send_later", "to_json",  "base64_encode", "base64_decode"};
+
+/// Hooks do not raise; should one do, it is told and forgotten.
+void discard(PyObject* result) {
+  if (result == nullptr) PyErr_WriteUnraisable(nullptr);
+  Py_XDECREF(result);
+}
+
+}  // namespace
+
+Server::Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent)
+    : connection_(std::move(data), *this, log), whole_body_(whole_body), concurrent_(concurrent) {}
+
+bool Server::set_hooks(PyObject* dict) {
+  for (std::size_t i = 0; i < hooks_.size(); ++i) {
+    hooks_[i] = Ref::to(PyDict_GetItemString(dict, kHookNames[i]));
+    if (hooks_[i]) continue;
+    PyErr_SetString(PyExc_KeyError, kHookNames[i]);
+    return false;
+  }
+  return true;
+}
+
+// --- What the daemon says ----------------------------------------------------------------------------
+
+PyObject* Server::find(std::uint32_t stream) const {
+  const auto slot = wire::slot_of(stream);
+  if (slot >= slots_.size() || !slots_[slot]) return nullptr;
+  PyObject* object = slots_[slot].get();
+  return invocation_of(object).stream == stream ? object : nullptr;
+}
+
+void Server::on_request(const bridge::Request& request) {
+  const Ref invocation = new_invocation(*this, request);
+  if (!invocation) return PyErr_WriteUnraisable(nullptr);
+  const auto slot = wire::slot_of(request.stream);
+  if (slot >= slots_.size()) slots_.resize(slot + 1);
+  slots_[slot] = Ref::to(invocation.get());
+  if (whole_body_ && request.more) {
+    if (!request.body.empty())
+      connection_.request_credit(request.stream, static_cast<std::uint32_t>(request.body.size()));
+    return;
+  }
+  begin(invocation.get());
+}
+
+void Server::begin(PyObject* invocation) {
+  if (concurrent_)
+    discard(PyObject_CallFunctionObjArgs(hook(Hook::begin), invocation, nullptr));
+  else
+    queue_.push_back(Ref::to(invocation));
+}
+
+void Server::on_body(std::uint32_t stream, std::string_view chunk, bool last) {
+  PyObject* object = find(stream);
+  if (object == nullptr) return;
+  Invocation& invocation = invocation_of(object);
+  if (!chunk.empty()) invocation.parts.push_back(bytes(chunk));
+  invocation.more = !last;
+  if (!whole_body_) return wake(invocation);
+  if (!last) return connection_.request_credit(stream, static_cast<std::uint32_t>(chunk.size()));
+  begin(object);
+}
+
+void Server::on_abort(std::uint32_t stream, wire::AbortReason reason) {
+  const Ref object = Ref::to(find(stream));
+  if (!object) return;
+  Invocation& invocation = invocation_of(object.get());
+  if (invocation.aborted != wire::AbortReason{}) return;
+  invocation.aborted = reason;
+  invocation.full = false;
+  if (whole_body_ && invocation.more) return finish(invocation);  // it was never begun
+  wake(invocation);
+  if (concurrent_) discard(PyObject_CallFunctionObjArgs(hook(Hook::on_abort), object.get(), nullptr));
+}
+
+void Server::on_writable(std::uint32_t stream) {
+  PyObject* object = find(stream);
+  if (object == nullptr) return;
+  invocation_of(object).full = false;
+  wake(invocation_of(object));
+}
+
+void Server::on_stop() {
+  stopped_ = true;
+  if (concurrent_) discard(PyObject_CallFunctionObjArgs(hook(Hook::on_stop), nullptr));
+}
+
+void Server::wake(Invocation& invocation) {
+  if (!invocation.waiters) return;
+  const Ref futures = std::move(invocation.waiters);
+  discard(PyObject_CallFunctionObjArgs(hook(Hook::wake), futures.get(), nullptr));
+}
+
+// --- Answers -----------------------------------------------------------------------------------------
+
+void Server::respond(Invocation& invocation, unsigned status, std::string_view head, std::string_view body,
+                     bool done) {
+  invocation.head_sent = invocation.complete = true;
+  connection_.respond(invocation.stream, status, head, body, done);
+  if (done) finish(invocation);
+}
+
+void Server::start(Invocation& invocation, unsigned status, std::string_view head) {
+  invocation.head_sent = true;
+  connection_.respond_start(invocation.stream, status, head);
+}
+
+void Server::write(Invocation& invocation, std::string_view chunk) {
+  if (invocation.aborted == wire::AbortReason{})
+    invocation.full = !connection_.respond_chunk(invocation.stream, chunk);
+}
+
+void Server::end(Invocation& invocation) {
+  invocation.complete = true;
+  connection_.respond_end(invocation.stream);
+}
+
+void Server::fail(Invocation& invocation, std::string_view message, std::string_view stack) {
+  if (!invocation.complete)
+    connection_.respond_error(invocation.stream,
+                              invocation.head_sent ? wire::ErrorKind::stream : wire::ErrorKind::threw,
+                              message, stack);
+  invocation.complete = true;
+  finish(invocation);
+}
+
+void Server::finish(Invocation& invocation) {
+  if (invocation.done) return;
+  invocation.done = true;
+  invocation.task.reset();
+  connection_.done(invocation.stream);
+  wake(invocation);
+  const auto slot = wire::slot_of(invocation.stream);
+  if (find(invocation.stream) != nullptr) slots_[slot].reset();
+}
+
+// --- The two loops -----------------------------------------------------------------------------------
+
+void Server::read() {
+  if (!connection_.read())
+    ::_exit(0);  // the daemon is gone or wants this instance gone: nobody is left to tell
+}
+
+void Server::pump() {
+  connection_.flush();
+  pollfd socket{connection_.fd(), static_cast<short>(connection_.wants_write() ? POLLIN | POLLOUT : POLLIN),
+                0};
+  PyThreadState* state = PyEval_SaveThread();
+  ::poll(&socket, 1, -1);
+  PyEval_RestoreThread(state);
+  if ((socket.revents & ~POLLOUT) != 0) read();
+}
+
+bool Server::run() {
+  for (;;) {
+    while (!queue_.empty()) {
+      const Ref invocation = std::move(queue_.front());
+      queue_.pop_front();
+      Invocation& next = invocation_of(invocation.get());
+      if (next.aborted != wire::AbortReason{}) {  // while it waited
+        finish(next);
+        continue;
+      }
+      discard(PyObject_CallFunctionObjArgs(hook(Hook::begin), invocation.get(), nullptr));
+      if (!queue_.empty()) connection_.flush();
+    }
+    connection_.add_busy(woke_at_ != 0 ? bridge::monotonic_now() - woke_at_ : 0);
+    if (stopped_) break;
+    pump();
+    woke_at_ = bridge::monotonic_now();
+    if (PyErr_CheckSignals() != 0) return false;
+  }
+  connection_.flush();
+  return true;
+}
+
+void Server::watch(int epoll) {
+  const std::uint32_t wanted = connection_.wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
+  if (wanted == watched_) return;
+  epoll_event event{};
+  event.events = wanted;
+  event.data.fd = connection_.fd();
+  ::epoll_ctl(epoll, watched_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, connection_.fd(), &event);
+  watched_ = wanted;
+}
+
+int Server::wait(int epoll, int milliseconds, void* events) {
+  auto* into = static_cast<epoll_event*>(events);
+  if (woke_at_ != 0) connection_.add_busy(bridge::monotonic_now() - woke_at_);
+  int count = 0;
+  if (milliseconds == 0) {
+    count = ::epoll_wait(epoll, into, kMaxEvents, 0);
+  } else {
+    PyThreadState* state = PyEval_SaveThread();
+    count = ::epoll_wait(epoll, into, kMaxEvents, milliseconds);
+    const int error = errno;
+    PyEval_RestoreThread(state);
+    errno = error;
+  }
+  woke_at_ = bridge::monotonic_now();
+  return count;
+}
+
+PyObject* Server::poll(int epoll, double timeout, PyObject* ready, PyObject* scheduled) {
+  const auto began = bridge::monotonic_now();
+  const auto timers = PyObject_Size(scheduled);
+  Ref others(PyList_New(0));
+  std::array<epoll_event, kMaxEvents> events{};
+  while (others) {
+    connection_.flush();
+    watch(epoll);
+    double left = timeout;
+    if (timeout > 0)
+      left = std::max(0.0, timeout - static_cast<double>(bridge::monotonic_now() - began) * 1e-9);
+    if (PyObject_Size(ready) > 0) left = 0;
+    const int milliseconds = left < 0 ? -1 : static_cast<int>(std::ceil(std::min(left, 86'400.0) * 1e3));
+    const int count = wait(epoll, milliseconds, events.data());
+    if (count < 0 && errno == EINTR && PyErr_CheckSignals() != 0) return nullptr;
+    bool own = false;
+    for (int i = 0; i < count; ++i) {
+      const auto& event = events[static_cast<std::size_t>(i)];
+      if (event.data.fd == connection_.fd()) {
+        own = (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+        continue;
+      }
+      const Ref pair(Py_BuildValue("(iI)", event.data.fd, event.events));
+      if (!pair || PyList_Append(others.get(), pair.get()) != 0) return nullptr;
+    }
+    if (own) read();
+    if (count <= 0 || PyList_Size(others.get()) > 0 || PyObject_Size(ready) > 0 ||
+        PyObject_Size(scheduled) != timers)
+      break;
+  }
+  connection_.flush();
+  return others.release();
+}
+
+}  // namespace mayfly::python

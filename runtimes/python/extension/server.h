@@ -1,0 +1,84 @@
+// Server: an instance that serves. Two ways: one invocation after another, in a plain loop that calls Python
+// (run), or many at once on asyncio, whose selector asks here what there is to do (poll).
+#pragma once
+
+#include <array>
+#include <deque>
+#include <string_view>
+#include <vector>
+
+#include "bridge/connection.h"
+#include "invocation.h"
+
+namespace mayfly::python {
+
+/// What Python does for this code: functions in the dict that Server is made with, under these names.
+enum class Hook : std::uint8_t {
+  begin,          ///< begin(invocation): serve it; never raises
+  on_abort,       ///< on_abort(invocation): its answer is not wanted any more
+  on_stop,        ///< on_stop(): leave; nothing is open
+  wake,           ///< wake(futures): resolve them
+  receive_later,  ///< receive_later(invocation): coroutine that waits for ASGI's next message
+  send_later,     ///< send_later(invocation): coroutine that waits for room
+  to_json,
+  base64_encode,
+  base64_decode,
+  count,
+};
+
+class Server final : public bridge::Service {
+ public:
+  /// `whole_body`: begin with an invocation when its body is complete. `concurrent`: on asyncio.
+  Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent);
+  /// False, with an exception, if one is missing.
+  [[nodiscard]] bool set_hooks(PyObject* dict);
+  [[nodiscard]] PyObject* hook(Hook which) const { return hooks_[static_cast<std::size_t>(which)].get(); }
+  [[nodiscard]] bridge::Connection& connection() { return connection_; }
+  [[nodiscard]] bool concurrent() const { return concurrent_; }
+
+  /// Serves one invocation after another, until the daemon says stop. False with an exception.
+  [[nodiscard]] bool run();
+  /// One wait of asyncio's selector: serves what the daemon sends, and returns when there is something to do
+  /// for asyncio: a list of (descriptor, epoll events), perhaps empty. `timeout`: seconds; < 0: none. `ready`
+  /// and `scheduled` are the event loop's own queues.
+  [[nodiscard]] PyObject* poll(int epoll, double timeout, PyObject* ready, PyObject* scheduled);
+  /// Sends what there is, waits for the daemon and reads it. With the interpreter's lock given up meanwhile.
+  void pump();
+
+  // Answers to an invocation.
+  void respond(Invocation& invocation, unsigned status, std::string_view head, std::string_view body,
+               bool done);
+  void start(Invocation& invocation, unsigned status, std::string_view head);
+  /// Sets `full` when no more should be written before on_writable.
+  void write(Invocation& invocation, std::string_view chunk);
+  void end(Invocation& invocation);
+  void fail(Invocation& invocation, std::string_view message, std::string_view stack);
+  /// Its slot is free.
+  void finish(Invocation& invocation);
+
+ private:
+  void on_request(const bridge::Request& request) override;
+  void on_body(std::uint32_t stream, std::string_view chunk, bool last) override;
+  void on_abort(std::uint32_t stream, wire::AbortReason reason) override;
+  void on_writable(std::uint32_t stream) override;
+  void on_stop() override;
+
+  [[nodiscard]] PyObject* find(std::uint32_t stream) const;
+  void begin(PyObject* invocation);
+  void wake(Invocation& invocation);
+  void read();
+  void watch(int epoll);
+  int wait(int epoll, int milliseconds, void* events);
+
+  bridge::Connection connection_;
+  const bool whole_body_;
+  const bool concurrent_;
+  bool stopped_ = false;
+  std::array<Ref, static_cast<std::size_t>(Hook::count)> hooks_;
+  std::vector<Ref> slots_;  // invocations whose slot is taken
+  std::deque<Ref> queue_;   // those that wait for their turn in run()
+  std::uint64_t woke_at_ = 0;
+  std::uint32_t watched_ = 0;  // events of the data socket that epoll watches for
+};
+
+}  // namespace mayfly::python

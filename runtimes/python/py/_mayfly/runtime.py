@@ -1,0 +1,99 @@
+"""What happens in which process, and when."""
+
+import atexit
+import gc
+import json
+import os
+import sys
+import threading
+import time
+
+from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, streams, warmup
+
+_FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
+_STOP_PATIENCE = 5.0  # seconds that lifespan's shutdown and atexit may take together
+
+_role = "runtime"
+_configuration: dict = {}
+
+
+def main() -> None:
+    streams.install()
+    warmup.warm_up()
+    # Without this folder: a function's own modules must not meet ours.
+    folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
+    _fork()
+    bridge.confine(_configuration["root"])
+    if _role == "template":
+        _run_template()
+    else:
+        _serve(_load_code())
+
+
+def _fork() -> None:
+    """Collect and freeze, so that the collector leaves shared pages alone, then block until there is a child."""
+    global _role, _configuration
+    gc.collect()
+    gc.freeze()
+    child = json.loads(bridge.fork_server())
+    _role = child["role"]
+    _configuration = {**_configuration, **child}
+    if _role == "instance":
+        load.reseed()
+
+
+def _load_code() -> load.Loaded:
+    errors.set_root(_configuration["root"])
+    load.set_environment(_configuration)
+    try:
+        return load.load(_configuration)
+    except BaseException as error:
+        streams.flush()
+        failure = load.describe_failure(error, _configuration)
+        if _role == "direct":
+            bridge.fatal("uncaught", failure["message"], failure["stack"])
+        bridge.failed(json.dumps(failure))
+        bridge.exit(1)
+        raise
+
+
+def _run_template() -> None:
+    loaded = _load_code()
+    unsafe = load.unsafe_reasons() + bridge.unsafe()
+    warnings = [f"{reason}: each instance loads the code itself instead of being forked" for reason in unsafe]
+    summary = {"form": loaded.form, "warnings": warnings, "unsafe": unsafe}
+    if not _FORMS[loaded.form].concurrent(loaded.handler):
+        summary["concurrency"] = 1
+    streams.flush()
+    bridge.ready(json.dumps(summary))
+    _fork()
+    _serve(loaded)
+
+
+def _serve(loaded: load.Loaded) -> None:
+    form = _FORMS[loaded.form]
+    try:
+        form.serve(loaded.handler, _configuration)
+    except SystemExit as error:
+        errors.exit_process(error)
+    except BaseException as error:
+        streams.flush()
+        bridge.fatal("uncaught", *errors.describe(error))
+    _leave(form)
+
+
+def _leave(form) -> None:
+    """The daemon said stop: what was registered for the end runs, but not for ever."""
+    def give_up() -> None:
+        time.sleep(_STOP_PATIENCE)
+        bridge.exit(0)
+
+    threading.Thread(target=give_up, daemon=True).start()
+    try:
+        form.shut_down()
+        atexit._run_exitfuncs()
+    except BaseException as error:
+        streams.log_error(error)
+    streams.flush()
+    bridge.exit(0)
