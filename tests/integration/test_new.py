@@ -8,7 +8,7 @@ import pytest
 from support.daemon import BINARY
 
 IN_JSON = ["js", "ts", "lambda", "bootstrap"]
-IN_WORDS = ["shell"]
+IN_WORDS = ["cpp", "c", "cmake", "shell"]
 
 
 @pytest.mark.parametrize("template", IN_JSON + IN_WORDS)
