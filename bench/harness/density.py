@@ -24,16 +24,21 @@ def settled_bytes(samples=5, pause=0.2):
     return spread(looks)["median"]
 
 
-def density_row(admin, load, mayfly, count, wait_seconds):
+NODE = ("Node", "hello.js", "hold.js")
+
+
+def density_row(admin, load, mayfly, count, wait_seconds, of=NODE):
     """Each instance serves: `count` requests are held at the same time by instances that take one at once.
+    `of`: the runtime, a function that answers, and one that answers later.
 
     All in: what the daemon needs to know of them, page tables and their template are in the drop as well."""
+    runtime, hello, hold = of
     # Keeps its instance, so that the count of processes before holds afterwards.
-    admin.deploy("neighbour", "hello.js", min_instances=1)
+    admin.deploy("neighbour", hello, min_instances=1)
     load.one(mayfly.port, "/neighbour/")  # the runtime process is up before the first look
     pid = mayfly.process.pid
     processes, before = settled(pid, 2, 20), settled_bytes()
-    admin.deploy("dense", "hold.js", concurrency=1, min_instances=count, max_instances=count, timeout="120s")
+    admin.deploy("dense", hold, concurrency=1, min_instances=count, max_instances=count, timeout="120s")
     wait_for_at_least(pid, processes + 1 + count, 60)
     volley = load.volley(mayfly.port, f"/dense/?ms={3000 + 5 * count}", count, 110)
     time.sleep(wait_seconds)
@@ -50,7 +55,7 @@ def density_row(admin, load, mayfly, count, wait_seconds):
     note = f"{served} requests served by {names} instances, {live} of them live {wait_seconds} s later"
     note += f"; PSS {pss / 1e6:.2f} MB" if pss else ""
     note += "" if believable else "; less than PSS: other processes freed memory meanwhile, measure again"
-    return Row(f"{count:,} live Node instances that have each served: memory each", "<= 1.5 MB", f"{each:.2f} MB",
+    return Row(f"{count:,} live {runtime} instances that have each served: memory each", "<= 1.5 MB", f"{each:.2f} MB",
                complete and believable and each <= 1.5, note,
                {"megabytes_each": each, "dropped_bytes": dropped, "pss_bytes": pss, "live_instances": live,
                 "served": served, "distinct_instances": names, "waited_seconds": wait_seconds,

@@ -40,8 +40,8 @@ def deploy_row(admin, port, times):
                result["median"] <= 30, f"{times} deploys of new functions", {"ms": result})
 
 
-def first_request_row(admin, load, port, what, limit, times):
-    admin.deploy("start", "hello.js")
+def first_request_row(admin, load, port, what, limit, times, file="hello.js", whose=""):
+    admin.deploy("start", file)
     load.one(port, "/start/")
     taken = []
     for _ in range(times):
@@ -51,5 +51,5 @@ def first_request_row(admin, load, port, what, limit, times):
     result = spread(taken)
     title = {"template": "first request, no template (runtime process up)",
              "instances": "first request, template but no instance"}[what]
-    return Row(title, f"<= {limit} ms median", f"{result['median']:.2f} ms ({result['min']:.2f} - {result['max']:.2f})",
+    return Row(whose + title, f"<= {limit} ms median", f"{result['median']:.2f} ms ({result['min']:.2f} - {result['max']:.2f})",
                result["median"] <= limit, f"{times} times", {"ms": result})
