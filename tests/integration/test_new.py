@@ -7,7 +7,7 @@ import pytest
 
 from support.daemon import BINARY
 
-IN_JSON = ["js", "ts", "lambda", "bootstrap"]
+IN_JSON = ["js", "ts", "lambda", "bootstrap", "python", "python-async", "asgi", "wsgi"]
 IN_WORDS = ["cpp", "c", "cmake", "shell"]
 
 
