@@ -194,6 +194,17 @@ void greet(const cli::ServeOptions& options, const std::string& data_plane, cons
             << (node ? node->version : node.error().message) << std::endl;
 }
 
+/// What nobody uses any more goes some seconds after its last instance.
+asio::awaitable<void> collect_now_and_then(registry::Registry& registry, asio::thread_pool& background) {
+  asio::steady_timer timer(co_await asio::this_coro::executor);
+  for (;;) {
+    timer.expires_after(std::chrono::seconds(5));
+    co_await timer.async_wait(asio::use_awaitable);
+    auto trash = registry.collect();
+    if (!trash.empty()) asio::post(background, [gone = std::move(trash)] {});
+  }
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -261,6 +272,8 @@ int serve(const cli::ServeOptions& options) {
   operations.serving = true;
 
   greet(options, operations.data_address, text_of(*admin_address), runtimes);
+
+  asio::co_spawn(control, collect_now_and_then(**registry, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   bool leaving = false;

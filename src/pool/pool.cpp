@@ -72,6 +72,8 @@ std::string Pool::payload(std::string_view role) const {
   const auto& config = version_->config;
   payload["root"] = version_->root.string();
   payload["entry"] = version_->entry;
+  payload["layers"] = json::array();
+  for (const auto& layer : version_->layers) payload["layers"].push_back(layer.string());
   payload["handler"] = config.handler;
   payload["env"] = config.env;
   payload["function"] = version_->function;

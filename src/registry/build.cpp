@@ -111,7 +111,7 @@ Result<void> run_steps(BuildContext& context) {
 }
 
 Result<Built> build_staged(const fs::path& root, const DeployRequest& request, const SourceStore& sources,
-                           const DeployOptions& options) {
+                           const LayerStore& layers, const DeployOptions& options) {
   auto spec = configure(root, request);
   if (!spec) return propagate(spec);
   if (spec->source.empty()) spec->source = take_module(root, spec->config.handler);
@@ -126,19 +126,22 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
     const auto interpreter = options.interpreter(built.runtime, built.config);
     if (!interpreter) return fail(RegistryErrc::unsupported_source, interpreter.error().message);
   }
-  BuildContext context{root, built, options, request.output};
+  BuildContext context{root, built, layers, options, request.output};
   if (auto done = run_steps(context); !done) return propagate(done);
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);
   built.source = std::move(*taken);
-  built.digest = digest_of_text(built.source.digest() + "\n" + name_of(kRuntimes, built.runtime) + "\n" +
-                                built.entry + "\n" + config_to_json(built.config));
+  auto text = built.source.digest() + "\n" + name_of(kRuntimes, built.runtime) + "\n" + built.entry + "\n" +
+              config_to_json(built.config);
+  for (const auto& layer : built.layers) text += "\n" + layer.digest();
+  built.digest = digest_of_text(text);
   return built;
 }
 
 }  // namespace
 
-Result<Built> build(const DeployRequest& request, const SourceStore& sources, const DeployOptions& options) {
+Result<Built> build(const DeployRequest& request, const SourceStore& sources, const LayerStore& layers,
+                    const DeployOptions& options) {
   try {
     auto staged = sources.stage();
     if (!staged) return propagate(staged);
@@ -149,7 +152,7 @@ Result<Built> build(const DeployRequest& request, const SourceStore& sources, co
                           : place_file(folder, request, options.limits);
     if (!placed) return propagate(placed);
     const auto root = archive ? project_root(folder) : folder;
-    return build_staged(root, request, sources, options);
+    return build_staged(root, request, sources, layers, options);
   } catch (const std::exception& error) {  // of std::filesystem, or no memory
     return std::unexpected(Error{std::make_error_code(std::errc::io_error), error.what(), {}});
   }

@@ -7,16 +7,18 @@
 #include "base/result.h"
 #include "registry/deploy_request.h"
 #include "registry/function.h"
+#include "registry/layers.h"
 #include "registry/source_store.h"
 
 namespace mayfly::registry {
 
 struct Built {
   SourceStore::Pin source;  ///< keeps it until a row refers to it
-  std::string digest;       ///< of source, entry and configuration together
+  std::string digest;       ///< of source, layers, entry and configuration together
   Runtime runtime = Runtime::node;
   std::string entry;
   FunctionConfig config;
+  std::vector<LayerStore::Pin> layers;  ///< of its dependencies
   std::vector<std::string> warnings;
 };
 
@@ -27,6 +29,6 @@ struct Built {
 /// Where no package.json says what .js files are, one is written: "module" or "commonjs" by the syntax of
 /// the entry. So the same source means the same in every place and on every Node, and Node need not guess.
 [[nodiscard]] Result<Built> build(const DeployRequest& request, const SourceStore& sources,
-                                  const DeployOptions& options);
+                                  const LayerStore& layers, const DeployOptions& options);
 
 }  // namespace mayfly::registry

@@ -13,6 +13,7 @@ namespace mayfly::registry {
 struct BuildContext {
   const std::filesystem::path& root;  ///< the staged source
   Built& built;                       ///< runtime, entry and config are set
+  const LayerStore& layers;
   const DeployOptions& options;
   const BuildOutput& output;  ///< takes what tools print, as it comes; may be empty
 };

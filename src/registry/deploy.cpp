@@ -2,6 +2,7 @@
 
 #include <boost/asio/bind_executor.hpp>
 #include <boost/asio/co_spawn.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
@@ -42,14 +43,14 @@ awaitable<void> wait_for(std::shared_ptr<Event> event) {
   if (!event->happened) co_await event->timer.async_wait(asio::redirect_error(use_awaitable, ignored));
 }
 
-Version candidate_of(const std::string& name, const Registry& registry, const std::filesystem::path& root,
-                     const Built& built) {
+Version candidate_of(const std::string& name, Registry& registry, const Built& built) {
   Version version;
   version.function = name;
   version.number = registry.next_number(name);
   version.digest = built.digest;
   version.runtime = built.runtime;
-  version.root = root;
+  version.root = registry.sources().path(built.source.digest());
+  for (const auto& layer : built.layers) version.layers.push_back(registry.layers().path(layer.digest()));
   version.entry = built.entry;
   version.config = built.config;
   version.created = registry.clock().wall();
@@ -125,8 +126,8 @@ awaitable<Result<Deployed>> Deployer::deploy(DeployRequest request) {
 }
 
 awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const DeployRequest> request) {
-  auto work = [request, sources = registry_.sources(), options = options_] {
-    return build(*request, sources, options);
+  auto work = [request, sources = registry_.sources(), layers = registry_.layers(), options = options_] {
+    return build(*request, sources, layers, options);
   };
   auto job = as_job(std::move(work));
   auto built = co_await asio::co_spawn(pool_.get_executor(), std::move(job), use_awaitable);
@@ -139,18 +140,17 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
     co_return kept;
   }
   const std::string source = built->source.digest();
-  const auto candidate = std::make_shared<const Version>(
-      candidate_of(request->name, registry_, registry_.sources().path(source), *built));
+  const auto candidate = std::make_shared<const Version>(candidate_of(request->name, registry_, *built));
   auto ready = co_await prepare_and_sync(candidate, source);
   Result<FunctionPtr> added;
   if (ready) added = registry_.add(candidate, request->keep_traffic);
   if (!ready || !added) {
     built->source = SourceStore::Pin();
-    registry_.discard(source);
+    registry_.discard(source, candidate->layers);
     if (!ready) co_return propagate(ready);
     co_return propagate(added);
   }
-  registry_.collect();
+  asio::post(pool_, [trash = registry_.collect()] {});
   co_return Deployed{candidate, std::move(*added), false, std::move(built->warnings)};
 }
 

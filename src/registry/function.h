@@ -50,6 +50,7 @@ struct Version {
   std::filesystem::path root;  ///< folder with the code, read-only, content-addressed
   std::string entry;           ///< file that holds the handler, relative to root
   FunctionConfig config;
+  std::vector<std::filesystem::path> layers{};  ///< folders of its dependencies, read-only, shared
   std::chrono::system_clock::time_point created;
 
   [[nodiscard]] std::string address() const { return function + "@" + std::to_string(number); }

@@ -1,6 +1,8 @@
 #include "registry/registry.h"
 
 #include <algorithm>
+#include <iterator>
+#include <ranges>
 #include <set>
 
 #include "base/text.h"
@@ -14,6 +16,7 @@ namespace {
 
 const SystemClock kSystemClock;
 constexpr std::uint32_t kMaxWeight = 1'000'000;
+constexpr auto kLooseLayersStay = std::chrono::minutes(10);
 
 std::int64_t to_ms(WallTime time) {
   return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
@@ -61,13 +64,16 @@ Result<std::unique_ptr<Registry>> Registry::open(const RegistryOptions& options)
   if (made) return fail_errno("create " + options.data.string(), made.value());
   auto sources = SourceStore::open(options.data);
   if (!sources) return propagate(sources);
+  auto layers = LayerStore::open(*sources);
+  if (!layers) return propagate(layers);
   store::Database::Options database_options;
   database_options.vfs = options.vfs;
   auto database = store::Database::open(options.data / "mayfly.db", database_options);
   if (!database) return propagate(database);
   if (auto migrated = store::migrate(*database); !migrated) return propagate(migrated);
   const auto& clock = options.clock != nullptr ? *options.clock : kSystemClock;
-  std::unique_ptr<Registry> registry(new Registry(std::move(*database), std::move(*sources), clock));
+  std::unique_ptr<Registry> registry(
+      new Registry(std::move(*database), std::move(*sources), std::move(*layers), clock));
   if (auto loaded = registry->load(); !loaded) return propagate(loaded);
   return registry;
 }
@@ -92,13 +98,14 @@ Result<void> Registry::load() {
     entries_[name].function = std::make_shared<const Function>(std::move(function));
   }
   sources_.retain(used);
+  layers_.retain(used_layers());
   return {};
 }
 
 Result<void> Registry::load_versions(std::map<std::string, Function>& functions) {
   Result<void> result;
   auto read = database_.query(
-      "SELECT function, number, digest, source, runtime, entry, config, created FROM versions",
+      "SELECT function, number, digest, source, runtime, entry, config, created, layers FROM versions",
       [&](const store::Row& row) {
         Version version;
         version.function = row.text(0);
@@ -108,6 +115,9 @@ Result<void> Registry::load_versions(std::map<std::string, Function>& functions)
         version.runtime = value_of(kRuntimes, row.text(4)).value_or(Runtime::node);
         version.entry = row.text(5);
         version.created = WallTime{} + milliseconds(row.integer(7));
+        for (const auto digest : std::views::split(row.text(8), ' '))
+          if (!digest.empty())
+            version.layers.push_back(layers_.path(std::string(digest.begin(), digest.end())));
         auto config = config_from_json(row.text(6));
         if (!config) {
           result = std::unexpected(std::move(config.error()).with("version", version.address()));
@@ -196,9 +206,11 @@ Result<void> Registry::insert(const Version& version) {
   const auto config = config_to_json(version.config);
   const auto source = version.root.filename().string();
   const auto runtime = name_of(kRuntimes, version.runtime);
-  return database_.run("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?)", version.function,
+  std::string layers;
+  for (const auto& layer : version.layers) layers += (layers.empty() ? "" : " ") + layer.filename().string();
+  return database_.run("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", version.function,
                        version.number, version.digest, source, runtime, version.entry, config,
-                       to_ms(version.created));
+                       to_ms(version.created), layers);
 }
 
 Result<void> Registry::write_traffic(const std::string& name, const Traffic& traffic) {
@@ -336,7 +348,9 @@ Result<void> Registry::remove(std::string_view name) {
   return {};
 }
 
-void Registry::retire(const VersionPtr& version) { retired_.push_back({version, version->root.filename()}); }
+void Registry::retire(const VersionPtr& version) {
+  retired_.push_back({version, version->root.filename(), version->layers});
+}
 
 bool Registry::uses_source(const std::string& source) const {
   for (const auto& [name, entry] : entries_) {
@@ -347,19 +361,41 @@ bool Registry::uses_source(const std::string& source) const {
   return false;
 }
 
-void Registry::discard(const std::string& source) {
-  const auto is_retired = std::ranges::find(retired_, source, &Retired::source) != retired_.end();
-  if (!is_retired && !uses_source(source)) sources_.remove(source);  // a retired one is collect()'s
+std::set<std::string> Registry::used_layers() const {
+  std::set<std::string> used;
+  const auto add = [&](const std::vector<std::filesystem::path>& layers) {
+    for (const auto& layer : layers) used.insert(layer.filename());
+  };
+  for (const auto& [name, entry] : entries_) {
+    if (!entry.function) continue;
+    for (const auto& [number, version] : entry.function->versions) add(version->layers);
+  }
+  for (const auto& retired : retired_) add(retired.layers);
+  for (const auto& [layer, until] : loose_layers_) used.insert(layer);
+  return used;
 }
 
-void Registry::collect() {
+void Registry::discard(const std::string& source, const std::vector<std::filesystem::path>& layers) {
+  const auto is_retired = std::ranges::find(retired_, source, &Retired::source) != retired_.end();
+  if (!is_retired && !uses_source(source)) sources_.remove(source);  // a retired one is collect()'s
+  for (const auto& layer : layers) loose_layers_[layer.filename()] = clock_->now() + kLooseLayersStay;
+}
+
+std::vector<SourceStore::Trash> Registry::collect() {
+  std::vector<SourceStore::Trash> trash;
   std::set<std::string> held;
   for (const auto& retired : retired_)
     if (!retired.version.expired()) held.insert(retired.source);
-  std::erase_if(retired_, [&](const Retired& retired) {
+  auto gone = std::erase_if(retired_, [&](const Retired& retired) {
     if (held.contains(retired.source)) return false;
-    return uses_source(retired.source) || sources_.remove(retired.source);
+    if (uses_source(retired.source)) return true;
+    auto taken = sources_.take_out(retired.source);
+    if (taken) trash.push_back(std::move(*taken));
+    return taken.has_value();
   });
+  gone += std::erase_if(loose_layers_, [&](const auto& loose) { return loose.second <= clock_->now(); });
+  if (gone > 0) std::ranges::move(layers_.retain(used_layers()), std::back_inserter(trash));
+  return trash;
 }
 
 }  // namespace mayfly::registry

@@ -6,6 +6,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/clock.h"
 #include "registry/error.h"
 #include "registry/function.h"
+#include "registry/layers.h"
 #include "registry/platform.h"
 #include "registry/source_store.h"
 #include "store/database.h"
@@ -66,13 +68,16 @@ class Registry {
   [[nodiscard]] Result<FunctionPtr> remove_version(std::string_view name, std::uint32_t number);
   [[nodiscard]] Result<void> remove(std::string_view name);
 
-  /// Removes the sources of versions that are deleted and that nobody holds any more: templates and
-  /// instances of a deleted version may still load files. Cheap when there are none; call now and then.
-  void collect();
-  /// Removes a source that a deploy which failed has left, unless a version or another deploy uses it.
-  void discard(const std::string& source);
+  /// Takes out the sources and layers of versions that are deleted and that nobody holds any more: templates
+  /// and instances of a deleted version may still load files. Cheap when there are none; call now and then.
+  /// To drop what it returns is not cheap, and may be done on any thread.
+  std::vector<SourceStore::Trash> collect();
+  /// Removes a source that a deploy which failed has left, unless a version or another deploy uses it. Its
+  /// layers stay for some minutes: what failed is mostly mended and tried again.
+  void discard(const std::string& source, const std::vector<std::filesystem::path>& layers = {});
 
   [[nodiscard]] SourceStore& sources() { return sources_; }
+  [[nodiscard]] const LayerStore& layers() const { return layers_; }
   [[nodiscard]] const Clock& clock() const { return *clock_; }
 
  private:
@@ -83,10 +88,14 @@ class Registry {
   struct Retired {
     std::weak_ptr<const Version> version;
     std::string source;
+    std::vector<std::filesystem::path> layers;
   };
 
-  Registry(store::Database database, SourceStore sources, const Clock& clock)
-      : database_(std::move(database)), sources_(std::move(sources)), clock_(&clock) {}
+  Registry(store::Database database, SourceStore sources, LayerStore layers, const Clock& clock)
+      : database_(std::move(database)),
+        sources_(std::move(sources)),
+        layers_(std::move(layers)),
+        clock_(&clock) {}
   [[nodiscard]] Result<void> load();
   [[nodiscard]] Result<void> load_versions(std::map<std::string, Function>& functions);
   [[nodiscard]] Result<void> load_traffic(std::map<std::string, Function>& functions);
@@ -97,13 +106,16 @@ class Registry {
   FunctionPtr put(Function function);
   void retire(const VersionPtr& version);
   [[nodiscard]] bool uses_source(const std::string& source) const;
+  [[nodiscard]] std::set<std::string> used_layers() const;
 
   store::Database database_;
   SourceStore sources_;
+  LayerStore layers_;
   const Clock* clock_;
   Platform* platform_ = nullptr;
   std::map<std::string, Entry, std::less<>> entries_;
   std::vector<Retired> retired_;
+  std::map<std::string, MonotonicTime> loose_layers_;  ///< of deploys that failed: until when they are kept
 };
 
 }  // namespace mayfly::registry

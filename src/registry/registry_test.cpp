@@ -232,6 +232,53 @@ TEST_F(RegistryTest, SourcesGoWhenNobodyUsesThem) {
   EXPECT_TRUE(fs::exists((*registry->version("f", "2"))->root));
 }
 
+TEST_F(RegistryTest, LayersAreSharedComeBackAndGoWithTheirLastVersion) {
+  auto registry = open();
+  const auto layer = [&](const char* recipe) {
+    auto pin = registry->layers().get(recipe, [](const fs::path& folder) -> Result<void> {
+      std::ofstream(folder / "file") << "x";
+      return {};
+    });
+    EXPECT_TRUE(pin);
+    return registry->layers().path(pin->digest());
+  };
+  const auto deploy = [&](const std::string& name, const std::vector<fs::path>& layers) {
+    Version version;
+    version.function = name;
+    version.number = registry->next_number(name);
+    version.root = registry->sources().path("root-of-" + name);
+    version.layers = layers;
+    EXPECT_TRUE(registry->add(std::make_shared<const Version>(version), false));
+  };
+  const auto shared = layer("shared");
+  const auto own = layer("own");
+  const auto lost = layer("of a deploy that a crash ended");
+  deploy("f", {shared, own});
+  deploy("g", {shared});
+  published_.functions.clear();
+  registry.reset();
+  registry = open();
+  EXPECT_EQ((*registry->version("f", ""))->layers, (std::vector{shared, own}));
+  EXPECT_FALSE(fs::exists(lost));
+
+  published_.functions.clear();
+  ASSERT_TRUE(registry->remove("f"));
+  registry->collect();
+  EXPECT_TRUE(fs::exists(shared));
+  EXPECT_FALSE(fs::exists(own));
+
+  const auto loose = layer("of a deploy that failed");
+  registry->discard("none", {loose});
+  published_.functions.clear();
+  ASSERT_TRUE(registry->remove("g"));
+  registry->collect();
+  EXPECT_FALSE(fs::exists(shared));
+  EXPECT_TRUE(fs::exists(loose));
+  clock_.advance(std::chrono::minutes(11));
+  registry->collect();
+  EXPECT_FALSE(fs::exists(loose));
+}
+
 TEST_F(RegistryTest, ASourceWithoutARowIsRemovedAtStart) {
   auto registry = open();
   ASSERT_TRUE(add(*registry, "f", "one"));

@@ -111,6 +111,7 @@ Result<void> sync_path(const fs::path& path) {
 }  // namespace
 
 struct SourceStore::State {
+  explicit State(const fs::path& data) : staging(data / "staging") {}
   fs::path sources;
   fs::path staging;
   std::mutex mutex;
@@ -161,10 +162,14 @@ std::string digest_of_text(std::string_view text) {
 }
 
 Result<SourceStore> SourceStore::open(const fs::path& data) {
-  auto state = std::make_shared<State>();
-  state->sources = data / "sources";
-  state->staging = data / "staging";
-  remove_sealed(state->staging);
+  const SourceStore nowhere(std::make_shared<State>(data));
+  remove_sealed(nowhere.state_->staging);
+  return nowhere.beside("sources");
+}
+
+Result<SourceStore> SourceStore::beside(const std::string& name) const {
+  auto state = std::make_shared<State>(data());
+  state->sources = data() / name;
   for (const auto& folder : {state->sources, state->staging}) {
     std::error_code error;
     fs::create_directories(folder, error);
@@ -182,9 +187,13 @@ Result<TempFolder> SourceStore::stage() const {
 Result<SourceStore::Pin> SourceStore::take(const fs::path& folder) const {
   auto digest = digest_of(folder);
   if (!digest) return propagate(digest);
-  const auto target = path(*digest);
+  return take(folder, std::move(*digest));
+}
+
+Result<SourceStore::Pin> SourceStore::take(const fs::path& folder, std::string digest) const {
+  const auto target = path(digest);
   // Sealed before it appears: nobody sees it writable below its top. Done outside the lock, it may be long.
-  if (!contains(*digest))
+  if (!contains(digest))
     if (auto sealed = seal(folder); !sealed) return propagate(sealed);
   const std::lock_guard lock(state_->mutex);
   if (!fs::exists(target)) {
@@ -194,8 +203,15 @@ Result<SourceStore::Pin> SourceStore::take(const fs::path& folder) const {
   } else {
     remove_sealed(folder);  // another one was quicker; what is staged may be sealed by now
   }
-  ++state_->pins[*digest];
-  return Pin(state_, std::move(*digest));
+  ++state_->pins[digest];
+  return Pin(state_, std::move(digest));
+}
+
+std::optional<SourceStore::Pin> SourceStore::pin(const std::string& digest) const {
+  const std::lock_guard lock(state_->mutex);
+  if (!contains(digest)) return std::nullopt;
+  ++state_->pins[digest];
+  return Pin(state_, digest);
 }
 
 void SourceStore::replace_sync(std::function<Result<void>(const std::string&)> sync) const {
@@ -226,6 +242,8 @@ Result<void> SourceStore::sync(const std::string& digest) const {
   return sync_path(state_->sources);
 }
 
+fs::path SourceStore::data() const { return state_->staging.parent_path(); }
+
 fs::path SourceStore::path(const std::string& digest) const { return state_->sources / digest; }
 
 bool SourceStore::contains(const std::string& digest) const {
@@ -233,26 +251,30 @@ bool SourceStore::contains(const std::string& digest) const {
   return fs::exists(path(digest), ignored);
 }
 
-bool SourceStore::remove(const std::string& digest) const {
-  // To staging first: a content is there as a whole or not at all, also after a crash.
-  TempFolder trash(state_->staging);
-  {
-    const std::lock_guard lock(state_->mutex);
-    if (state_->pins.contains(digest)) return false;
-    ::chmod(path(digest).c_str(), 0755);
-    (void)::rename(path(digest).c_str(), (trash.path() / digest).c_str());
-  }
-  remove_sealed(trash.path() / digest);
-  return true;
+SourceStore::Trash::~Trash() {
+  if (!folder_.path().empty()) remove_sealed(folder_.path());
 }
 
-void SourceStore::retain(const std::set<std::string>& digests) const {
+std::optional<SourceStore::Trash> SourceStore::take_out(const std::string& digest) const {
+  // To staging first: a content is there as a whole or not at all, also after a crash.
+  Trash trash{TempFolder(state_->staging)};
+  const std::lock_guard lock(state_->mutex);
+  if (state_->pins.contains(digest)) return std::nullopt;
+  ::chmod(path(digest).c_str(), 0755);
+  (void)::rename(path(digest).c_str(), (trash.folder_.path() / digest).c_str());
+  return trash;
+}
+
+std::vector<SourceStore::Trash> SourceStore::retain(const std::set<std::string>& digests) const {
   std::vector<std::string> others;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(state_->sources, error))
     if (auto name = entry.path().filename().string(); !digests.contains(name))
       others.push_back(std::move(name));
-  for (const auto& name : others) remove(name);
+  std::vector<Trash> removed;
+  for (const auto& name : others)
+    if (auto trash = take_out(name)) removed.push_back(std::move(*trash));
+  return removed;
 }
 
 }  // namespace mayfly::registry

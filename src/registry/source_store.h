@@ -5,9 +5,12 @@
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "base/result.h"
 #include "base/temp_folder.h"
@@ -46,8 +49,26 @@ class SourceStore {
     std::string digest_;
   };
 
+  /// What has been taken out of the store and waits to be removed from the disk, which may take a while: its
+  /// destructor does it, on whatever thread it is called. Move-only.
+  class Trash {
+   public:
+    explicit Trash(TempFolder folder) : folder_(std::move(folder)) {}
+    Trash(Trash&&) noexcept = default;
+    Trash& operator=(Trash&&) = delete;
+    Trash(const Trash&) = delete;
+    Trash& operator=(const Trash&) = delete;
+    ~Trash();
+
+   private:
+    friend class SourceStore;
+    TempFolder folder_;
+  };
+
   /// Makes DIR/sources and DIR/staging. What is in DIR/staging is removed: nobody else uses it.
   [[nodiscard]] static Result<SourceStore> open(const std::filesystem::path& data);
+  /// A second store, DIR/<name>, that shares the folder for staging.
+  [[nodiscard]] Result<SourceStore> beside(const std::string& name) const;
 
   /// An empty folder on the same file system, removed with its owner.
   [[nodiscard]] Result<TempFolder> stage() const;
@@ -56,6 +77,10 @@ class SourceStore {
   /// renames it to its address, atomically. If the content is there already, that one stays. Not yet
   /// synced: see sync().
   [[nodiscard]] Result<Pin> take(const std::filesystem::path& folder) const;
+  /// The same for a content whose address is not the digest of its bytes, but of what they were made from.
+  [[nodiscard]] Result<Pin> take(const std::filesystem::path& folder, std::string digest) const;
+  /// Keeps a content that is there already; nothing if it is not.
+  [[nodiscard]] std::optional<Pin> pin(const std::string& digest) const;
 
   /// Makes a content survive a power cut. Blocks for as long as the disk takes.
   [[nodiscard]] Result<void> sync(const std::string& digest) const;
@@ -64,11 +89,14 @@ class SourceStore {
 
   [[nodiscard]] std::filesystem::path path(const std::string& digest) const;
   [[nodiscard]] bool contains(const std::string& digest) const;
+  [[nodiscard]] std::filesystem::path data() const;
 
-  /// Removes one content unless it is pinned; false if it is.
-  bool remove(const std::string& digest) const;
-  /// Removes all contents but these and the pinned ones.
-  void retain(const std::set<std::string>& digests) const;
+  /// Takes one content out unless it is pinned; nothing if it is.
+  [[nodiscard]] std::optional<Trash> take_out(const std::string& digest) const;
+  /// The same, and removes it; false if it is pinned.
+  bool remove(const std::string& digest) const { return take_out(digest).has_value(); }
+  /// Takes out all contents but these and the pinned ones.
+  std::vector<Trash> retain(const std::set<std::string>& digests) const;
 
  private:
   explicit SourceStore(std::shared_ptr<State> state) : state_(std::move(state)) {}

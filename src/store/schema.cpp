@@ -46,6 +46,10 @@ CREATE TABLE aliases (
   FOREIGN KEY (function, version) REFERENCES versions(function, number)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Folders below layers/, separated by spaces.
+    R"sql(
+ALTER TABLE versions ADD COLUMN layers TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 Result<int> version_of(Database& database) {

@@ -1,0 +1,50 @@
+// Dependencies of functions on disk: DIR/layers/<digest>/…, each built once, read-only, shared by all
+// versions that list it.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "registry/source_store.h"
+
+namespace mayfly::registry {
+
+/// A layer's address is the digest of a text that names all it was made from: lock file, tool, platform.
+/// Copies are the same store; any thread.
+class LayerStore {
+  struct State;
+
+ public:
+  using Pin = SourceStore::Pin;
+  /// Makes the content of a layer in an empty folder, which may be changed until it returns.
+  using Fill = std::function<Result<void>(const std::filesystem::path& folder)>;
+
+  [[nodiscard]] static Result<LayerStore> open(const SourceStore& sources);
+
+  /// The layer that was made from `recipe`. If it is not there, it is filled in a folder for staging, sealed,
+  /// renamed to its address and synced. Who asks for it meanwhile waits. Blocks.
+  [[nodiscard]] Result<Pin> get(std::string_view recipe, const Fill& fill) const;
+
+  [[nodiscard]] std::filesystem::path path(const std::string& digest) const { return folders_.path(digest); }
+  /// The data folder.
+  [[nodiscard]] std::filesystem::path data() const { return folders_.data(); }
+  /// Takes out all layers but these and the pinned ones.
+  std::vector<SourceStore::Trash> retain(const std::set<std::string>& digests) const {
+    return folders_.retain(digests);
+  }
+
+ private:
+  LayerStore(SourceStore folders, std::shared_ptr<State> state)
+      : folders_(std::move(folders)), state_(std::move(state)) {}
+
+  SourceStore folders_;
+  std::shared_ptr<State> state_;
+};
+
+}  // namespace mayfly::registry
