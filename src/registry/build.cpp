@@ -10,6 +10,7 @@
 #include "registry/build_step.h"
 #include "registry/config_choices.h"
 #include "registry/config_toml.h"
+#include "registry/dependencies.h"
 #include "registry/entry.h"
 #include "registry/error.h"
 #include "registry/files.h"
@@ -101,9 +102,10 @@ Result<void> run_steps(BuildContext& context) {
   switch (context.built.runtime) {
     case Runtime::node:
       return build_node(context);
+    case Runtime::python:
+      return install_dependencies(context);
     case Runtime::native:
       return build_native(context);
-    case Runtime::python:
     case Runtime::exec:
       return {};
   }

@@ -1,6 +1,7 @@
 // The steps of a deploy that block: from what was sent to a folder at its address.
 #pragma once
 
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -18,7 +19,8 @@ struct Built {
   Runtime runtime = Runtime::node;
   std::string entry;
   FunctionConfig config;
-  std::vector<LayerStore::Pin> layers;  ///< of its dependencies
+  std::vector<LayerStore::Pin> layers;       ///< of its dependencies
+  std::vector<std::filesystem::path> links;  ///< relative: the links to them in the source
   std::vector<std::string> warnings;
 };
 

@@ -4,6 +4,7 @@
 
 #include "registry/build_step.h"
 #include "registry/bundle.h"
+#include "registry/dependencies.h"
 #include "registry/entry.h"
 #include "registry/files.h"
 #include "registry/module_syntax.h"
@@ -24,12 +25,16 @@ Result<void> declare_module_kind(const std::filesystem::path& root, const std::s
 
 Result<void> build_node(BuildContext& context) {
   auto& built = context.built;
+  if (auto installed = install_dependencies(context); !installed) return installed;
   if (needs_bundle(built.entry)) {
-    auto bundled = bundle(context.options.esbuild, context.root, built.entry);
+    std::vector<std::filesystem::path> layers;
+    for (const auto& layer : built.layers) layers.push_back(context.layers.path(layer.digest()));
+    auto bundled = bundle(context.options.esbuild, context.root, built.entry, layers);
     if (!bundled) return propagate(bundled);
     built.entry = std::move(bundled->entry);
     std::ranges::move(bundled->warnings, std::back_inserter(built.warnings));
   }
+  if (auto settled = settle_links(context); !settled) return settled;
   return declare_module_kind(context.root, built.entry);
 }
 

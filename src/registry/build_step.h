@@ -18,7 +18,8 @@ struct BuildContext {
   const BuildOutput& output;  ///< takes what tools print, as it comes; may be empty
 };
 
-/// TypeScript and JSX are bundled. Where no package.json says what .js files are, one is written.
+/// Packages are installed, TypeScript and JSX bundled. Where no package.json says what .js files are, one is
+/// written.
 [[nodiscard]] Result<void> build_node(BuildContext& context);
 
 }  // namespace mayfly::registry

@@ -36,6 +36,7 @@ struct Job {
   const fs::path& folder;
   const std::string& entry;
   const std::vector<std::string>& external;
+  const std::vector<fs::path>& layers;
   std::chrono::milliseconds deadline;
 };
 
@@ -103,10 +104,18 @@ Result<json> run_esbuild(const Job& job, bool module, const std::string& output,
   return meta;
 }
 
-/// esbuild reads whatever file an import names: none but the deployment's own may end up in a bundle.
-Result<void> check_inputs(const json& meta) {
+/// esbuild reads whatever file an import names: none but those of the deployment and its packages may end up
+/// in a bundle.
+Result<void> check_inputs(const Job& job, const json& meta) {
+  const auto in_a_layer = [&](const std::string& path) {
+    const auto full = (job.folder / path).lexically_normal();
+    return std::ranges::any_of(job.layers, [&](const fs::path& layer) {
+      const auto inside = full.lexically_relative(layer);
+      return !inside.empty() && !inside.native().starts_with("..");
+    });
+  };
   for (const auto& [path, input] : meta.at("inputs").items()) {
-    if (!path.starts_with("../") && !path.starts_with('/')) continue;
+    if ((!path.starts_with("../") && !path.starts_with('/')) || in_a_layer(path)) continue;
     auto error = fail(RegistryErrc::unsafe_path, "'" + path + "' is imported from outside the deployment");
     error.error().with("path", path);
     return error;
@@ -139,7 +148,7 @@ Result<Bundle> build(const Job& job) {
     meta = run_esbuild(job, false, result.entry, result.warnings);
     if (!meta) return propagate(meta);
   }
-  if (auto checked = check_inputs(*meta); !checked) return propagate(checked);
+  if (auto checked = check_inputs(job, *meta); !checked) return propagate(checked);
   if (!imports_any(*meta, result.entry, job.external)) {
     std::error_code ignored;
     fs::remove_all(job.folder / "node_modules", ignored);  // all of it that is needed is in the bundle
@@ -167,7 +176,7 @@ fs::path find_esbuild(const fs::path& install, const std::string& setting) {
 }
 
 Result<Bundle> bundle(const fs::path& esbuild, const fs::path& folder, const std::string& entry,
-                      std::chrono::milliseconds deadline) {
+                      const std::vector<fs::path>& layers, std::chrono::milliseconds deadline) {
   if (esbuild.empty()) {
     return fail(RegistryErrc::build_failed,
                 "TypeScript and JSX need esbuild, which is not installed (npm install esbuild, or set "
@@ -176,7 +185,7 @@ Result<Bundle> bundle(const fs::path& esbuild, const fs::path& folder, const std
   const auto external = native_packages(folder / "node_modules");
   const auto normal = fs::path(entry).lexically_normal().string();
   try {
-    return build({esbuild, folder, normal, external, deadline});
+    return build({esbuild, folder, normal, external, layers, deadline});
   } catch (const json::exception& error) {  // esbuild's metafile has another form than it had
     return fail(RegistryErrc::build_failed,
                 std::string("esbuild's report was not understood: ") + error.what());

@@ -27,12 +27,15 @@ struct Bundle {
 
 /// Bundles `entry` (relative to `folder`) and all it imports into one file beside it, ES module or CommonJS
 /// as the entry is, with its source map inside, so that errors have the lines of the source. Packages with
-/// native code stay outside and `node_modules` stays for them; otherwise it is removed.
+/// native code stay outside and `node_modules` (a folder, or a link into one of `layers`) stays for them;
+/// otherwise it is removed.
 ///
 /// Errors: build_failed (esbuild is missing, hangs), syntax_error (details file, line, column; the first
-/// of what esbuild found, the others are in the message), unsafe_path (an import from outside the folder).
+/// of what esbuild found, the others are in the message), unsafe_path (an import from outside the folder and
+/// the layers).
 [[nodiscard]] Result<Bundle> bundle(const std::filesystem::path& esbuild, const std::filesystem::path& folder,
                                     const std::string& entry,
+                                    const std::vector<std::filesystem::path>& layers = {},
                                     std::chrono::milliseconds deadline = std::chrono::seconds(60));
 
 }  // namespace mayfly::registry

@@ -142,7 +142,7 @@ TEST(Bundle, AnEsbuildThatHangsOrIsMissingIsATypedError) {
   const auto fake = folder.path() / "esbuild";
   std::ofstream(fake) << "#!/bin/sh\nexec sleep 100\n";
   ::chmod(fake.c_str(), 0755);
-  const auto hanging = bundle(fake, folder.path(), "a.ts", std::chrono::milliseconds(30));
+  const auto hanging = bundle(fake, folder.path(), "a.ts", {}, std::chrono::milliseconds(30));
   ASSERT_FALSE(hanging);
   EXPECT_EQ(hanging.error().code, RegistryErrc::build_failed);
   EXPECT_THAT(hanging.error().message, HasSubstr("30ms"));

@@ -97,9 +97,11 @@ Deployer::Deployer(asio::any_io_executor control, Registry& registry, Platform& 
       registry_(registry),
       platform_(platform),
       options_(std::move(options)),
-      pool_(options_.threads) {}
+      pool_(options_.threads) {
+  options_.stop = stop_.get_token();
+}
 
-Deployer::~Deployer() = default;
+Deployer::~Deployer() { stop_.request_stop(); }
 
 awaitable<bool> Deployer::wait_for_turn(std::string name) {
   auto& queue = queues_[name];

@@ -6,6 +6,7 @@
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -25,7 +26,8 @@ struct Deployed {
   std::vector<std::string> warnings;
 };
 
-/// Deploys. Lives on the control thread; every deploy() must have ended before it is destroyed.
+/// Deploys. Lives on the control thread; no deploy() may be resumed once it is destroyed. Its end ends the
+/// tools of builds that still run.
 ///
 /// Steps: on a thread of its own the source is staged, unpacked, its entry found, built if it must be, and
 /// moved to its address. Then the platform builds the template while the disk syncs, the row is committed and
@@ -58,6 +60,7 @@ class Deployer {
   boost::asio::any_io_executor control_;
   Registry& registry_;
   Platform& platform_;
+  std::stop_source stop_;  ///< of the tools that builds run
   DeployOptions options_;
   std::map<std::string, std::unique_ptr<Queue>> queues_;  ///< of functions that are being deployed
   boost::asio::thread_pool pool_;                         ///< last: its threads end before what they use

@@ -1,9 +1,12 @@
 // What a deploy is asked to do, and within which bounds.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +40,11 @@ struct DeployOptions {
   std::function<Result<std::string>(Runtime, const FunctionConfig&)> interpreter{};
   std::filesystem::path esbuild{};         ///< its executable; empty: TypeScript is refused with build_failed
   std::filesystem::path native_include{};  ///< the folder of mayfly.h
-  std::size_t threads = 2;                 ///< for the steps that block
+  std::chrono::milliseconds build_limit{300'000};  ///< of each tool that a build runs
+  std::uint64_t max_layer_bytes = 1ULL << 30U;     ///< of the installed dependencies of one function
+  std::uint64_t max_layer_files = 100'000;
+  std::stop_token stop{};   ///< ends the tools that run
+  std::size_t threads = 8;  ///< for the steps that block; mostly they wait for tools
 };
 
 }  // namespace mayfly::registry

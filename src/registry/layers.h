@@ -31,6 +31,8 @@ class LayerStore {
   /// renamed to its address and synced. Who asks for it meanwhile waits. Blocks.
   [[nodiscard]] Result<Pin> get(std::string_view recipe, const Fill& fill) const;
 
+  /// An empty folder for the time of a build, removed with its owner.
+  [[nodiscard]] Result<TempFolder> stage() const { return folders_.stage(); }
   [[nodiscard]] std::filesystem::path path(const std::string& digest) const { return folders_.path(digest); }
   /// The data folder.
   [[nodiscard]] std::filesystem::path data() const { return folders_.data(); }

@@ -111,7 +111,7 @@ Result<void> sync_path(const fs::path& path) {
 }  // namespace
 
 struct SourceStore::State {
-  explicit State(const fs::path& data) : staging(data / "staging") {}
+  explicit State(const fs::path& data) : staging(fs::absolute(data) / "staging") {}
   fs::path sources;
   fs::path staging;
   std::mutex mutex;

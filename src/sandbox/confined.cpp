@@ -58,6 +58,7 @@ class Follower {
   /// `group`: of a command without a PID namespace.
   void follow(int pidfd, pid_t group) {
     const auto deadline = std::chrono::steady_clock::now() + command_.limit;
+    const std::stop_callback end(command_.stop, [pidfd] { kill_process(pidfd); });
     for (;;) {
       const auto left =
           std::chrono::ceil<std::chrono::milliseconds>(deadline - std::chrono::steady_clock::now());

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,7 @@ struct ConfinedCommand {
   std::uint64_t max_file = 4ULL << 30U;       ///< bytes of a file it writes
   std::uint64_t max_temporary = 1ULL << 30U;  ///< bytes, each, in /tmp, /var/tmp and /dev/shm (memory)
   std::uint64_t max_processes = 2048;         ///< with all threads
+  std::stop_token stop{};                     ///< ends it as the limit does
   /// Called on the calling thread with what it prints (stdout and stderr together), as it comes.
   std::function<void(std::string_view)> output{};
 };

@@ -189,6 +189,17 @@ TEST_F(Confined, IsKilledAtItsLimit) {
   EXPECT_EQ(result->tail, "began\n");
 }
 
+TEST_F(Confined, IsEndedFromOutside) {
+  std::stop_source source;
+  auto command = shell("echo began; sleep 1000");
+  command.stop = source.get_token();
+  command.output = [&](std::string_view) { source.request_stop(); };
+  const auto result = run_confined(command);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_FALSE(result->status.success());
+  EXPECT_FALSE(result->timed_out);
+}
+
 TEST_F(Confined, OneThatPrintsForEverMeetsItsLimit) {
   auto command = shell("yes");
   command.limit = 200ms;

@@ -1,0 +1,234 @@
+#include <cstdlib>
+#include <nlohmann/json.hpp>
+
+#include "base/temp_folder.h"
+#include "registry/dependencies.h"
+#include "registry/error.h"
+#include "registry/files.h"
+#include "registry/node_manifest.h"
+#include "registry/tool.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+/// Node and the npm that belongs to it.
+struct Npm {
+  fs::path node;
+  fs::path script;  ///< npm-cli.js, or npm itself where that is no script
+  std::string version;
+
+  [[nodiscard]] std::vector<std::string> command() const {
+    if (script.extension() == ".js") return {node, script};
+    return {script};
+  }
+};
+
+Result<Npm> find_npm(const BuildContext& context) {
+  Npm npm;
+  if (context.options.interpreter) {
+    auto node = context.options.interpreter(Runtime::node, context.built.config);
+    if (!node) return propagate(node);
+    npm.node = std::move(*node);
+  } else {
+    npm.node = find_program({}, "node");
+  }
+  const auto found = find_program(npm.node.parent_path(), "npm");
+  if (found.empty()) {
+    return fail(RegistryErrc::build_failed,
+                "package.json has dependencies, and npm, which installs them, was not found: install it "
+                "(apt-get install npm), or deploy with node_modules (mayfly deploy --vendored)");
+  }
+  std::error_code error;
+  npm.script = fs::canonical(found, error);
+  npm.version = identity_of(npm.script);
+  if (const auto text = read_file(npm.script.parent_path().parent_path() / "package.json"))
+    if (const auto package = json::parse(*text, nullptr, false); package.is_object())
+      npm.version = package.value("version", npm.version);
+  return npm;
+}
+
+/// Settings of npm in the daemon's environment, without those that belong to the daemon's own place.
+std::vector<std::string> npm_settings() {
+  auto settings = variables_with("npm_config_");
+  std::erase_if(settings, [](const std::string& setting) {
+    for (const std::string_view mine :
+         {"cache=", "userconfig=", "prefix=", "local_prefix=", "global_prefix=", "init_module=", "node_gyp=",
+          "user_agent=", "noproxy=", "ignore_scripts="})
+      if (std::string_view(setting).substr(11).starts_with(mine)) return true;
+    return false;
+  });
+  return settings;
+}
+
+class NodeInstall {
+ public:
+  NodeInstall(BuildContext& context, const NodeManifest& manifest, Npm npm)
+      : context_(context), manifest_(manifest), npm_(std::move(npm)) {}
+
+  /// All that the content of the layer depends on.
+  Result<std::string> recipe() const {
+    std::string text = "node packages 1\n" + identity_of(npm_.node) + "\nnpm " + npm_.version + "\n" +
+                       platform_identity() + "\n" + manifest_.package.dump() + "\n" +
+                       digest_of_text(manifest_.lock) + "\n" + digest_of_text(manifest_.npmrc) + "\n";
+    for (const auto& path : manifest_.local) {
+      auto digest = digest_of_local(path);
+      if (!digest) return digest;
+      text += path.string() + " " + *digest + "\n";
+    }
+    return text;
+  }
+
+  Result<void> fill(const fs::path& layer) {
+    if (auto staged = stage(layer); !staged) return staged;
+    auto work = context_.layers.stage();
+    if (!work) return propagate(work);
+    if (auto fetched = fetch(layer, work->path()); !fetched) return fetched;
+    if (has_install_scripts(layer))
+      if (auto built = run_scripts(layer); !built) return built;
+    std::error_code error;
+    for (const std::string& name : {std::string("package.json"), manifest_.lock_name, std::string(".npmrc")})
+      if (!name.empty()) fs::remove(layer / manifest_.folder / name, error);
+    fs::create_directories(layer / manifest_.folder / "node_modules", error);
+    return check_layer_size(layer, context_.options);
+  }
+
+ private:
+  Result<std::string> digest_of_local(const fs::path& path) const {
+    const auto full = context_.root / path;
+    std::error_code error;
+    if (fs::is_directory(full, error)) return digest_of(full);
+    if (fs::is_regular_file(full, error)) {
+      auto text = read_file(full);
+      if (!text) return propagate(text);
+      return digest_of_text(*text);
+    }
+    auto missing = fail(RegistryErrc::build_failed, "the package '" + path.string() + "' was not deployed");
+    missing.error().with("path", path.string());
+    return missing;
+  }
+
+  /// The manifest, its lock file, and the packages that are part of the upload.
+  Result<void> stage(const fs::path& layer) const {
+    for (const auto& path : manifest_.local) {
+      if (path == manifest_.folder || path == ".") continue;
+      fs::create_directories((layer / path).parent_path());
+      fs::copy(
+          context_.root / path, layer / path,
+          fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::skip_existing);
+    }
+    const auto folder = layer / manifest_.folder;
+    fs::create_directories(folder);
+    if (auto written = write_file(folder / "package.json", manifest_.package.dump(2)); !written)
+      return written;
+    if (!manifest_.npmrc.empty())
+      if (auto written = write_file(folder / ".npmrc", manifest_.npmrc); !written) return written;
+    if (manifest_.lock_name.empty()) return {};
+    return write_file(folder / manifest_.lock_name, manifest_.lock);
+  }
+
+  [[nodiscard]] ToolRun npm(const fs::path& layer, std::vector<std::string> arguments) const {
+    ToolRun run;
+    run.name = "npm";
+    run.argv = npm_.command();
+    run.argv.insert(run.argv.end(), arguments.begin(), arguments.end());
+    run.folder = layer / manifest_.folder;
+    run.writable = {layer};
+    run.network = true;
+    run.environment = network_environment();
+    for (const char* setting : {"HOME=/tmp", "NO_COLOR=1", "npm_config_audit=false", "npm_config_fund=false",
+                                "npm_config_update_notifier=false", "npm_config_progress=false"})
+      run.environment.emplace_back(setting);
+    run.environment.push_back("PATH=" + npm_.node.parent_path().string() + ":/usr/local/bin:/usr/bin:/bin");
+    run.visible = toolchain_of(npm_.node);
+    for (auto& folder : toolchain_of(npm_.script)) run.visible.push_back(std::move(folder));
+    return run;
+  }
+
+  /// No script of a package runs here, so this may use the downloads that all share. With a package from a
+  /// repository that is not so: preparing it is running what it says.
+  Result<void> fetch(const fs::path& layer, const fs::path& work) {
+    auto run = npm(layer, manifest_.lock_name.empty()
+                              ? std::vector<std::string>{"install", "--no-package-lock", "--omit=dev"}
+                              : std::vector<std::string>{"ci", "--omit=dev"});
+    run.argv.emplace_back("--ignore-scripts");
+    for (auto& setting : npm_settings()) run.environment.push_back(std::move(setting));
+    for (auto& token : variables_with("NPM_TOKEN=")) run.environment.push_back(std::move(token));
+    std::error_code error;
+    const auto cache = manifest_.from_git ? work / "cache" : context_.layers.data() / "cache" / "npm";
+    fs::create_directories(cache, error);
+    run.environment.push_back("npm_config_cache=" + cache.string());
+    if (!manifest_.from_git) run.caches = {cache};
+    run.writable.push_back(work);
+    // The settings of the daemon's user, where others can read them for the time.
+    const char* home = std::getenv("HOME");
+    if (home != nullptr && fs::copy_file(fs::path(home) / ".npmrc", work / "npmrc", error))
+      run.environment.push_back("npm_config_userconfig=" + (work / "npmrc").string());
+    return finish(run, "npm could not install the dependencies");
+  }
+
+  /// npm's own list of what it has installed.
+  [[nodiscard]] bool has_install_scripts(const fs::path& layer) const {
+    const auto text = read_file(layer / manifest_.folder / "node_modules/.package-lock.json");
+    return text && text->contains("\"hasInstallScript\": true");
+  }
+
+  Result<void> run_scripts(const fs::path& layer) {
+    auto run = npm(layer, {"rebuild", "--foreground-scripts"});
+    run.environment.emplace_back("npm_config_cache=/tmp/npm");
+    return finish(run, "an install script failed");
+  }
+
+  Result<void> finish(const ToolRun& run, const std::string& what) {
+    auto ran = run_tool(context_, run);
+    if (!ran) return propagate(ran);
+    if (ran->success) return {};
+    return tool_failed(what, *ran, ran->tail.contains("npm ERR!") ? "npm ERR!" : "npm error");
+  }
+
+  BuildContext& context_;
+  const NodeManifest& manifest_;
+  Npm npm_;
+};
+
+/// Packages are found from the files of the source as npm has laid them out around the manifest.
+Result<void> link_packages(BuildContext& context, const NodeManifest& manifest, const fs::path& layer) {
+  auto folders = manifest.local;
+  folders.push_back(manifest.folder);
+  for (const auto& folder : folders) {
+    const auto link = folder / "node_modules";
+    std::error_code error;
+    if (!fs::is_directory(layer / link, error) || fs::exists(context.root / link, error)) continue;
+    fs::create_directory_symlink(layer / link, context.root / link, error);
+    if (error) return fail_errno("link " + link.string(), error.value());
+    context.built.links.push_back(link);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> install_node_packages(BuildContext& context) {
+  auto manifest = read_node_manifest(context.root, context.built.entry);
+  if (!manifest) return propagate(manifest);
+  if (manifest->package.is_null()) return {};
+  auto npm = find_npm(context);
+  if (!npm) return propagate(npm);
+  NodeInstall install(context, *manifest, std::move(*npm));
+  auto recipe = install.recipe();
+  if (!recipe) return propagate(recipe);
+  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) { return install.fill(folder); });
+  if (!layer) return propagate(layer);
+  if (manifest->lock_name.empty()) {
+    context.built.warnings.emplace_back(
+        "package.json has no lock file, so its dependencies are what was newest when they were installed: "
+        "'npm install --package-lock-only' makes one");
+  }
+  const auto folder = context.layers.path(layer->digest());
+  context.built.layers.push_back(std::move(*layer));
+  return link_packages(context, *manifest, folder);
+}
+
+}  // namespace mayfly::registry

@@ -1,0 +1,215 @@
+#include <cstdlib>
+
+#include "base/temp_folder.h"
+#include "registry/dependencies.h"
+#include "registry/error.h"
+#include "registry/files.h"
+#include "registry/requirements.h"
+#include "registry/tool.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+class PythonInstall {
+ public:
+  PythonInstall(BuildContext& context, const Requirements& requirements, fs::path python)
+      : context_(context), requirements_(requirements), python_(std::move(python)) {
+    std::error_code ignored;
+    const auto wheels = context.root / requirements.folder / "wheels";
+    if (fs::is_directory(wheels, ignored)) wheels_ = wheels;
+  }
+
+  /// All that the content of the layer depends on.
+  Result<std::string> recipe() const {
+    std::string text = "python packages 1\n" + identity_of(python_) + "\n" + platform_identity() + "\n";
+    for (const auto& folder : {wheels_, requirements_.local ? context_.root : fs::path()}) {
+      if (folder.empty()) continue;
+      auto digest = digest_of(folder);
+      if (!digest) return digest;
+      text += *digest + "\n";
+    }
+    return text + requirements_.text;
+  }
+
+  Result<void> fill(const fs::path& layer) {
+    auto work = context_.layers.stage();
+    if (!work) return propagate(work);
+    work_ = work->path();
+    // Building a package writes to its source: not to the one that is being deployed.
+    source_ = context_.root;
+    if (requirements_.local) {
+      source_ = work_ / "source";
+      fs::copy(context_.root, source_, fs::copy_options::recursive | fs::copy_options::copy_symlinks);
+    }
+    if (auto installed = install(layer); !installed) return installed;
+    compile(layer);
+    return check_layer_size(layer, context_.options);
+  }
+
+ private:
+  /// With wheels alone no code of a package runs, and the downloads that all share can be used. What is there
+  /// only as a source is built by what it says itself, so that is done without them.
+  Result<void> install(const fs::path& layer) {
+    if (!wheels_.empty() || requirements_.local) return finish(pip(layer, false));
+    auto run = pip(layer, true);
+    if (!run) return propagate(run);
+    auto ran = run_tool(context_, *run);
+    if (!ran) return propagate(ran);
+    if (ran->success) return {};
+    if (ran->tail.contains("No module named pip")) return no_pip();
+    if (context_.output)
+      context_.output("not all of it is there as wheels: once more, with what must be built\n");
+    std::error_code ignored;
+    for (const auto& entry : fs::directory_iterator(layer)) fs::remove_all(entry.path(), ignored);
+    return finish(pip(layer, false));
+  }
+
+  Result<void> finish(const Result<ToolRun>& run) {
+    if (!run) return std::unexpected(run.error());
+    auto ran = run_tool(context_, *run);
+    if (!ran) return propagate(ran);
+    if (ran->success) return {};
+    if (ran->tail.contains("No module named pip")) return no_pip();
+    return tool_failed("pip could not install the dependencies", *ran, "ERROR:");
+  }
+
+  Result<void> no_pip() const {
+    return fail(RegistryErrc::build_failed,
+                "the dependencies are installed by pip, which " + python_.string() +
+                    " does not have: install it (apt-get install python3-pip, or " + python_.string() +
+                    " -m ensurepip), or deploy with the packages in a folder vendor");
+  }
+
+  Result<ToolRun> pip(const fs::path& layer, bool wheels_only) {
+    ToolRun run;
+    run.name = "pip";
+    run.argv = {python_,
+                "-m",
+                "pip",
+                "install",
+                "--target",
+                layer,
+                "--no-input",
+                "--no-compile",
+                "--no-color",
+                "--disable-pip-version-check",
+                "--no-warn-script-location",
+                "--progress-bar=off",
+                "--prefer-binary"};
+    run.folder = source_ / requirements_.folder;
+    run.writable = {layer, work_};
+    run.network = wheels_.empty();
+    run.visible = toolchain_of(python_);
+    run.visible.push_back(context_.root);
+    run.environment = environment();
+    if (!wheels_.empty()) run.argv.insert(run.argv.end(), {"--no-index", "--find-links", wheels_});
+    if (wheels_only) {
+      run.argv.emplace_back("--only-binary=:all:");
+      const auto cache = context_.layers.data() / "cache" / "pip";
+      std::error_code error;
+      fs::create_directories(cache, error);
+      run.caches = {cache};
+      run.environment.push_back("PIP_CACHE_DIR=" + cache.string());
+    } else {
+      run.environment.emplace_back("PIP_NO_CACHE_DIR=1");
+    }
+    auto named = requirements_file();
+    if (!named) return propagate(named);
+    run.argv.insert(run.argv.end(), {"-r", *named});
+    return run;
+  }
+
+  Result<std::string> requirements_file() const {
+    if (!requirements_.file.empty()) return (source_ / requirements_.file).string();
+    const auto file = work_ / "requirements.txt";
+    std::string text;
+    for (const auto& line : requirements_.lines) text += line + "\n";
+    if (auto written = write_file(file, text); !written) return propagate(written);
+    return file.string();
+  }
+
+  std::vector<std::string> environment() const {
+    auto environment = network_environment();
+    for (auto& setting : variables_with("PIP_")) {
+      const std::string_view text(setting);
+      bool own_place = false;
+      for (const std::string_view mine :
+           {"PIP_TARGET=", "PIP_PREFIX=", "PIP_ROOT=", "PIP_USER=", "PIP_CACHE_DIR=", "PIP_NO_CACHE_DIR=",
+            "PIP_CONFIG_FILE=", "PIP_REQUIRE_VIRTUALENV=", "PIP_PYTHON=", "PIP_LOG=", "PIP_REQUIREMENT=",
+            "PIP_CONSTRAINT="})
+        own_place = own_place || text.starts_with(mine);
+      if (!own_place) environment.push_back(std::move(setting));
+    }
+    environment.emplace_back("HOME=/tmp");
+    environment.push_back("TMPDIR=" + work_.string());
+    environment.push_back("PATH=" + python_.parent_path().string() + ":/usr/local/bin:/usr/bin:/bin");
+    // The settings of the daemon's user, where others can read them for the time.
+    if (const char* home = std::getenv("HOME")) {
+      for (const char* name : {".config/pip/pip.conf", ".pip/pip.conf"}) {
+        std::error_code error;
+        if (!fs::copy_file(fs::path(home) / name, work_ / "pip.conf", fs::copy_options::skip_existing, error))
+          continue;
+        environment.push_back("PIP_CONFIG_FILE=" + (work_ / "pip.conf").string());
+        break;
+      }
+    }
+    return environment;
+  }
+
+  /// The layer never changes, so nothing need be compared with the source when it is loaded. What cannot be
+  /// compiled (files for other versions of Python) is left as it is.
+  void compile(const fs::path& layer) {
+    ToolRun run;
+    run.name = "compileall";
+    run.argv = {python_, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", layer};
+    run.folder = layer;
+    run.writable = {layer};
+    run.visible = toolchain_of(python_);
+    run.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"};
+    BuildContext silent{context_.root, context_.built, context_.layers, context_.options, no_output_};
+    (void)run_tool(silent, run);
+  }
+
+  BuildContext& context_;
+  const Requirements& requirements_;
+  fs::path python_;
+  fs::path wheels_;
+  fs::path work_;
+  fs::path source_;
+  BuildOutput no_output_;
+};
+
+Result<fs::path> python_of(const BuildContext& context) {
+  if (!context.options.interpreter) return find_program({}, "python3");
+  auto python = context.options.interpreter(Runtime::python, context.built.config);
+  if (!python) return propagate(python);
+  return fs::path(*python);
+}
+
+}  // namespace
+
+Result<void> install_python_packages(BuildContext& context) {
+  // Found by the runtime where they are.
+  std::error_code ignored;
+  for (auto folder = fs::path(context.built.entry).parent_path();; folder = folder.parent_path()) {
+    if (fs::is_directory(context.root / folder / "vendor", ignored)) return {};
+    if (folder.empty()) break;
+  }
+  auto requirements = read_requirements(context.root, context.built.entry);
+  if (!requirements) return propagate(requirements);
+  if (!requirements->warning.empty()) context.built.warnings.push_back(requirements->warning);
+  if (requirements->empty()) return {};
+  auto python = python_of(context);
+  if (!python) return propagate(python);
+  PythonInstall install(context, *requirements, std::move(*python));
+  auto recipe = install.recipe();
+  if (!recipe) return propagate(recipe);
+  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) { return install.fill(folder); });
+  if (!layer) return propagate(layer);
+  context.built.layers.push_back(std::move(*layer));
+  return {};
+}
+
+}  // namespace mayfly::registry

@@ -1,0 +1,179 @@
+#include "registry/tool.h"
+
+#include <gnu/libc-version.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iterator>
+#include <utility>
+
+#include "base/text.h"
+#include "registry/error.h"
+#include "sandbox/confined.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::vector<fs::path> homes() {
+  std::vector<fs::path> folders{"/root"};
+  std::error_code error;
+  for (fs::directory_iterator it("/home", error), end; !error && it != end; it.increment(error))
+    folders.push_back(it->path());
+  const char* home = std::getenv("HOME");
+  if (home != nullptr && *home != '\0') folders.push_back(fs::weakly_canonical(home, error));
+  return folders;
+}
+
+void warn_once(std::vector<std::string>& warnings, const std::string& text) {
+  if (std::ranges::find(warnings, text) == warnings.end()) warnings.push_back(text);
+}
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+bool begins_with(std::string_view text, std::string_view prefix) {
+  return text.size() >= prefix.size() &&
+         std::ranges::equal(text.substr(0, prefix.size()), prefix, {}, lower, lower);
+}
+
+/// The lines of a tool's output that say what was wrong, at most this many.
+std::string telling_lines(std::string_view text, std::string_view begin) {
+  constexpr int kMost = 8;
+  std::string lines;
+  int count = 0;
+  while (!text.empty() && count < kMost) {
+    auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(text.size(), line.size() + 1));
+    if (!line.starts_with(begin)) continue;
+    line.remove_prefix(begin.size());
+    while (line.starts_with(' ')) line.remove_prefix(1);
+    if (line.empty() || line.starts_with("A complete log of this run")) continue;
+    lines += (lines.empty() ? "" : "\n") + std::string(line.substr(0, 500));
+    ++count;
+  }
+  return lines;
+}
+
+}  // namespace
+
+Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
+  sandbox::ConfinedCommand command;
+  command.argv = run.argv;
+  command.environment = run.environment;
+  command.folder = run.folder;
+  command.writable = run.writable;
+  command.caches = run.caches;
+  command.visible = run.visible;
+  command.hidden = {context.layers.data()};
+  command.network = run.network;
+  command.limit = context.options.build_limit;
+  command.stop = context.options.stop;
+  command.output = context.output;
+  auto ran = sandbox::run_confined(command);
+  if (!ran) return fail(RegistryErrc::build_failed, run.name + " cannot be run: " + ran.error().message);
+  for (const auto& reason : ran->degraded)
+    warn_once(context.built.warnings, run.name + " ran less confined than it should: " + reason);
+  if (ran->timed_out) {
+    const auto limit = format_duration(context.options.build_limit);
+    auto error = fail(RegistryErrc::build_failed, run.name + " took longer than " + limit +
+                                                      ", the limit of a step of a build, and was ended");
+    error.error().with("limit", limit).with("output", ran->tail);
+    return error;
+  }
+  return ToolResult{ran->status.success(), std::move(ran->tail), ran->status.text()};
+}
+
+std::unexpected<Error> tool_failed(const std::string& what, const ToolResult& result,
+                                   std::string_view lines_with) {
+  const auto lines = telling_lines(result.tail, lines_with);
+  auto error = fail(RegistryErrc::build_failed,
+                    what + (lines.empty() ? ": it ended with " + result.status : ":\n" + lines));
+  error.error().with("output", result.tail);
+  return error;
+}
+
+std::vector<std::string> network_environment() {
+  constexpr std::array<const char*, 12> kNames{"HTTP_PROXY",   "HTTPS_PROXY",         "NO_PROXY",
+                                               "http_proxy",   "https_proxy",         "no_proxy",
+                                               "ALL_PROXY",    "NODE_EXTRA_CA_CERTS", "SSL_CERT_FILE",
+                                               "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",  "CURL_CA_BUNDLE"};
+  std::vector<std::string> result;
+  for (const char* name : kNames)
+    if (const char* value = std::getenv(name)) result.push_back(std::string(name) + "=" + value);
+  return result;
+}
+
+std::vector<std::string> variables_with(std::string_view prefix) {
+  std::vector<std::string> result;
+  for (char** variable = ::environ; *variable != nullptr; ++variable)
+    if (begins_with(*variable, prefix)) result.emplace_back(*variable);
+  return result;
+}
+
+std::vector<fs::path> toolchain_of(const fs::path& program) {
+  std::vector<fs::path> result;
+  std::error_code error;
+  for (const auto& path : {program, fs::canonical(program, error)}) {
+    for (const auto& home : homes()) {
+      const auto inside = path.lexically_relative(home);
+      if (inside.empty() || inside.native().starts_with("..")) continue;
+      result.push_back(home / *inside.begin());
+    }
+  }
+  return result;
+}
+
+std::string identity_of(const fs::path& program) {
+  std::error_code error;
+  const auto path = fs::canonical(program, error);
+  struct stat status{};
+  if (error || ::stat(path.c_str(), &status) != 0) return program.string();
+  return path.string() + " " + std::to_string(status.st_size) + " " + std::to_string(status.st_mtim.tv_sec) +
+         "." + std::to_string(status.st_mtim.tv_nsec);
+}
+
+std::string platform_identity() {
+  utsname name{};
+  ::uname(&name);
+  return std::string(name.sysname) + " " + name.machine + " glibc " + ::gnu_get_libc_version();
+}
+
+fs::path find_program(const fs::path& first, const std::string& name) {
+  const char* path = std::getenv("PATH");
+  const auto folders = first.string() + ":" + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
+  for (std::string_view rest = folders; !rest.empty();) {
+    const auto folder = rest.substr(0, rest.find(':'));
+    rest.remove_prefix(std::min(rest.size(), folder.size() + 1));
+    if (folder.empty()) continue;
+    if (auto file = fs::path(folder) / name; ::access(file.c_str(), X_OK) == 0) return file;
+  }
+  return {};
+}
+
+Result<void> check_layer_size(const fs::path& folder, const DeployOptions& options) {
+  std::uint64_t bytes = 0;
+  std::uint64_t files = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    ++files;
+    if (it->is_regular_file() && !it->is_symlink()) bytes += it->file_size();
+  }
+  const auto refuse = [](const std::string& what, const std::string& limit) {
+    auto large = fail(RegistryErrc::too_large, "the dependencies are " + what + "; the limit is " + limit);
+    large.error().with("limit", limit);
+    return large;
+  };
+  if (error) return fail_errno("read the dependencies", error.value());
+  if (bytes > options.max_layer_bytes)
+    return refuse(format_size(bytes) + " large", format_size(options.max_layer_bytes));
+  if (files > options.max_layer_files)
+    return refuse(std::to_string(files) + " files", std::to_string(options.max_layer_files) + " files");
+  return {};
+}
+
+}  // namespace mayfly::registry
