@@ -115,6 +115,13 @@ void Instance::disown() {
   data_.reset();
 }
 
+void Instance::let_go() {
+  if (state_ != State::serving) return;
+  state_ = State::ending;
+  unlink();
+  deadlines_.add(patience_, std::chrono::steady_clock::now() + kEndPatience);
+}
+
 void Instance::end(KillCause cause) {
   if (state_ == State::ended) return;
   if (cause_ == KillCause::none) cause_ = cause;
@@ -229,6 +236,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
   out_.append(invocation.body);
   invocation.body.clear();
   wire::end_frame(out_, begin);
+  if (owner_.single_use()) wire::append_frame(out_, {wire::FrameType::stop, 0, 0, 0, {}});
   schedule_flush();
 }
 
@@ -291,7 +299,10 @@ void Instance::lapse(Stream& stream) {
 
 void Instance::out_of_patience() {
   const auto self = shared_from_this();
-  if (state_ == State::ending) return finish();
+  if (state_ == State::ending) {
+    if (pidfd_) kill_process(pidfd_.get());  // one that was let go and did not
+    return finish();
+  }
   if (state_ == State::starting)
     fatal_ = Error{PoolErrc::fork_failed, "the instance did not come up within 30 s", {{"limit", "30s"}}};
   end(KillCause::stuck);

@@ -32,6 +32,8 @@ class InstanceOwner {
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
   /// Bytes that the body of an answer may have.
   [[nodiscard]] virtual std::uint64_t max_response() const = 0;
+  /// Its instances serve one invocation each, and leave by themselves after it.
+  [[nodiscard]] virtual bool single_use() const = 0;
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
   virtual void on_failure(std::string_view invocation,
                           const Error& error) = 0;  ///< for the function's history
@@ -77,6 +79,8 @@ class Instance
   void credit(Invocation& invocation, std::size_t bytes);
   /// The answer is not wanted any more. The slot stays taken until the handler is done.
   void abandon(Invocation& invocation, wire::AbortReason reason);
+  /// It has been told to leave and has nothing left to do; it is ended if it stays.
+  void let_go();
   /// End it now. Invocations that run in it fail.
   void end(KillCause cause);
 

@@ -23,6 +23,7 @@ struct TestOwner final : InstanceOwner {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
   std::uint64_t max_response() const override { return largest; }
+  bool single_use() const override { return one_each; }
   void on_ended(Instance&, const Error& error) override {
     ++ended;
     why = error;
@@ -31,6 +32,7 @@ struct TestOwner final : InstanceOwner {
 
   int started = 0, freed = 0, answered = 0, ended = 0;
   std::uint64_t largest = 1U << 20U;
+  bool one_each = false;
   nanoseconds cost{0};
   std::optional<Error> why;
   std::vector<std::string> failures;

@@ -16,6 +16,9 @@ constexpr auto kBuildPatience = std::chrono::seconds(30);
 constexpr int kDefaultConcurrency = 100;
 /// So many starts in a row that came to nothing: stop making callers wait for the next.
 constexpr int kMaxFailedStarts = 3;
+/// Instances that are ready or about to be, where each serves one invocation: as the last one leaves, while
+/// there is room.
+constexpr int kStandby = 2;
 /// So many deaths in a row of a process that loads the code: it is the code.
 constexpr int kMaxBuildDeaths = 3;
 
@@ -44,7 +47,7 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       version_(std::move(version)),
       listener_(listener),
       stats_(std::move(stats)),
-      concurrency_(version_->config.concurrency.value_or(kDefaultConcurrency)),
+      concurrency_(single_use() ? 1 : version_->config.concurrency.value_or(kDefaultConcurrency)),
       account_(context_.warmth, *this) {}
 
 Pool::~Pool() {
@@ -136,7 +139,8 @@ void Pool::on_template_ready(const std::string& text) {
   warnings_.clear();
   bool unsafe = false;
   if (report.is_object()) {
-    if (!version_->config.concurrency) concurrency_ = report.value("concurrency", kDefaultConcurrency);
+    if (!version_->config.concurrency && !single_use())
+      concurrency_ = report.value("concurrency", kDefaultConcurrency);
     for (const auto& warning : report.value("warnings", json::array())) warnings_.push_back(warning);
     unsafe = !report.value("unsafe", json::array()).empty();
   }
@@ -300,6 +304,7 @@ void Pool::on_slot_free(Instance& instance) {
     instance.counted_busy = false;
     account_.instance_returned(instance.idle_since());
   }
+  if (single_use()) return replace(instance);
   if (instance.is_linked()) open_.erase(open_.iterator_to(instance));
   if (instance.has_slot()) open_.push_front(instance);
   listener_.on_capacity();
@@ -363,14 +368,27 @@ bool Pool::end_oldest() {
     if (instance.in_flight() == 0 && (oldest == nullptr || instance.idle_since() < oldest->idle_since()))
       oldest = &instance;
   if (oldest == nullptr) return false;
-  const auto held = oldest->shared_from_this();
-  held->end(KillCause::idle);
-  // Its process ends soon; the pool forgets it now, so that nobody counts on it.
+  oldest->end(KillCause::idle);
+  forget(*oldest);
+  return true;
+}
+
+/// Its process ends soon; the pool forgets it now, so that nobody counts on it.
+void Pool::forget(Instance& instance) {
+  const auto held = instance.shared_from_this();
   instances_.erase(held);
   leaving_.insert(held);
   stats_->instances.set(instances_.size());
   listener_.on_retired(true);
-  return true;
+}
+
+/// It has served the one invocation that it was for.
+void Pool::replace(Instance& instance) {
+  instance.let_go();
+  account_.instance_gone(false);
+  forget(instance);
+  while (instances() - in_flight_ < kStandby && listener_.on_prewarm()) {
+  }
 }
 
 void Pool::end_all(KillCause cause) {
@@ -403,7 +421,7 @@ bool Pool::prewarm_template() {
 
 int Pool::sample_instance() const {
   for (const Instance& instance : open_)
-    if (instance.served() > 0) return instance.pid();
+    if (instance.served() > 0 || single_use()) return instance.pid();
   return 0;
 }
 

@@ -51,6 +51,9 @@ class PoolListener {
 };
 
 /// Belongs to one shard's thread.
+///
+/// With `isolation = "request"` an instance takes one invocation and leaves; a few are kept ready, so that
+/// the next invocations need not wait for a fork.
 class Pool final : public InstanceOwner, private WarmPool {
  public:
   enum class Template { none, building, ready, direct, failed };
@@ -106,6 +109,7 @@ class Pool final : public InstanceOwner, private WarmPool {
   void on_answered(nanoseconds ran) override;
   Error on_overdue(const Invocation& invocation) override;
   std::uint64_t max_response() const override { return version_->config.max_response; }
+  bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
 
@@ -118,6 +122,8 @@ class Pool final : public InstanceOwner, private WarmPool {
   [[nodiscard]] int sample_template() const override;
 
   bool end_oldest();
+  void forget(Instance& instance);
+  void replace(Instance& instance);
   bool close_template();
   void build_template();
   void on_template_ready(const std::string& json);

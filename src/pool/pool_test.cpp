@@ -20,7 +20,8 @@ struct Listener final : PoolListener {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
   void on_retired(bool was_instance) override { ++(was_instance ? instances : templates); }
-  bool on_prewarm() override { return false; }
+  bool on_prewarm() override { return prewarm && prewarm(); }
+  std::function<bool()> prewarm;
   int capacity = 0, instances = 0, templates = 0;
   std::vector<Error> unavailable;
 };
@@ -193,6 +194,52 @@ TEST_F(PoolTest, TheTemplateSaysHowMuchAnInstanceTakesUnlessTheConfigurationDoes
   make();
   ASSERT_TRUE(prepare());
   EXPECT_EQ(pool->concurrency(), 7);
+}
+
+TEST_F(PoolTest, WithIsolationOfRequestsAnInstanceServesOneAndIsReplacedAhead) {
+  version->config.isolation = registry::Isolation::request;
+  version->config.concurrency = 10;
+  make();
+  ASSERT_TRUE(prepare());
+  EXPECT_EQ(pool->concurrency(), 1);
+  int room = 100;
+  listener.prewarm = [&] { return room-- > 0 && pool->start_instance(); };
+  start(1);
+  const auto used = runtime.instances.front();
+  TestInvocation test;
+  Instance* const instance = run(test);
+  ASSERT_NE(instance, nullptr);
+  ASSERT_TRUE(loop.until([&] { return used->got.size() == 2; }));
+  EXPECT_EQ(used->got.at(1).type, wire::FrameType::stop) << "it is told at once that nothing follows";
+  used->respond(used->got.front().stream, 200, {}, "ok");
+  ASSERT_TRUE(loop.until([&] { return test.ended == 1; }));
+  EXPECT_EQ(test.body, "ok");
+  EXPECT_EQ(listener.instances, 1) << "it counts no more";
+  ASSERT_TRUE(loop.until([&] { return pool->instances() == 2 && pool->starting() == 0; }));
+  EXPECT_NE(run(test), nullptr);
+  loop.settle();
+  EXPECT_TRUE(used->got.size() == 2) << "who has served one gets no other";
+  used->die(0);
+  loop.settle();
+  EXPECT_EQ(listener.instances, 1) << "its end is no news";
+  EXPECT_TRUE(logs.failures.empty());
+}
+
+TEST_F(PoolTest, AnInstanceThatDoesNotLeaveAfterItsOnlyInvocationIsKilled) {
+  version->config.isolation = registry::Isolation::request;
+  make();
+  ASSERT_TRUE(prepare());
+  start(1);
+  TestInvocation test;
+  ASSERT_NE(run(test), nullptr);
+  const auto used = runtime.instances.front();
+  ASSERT_TRUE(loop.until([&] { return !used->got.empty(); }));
+  used->respond(used->got.front().stream, 200, {}, "ok");
+  ASSERT_TRUE(loop.until([&] { return test.ended == 1; }));
+  EXPECT_EQ(pool->instances(), 0);
+  EXPECT_FALSE(used->dead);
+  loop.skip(5s);
+  EXPECT_TRUE(loop.until([&] { return used->dead; }));
 }
 
 TEST_F(PoolTest, CodeThatCannotBeForkedIsLoadedByEachInstance) {
