@@ -87,6 +87,7 @@ Finding look_for(const Program& program) {
     if (!said) continue;  // not there; a shim whose version is not installed; a binary of another machine
     Finding found{program.what, Health::good, "", "", version_in(*said), real_place(file)};
     found.found = found.version + ", " + found.path;
+    if (program.arguments.front() == "-m") found.found += " -m " + program.arguments[1];
     if (number_of(found.version) >= program.oldest) return found;
     if (old.health == Health::warning) continue;
     found.health = Health::warning;
@@ -112,8 +113,14 @@ Finding esbuild() {
           "npm install esbuild, and name it with MAYFLY_ESBUILD; it is for TypeScript"};
 }
 
-const std::array<Program, 9>& programs() {
-  static const std::array<Program, 9> all{{
+/// As the daemon chooses: what the environment names, else the first of these.
+std::vector<std::string> compilers(const char* variable, std::vector<std::string> usual) {
+  if (const char* named = std::getenv(variable); named != nullptr && *named != '\0') return {named};
+  return usual;
+}
+
+std::array<Program, 9> programs() {
+  return {{
       {"node",
        {"node", "nodejs"},
        {"--version"},
@@ -129,22 +136,25 @@ const std::array<Program, 9>& programs() {
        "functions in Python",
        "python3",
        ", or name one with `mayfly serve --python`"},
-      {"pip", {"pip3", "pip"}, {"--version"}, {}, "the dependencies of a requirements.txt", "python3-pip"},
-      {"c++", {"c++", "g++", "clang++"}, {"--version"}, {}, "functions in C++", "g++"},
-      {"cc", {"cc", "gcc", "clang"}, {"--version"}, {}, "functions in C", "gcc"},
+      {"pip", {}, {"-m", "pip", "--version"}, {}, "the dependencies of a requirements.txt", "python3-pip"},
+      {"c++", compilers("CXX", {"c++", "g++", "clang++"}), {"--version"}, {}, "functions in C++", "g++"},
+      {"cc", compilers("CC", {"cc", "gcc", "clang"}), {"--version"}, {}, "functions in C", "gcc"},
       {"cmake", {"cmake"}, {"--version"}, {}, "functions with a CMakeLists.txt", "cmake"},
       {"go", {"go"}, {"version"}, {}, "functions with a go.mod", "golang-go"},
       {"cargo", {"cargo"}, {"--version"}, {}, "functions with a Cargo.toml", "cargo"},
   }};
-  return all;
 }
 
 }  // namespace
 
 std::vector<Finding> check_runtimes() {
   std::vector<Finding> findings;
-  for (const auto& program : programs()) {
+  std::string python;
+  for (auto& program : programs()) {
+    // The pip that counts is a module of the Python that runs the functions.
+    if (std::string_view(program.what) == "pip" && !python.empty()) program.names = {python};
     findings.push_back(look_for(program));
+    if (std::string_view(program.what) == "python") python = findings.back().path;
     if (std::string_view(program.what) == "npm") findings.push_back(esbuild());
   }
   findings.push_back({"exec", Health::good, "runs scripts and programs as they are"});

@@ -14,7 +14,11 @@ namespace fs = std::filesystem;
 
 /// A machine that has only the programs that a test writes.
 struct Runtimes : testing::Test {
-  void SetUp() override { ::setenv("PATH", (folder("a") + ":" + folder("b")).c_str(), 1); }
+  void SetUp() override {
+    ::unsetenv("CXX");
+    ::unsetenv("CC");
+    ::setenv("PATH", (folder("a") + ":" + folder("b")).c_str(), 1);
+  }
   void TearDown() override { ::setenv("PATH", before.c_str(), 1); }
 
   std::string folder(const char* name) const { return (files.path() / name).string(); }
@@ -72,6 +76,24 @@ TEST_F(Runtimes, ThatAreTooOldCountOnlyIfThereIsNoOther) {
   EXPECT_EQ(found("python").path, "/new/python3");
   program("a/node", "echo v16.20.0");
   EXPECT_EQ(found("node").health, Health::warning);
+}
+
+TEST_F(Runtimes, PipIsAModuleOfThePythonThatWasFound) {
+  program("a/pip3", "echo pip 9.9 from /elsewhere");
+  EXPECT_EQ(found("pip").health, Health::missing);
+  const auto python = (files.path() / "a/python3").string();
+  program("a/python3",
+          "case $1 in -c) echo " + python + ";; -m) echo pip 23.2.1 from /x;; *) echo Python 3.11.2;; esac");
+  EXPECT_EQ(found("pip").found, "23.2.1, " + python + " -m pip");
+}
+
+TEST_F(Runtimes, CompilersAreThoseOfTheEnvironment) {
+  program("a/c++", "echo c++ 12.2.0");
+  program("b/mine", "echo mine 1.2");
+  ::setenv("CXX", "mine", 1);
+  EXPECT_EQ(found("c++").version, "1.2");
+  ::unsetenv("CXX");
+  EXPECT_EQ(found("c++").version, "12.2.0");
 }
 
 TEST_F(Runtimes, ThatCannotBeRunAreNotThere) {
