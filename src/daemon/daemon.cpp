@@ -11,6 +11,7 @@
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 
@@ -205,6 +206,12 @@ asio::awaitable<void> collect_now_and_then(registry::Registry& registry, asio::t
   }
 }
 
+/// Where builds keep what the next ones can use. It can be lost, and lie anywhere.
+fs::path build_caches(const fs::path& data) {
+  const char* wanted = std::getenv("MAYFLY_BUILD_CACHE");
+  return wanted != nullptr && *wanted != '\0' ? fs::absolute(wanted) : data / "cache";
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -246,6 +253,7 @@ int serve(const cli::ServeOptions& options) {
   registry::DeployOptions deploy_options;
   deploy_options.esbuild = find_esbuild(options.esbuild);
   deploy_options.native_include = executable_folder() / "runtimes/native/include";
+  deploy_options.caches = build_caches(fs::absolute(options.data));
   deploy_options.interpreter = [&runtimes](registry::Runtime runtime,
                                            const registry::FunctionConfig& config) -> Result<std::string> {
     auto found = runtimes.interpreter(runtime, config);

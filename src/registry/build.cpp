@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "registry/build_exec.h"
 #include "registry/build_native.h"
 #include "registry/build_step.h"
 #include "registry/config_choices.h"
@@ -107,7 +108,7 @@ Result<void> run_steps(BuildContext& context) {
     case Runtime::native:
       return build_native(context);
     case Runtime::exec:
-      return {};
+      return build_exec(context);
   }
   return {};
 }
@@ -128,7 +129,7 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
     const auto interpreter = options.interpreter(built.runtime, built.config);
     if (!interpreter) return fail(RegistryErrc::unsupported_source, interpreter.error().message);
   }
-  BuildContext context{root, built, layers, options, request.output};
+  BuildContext context{root, built, request.name, layers, options, request.output};
   if (auto done = run_steps(context); !done) return propagate(done);
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);

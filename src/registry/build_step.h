@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <string>
 
 #include "base/result.h"
 #include "registry/build.h"
@@ -13,6 +14,7 @@ namespace mayfly::registry {
 struct BuildContext {
   const std::filesystem::path& root;  ///< the staged source
   Built& built;                       ///< runtime, entry and config are set
+  const std::string& function;        ///< its name
   const LayerStore& layers;
   const DeployOptions& options;
   const BuildOutput& output;  ///< takes what tools print, as it comes; may be empty

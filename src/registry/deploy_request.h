@@ -43,8 +43,9 @@ struct DeployOptions {
   std::chrono::milliseconds build_limit{300'000};  ///< of each tool that a build runs
   std::uint64_t max_layer_bytes = 1ULL << 30U;     ///< of the installed dependencies of one function
   std::uint64_t max_layer_files = 100'000;
-  std::stop_token stop{};   ///< ends the tools that run
-  std::size_t threads = 8;  ///< for the steps that block; mostly they wait for tools
+  std::stop_token stop{};          ///< ends the tools that run
+  std::size_t threads = 8;         ///< for the steps that block; mostly they wait for tools
+  std::filesystem::path caches{};  ///< what builds keep for the next; empty: programs cannot be built
 };
 
 }  // namespace mayfly::registry

@@ -168,7 +168,8 @@ class PythonInstall {
     run.writable = {layer};
     run.visible = toolchain_of(python_);
     run.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"};
-    BuildContext silent{context_.root, context_.built, context_.layers, context_.options, no_output_};
+    BuildContext silent{context_.root,   context_.built,   context_.function,
+                        context_.layers, context_.options, no_output_};
     (void)run_tool(silent, run);
   }
 

@@ -71,7 +71,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.visible = run.visible;
   command.hidden = {context.layers.data()};
   command.network = run.network;
-  command.limit = context.options.build_limit;
+  command.limit = context.options.build_limit * run.limits;
   command.stop = context.options.stop;
   command.output = context.output;
   auto ran = sandbox::run_confined(command);
@@ -79,7 +79,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   for (const auto& reason : ran->degraded)
     warn_once(context.built.warnings, run.name + " ran less confined than it should: " + reason);
   if (ran->timed_out) {
-    const auto limit = format_duration(context.options.build_limit);
+    const auto limit = format_duration(command.limit);
     auto error = fail(RegistryErrc::build_failed, run.name + " took longer than " + limit +
                                                       ", the limit of a step of a build, and was ended");
     error.error().with("limit", limit).with("output", ran->tail);

@@ -22,6 +22,7 @@ struct ToolRun {
   std::vector<std::filesystem::path> caches{};   ///< only for tools that run no code of what they fetch
   std::vector<std::filesystem::path> visible{};  ///< below the data folder, or in somebody's home
   bool network = false;
+  int limits = 1;  ///< how many times DeployOptions::build_limit it may take
 };
 
 struct ToolResult {
@@ -31,7 +32,7 @@ struct ToolResult {
 };
 
 /// Runs it; what it prints goes to the context's output. What the host does not allow to confine becomes a
-/// warning of the deploy, once. Error: it cannot be started, or took longer than DeployOptions::build_limit
+/// warning of the deploy, once. Error: it cannot be started, or took longer than it may
 /// (build_failed, details `limit` and `output`).
 [[nodiscard]] Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run);
 

@@ -48,7 +48,8 @@ class Daemon:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",
                  "--admin", f"127.0.0.1:{self.admin_port}", *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log, env={**os.environ, **self.env},
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                env={**os.environ, "MAYFLY_BUILD_CACHE": str(BUILD / "test-cache"), **self.env},
             )
         deadline = time.monotonic() + 30
         while True:

@@ -1,0 +1,3 @@
+module example.org/shout
+
+go 1.21

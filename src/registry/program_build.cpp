@@ -1,0 +1,106 @@
+#include "registry/program_build.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <iterator>
+#include <regex>
+
+#include "registry/error.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+/// Compiling takes longer than installing.
+constexpr int kLimits = 2;
+/// Of the daemon's environment: where Go's modules come from.
+constexpr std::array kPassedOn{"GOPROXY", "GOPRIVATE", "GONOPROXY", "GONOSUMDB", "GOSUMDB", "GOINSECURE"};
+
+std::string path_with(const fs::path& folder) {
+  const char* path = std::getenv("PATH");
+  return "PATH=" + folder.string() + ":" + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin");
+}
+
+std::unexpected<Error> failure(const std::string& name, const ToolResult& result) {
+  const auto complaint = first_complaint(result.tail);
+  const auto code = complaint.file.empty() ? RegistryErrc::build_failed : RegistryErrc::syntax_error;
+  const auto part = telling_part(result.tail);
+  auto error = fail(code, name + " failed (" + result.status + ")" + (part.empty() ? "" : ":\n" + part));
+  if (!complaint.file.empty())
+    error.error().with("file", complaint.file).with("line", complaint.line).with("column", complaint.column);
+  error.error().with("output", result.tail);
+  return error;
+}
+
+}  // namespace
+
+Result<void> ProgramBuild::run(ToolRun step) const {
+  step.limits = kLimits;
+  step.environment.push_back(path_with(fs::path(step.argv.front()).parent_path()));
+  for (const char* fixed : {"HOME=/tmp", "LC_ALL=C", "CCACHE_DISABLE=1"})
+    step.environment.emplace_back(fixed);
+  std::ranges::move(network_environment(), std::back_inserter(step.environment));
+  for (const char* variable : kPassedOn)
+    if (const char* value = std::getenv(variable))
+      step.environment.push_back(std::string(variable) + "=" + value);
+  auto ran = run_tool(context, step);
+  if (!ran) return propagate(ran);
+  if (!ran->success) return failure(step.name, *ran);
+  return {};
+}
+
+fs::path find_toolchain_program(const std::string& name, const std::vector<fs::path>& folders) {
+  auto found = find_program({}, name);
+  for (const auto& folder : folders)
+    if (found.empty() && ::access((folder / name).c_str(), X_OK) == 0) found = folder / name;
+  return found;
+}
+
+fs::path home() {
+  const char* value = std::getenv("HOME");
+  return value != nullptr ? value : "";
+}
+
+std::unexpected<Error> no_tool(const std::string& what, const std::string& package) {
+  return fail(RegistryErrc::build_failed, what + " was not found on the server: apt-get install " + package);
+}
+
+Result<void> make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) return fail_errno("make " + folder.string(), error.value());
+  return {};
+}
+
+Complaint first_complaint(std::string_view output) {
+  static const std::regex kGo(R"((?:^|\n)(?:\./)?([^\s:]+\.go):(\d+):(?:(\d+):)?)");
+  static const std::regex kRust(R"(\n\s*--> ([^\s:]+):(\d+):(\d+))");
+  for (const auto* pattern : {&kGo, &kRust}) {
+    std::match_results<std::string_view::const_iterator> match;
+    if (std::regex_search(output.begin(), output.end(), match, *pattern))
+      return {match[1].str(), match[2].str(), match[3].str()};
+  }
+  return {};
+}
+
+std::string telling_part(std::string_view output) {
+  constexpr int kMost = 30;
+  static const std::regex kProgress(
+      R"(^\s*(go: downloading|Compiling|Downloaded|Downloading|Updating|Locking|Adding|Checking|Blocking|Fresh)\b.*)");
+  std::string part;
+  for (int lines = 0; !output.empty() && lines < kMost;) {
+    const std::string line(output.substr(0, output.find('\n')));
+    output.remove_prefix(std::min(output.size(), line.size() + 1));
+    if (line.size() > 1000 || std::regex_match(line, kProgress)) continue;
+    if (line.empty() && part.empty()) continue;
+    part += (part.empty() ? "" : "\n") + line;
+    ++lines;
+  }
+  return part;
+}
+
+}  // namespace mayfly::registry

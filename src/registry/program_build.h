@@ -1,0 +1,57 @@
+// What the builds of programs from source have in common.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "registry/build_step.h"
+#include "registry/tool.h"
+
+namespace mayfly::registry {
+
+/// A program that was built, and is to be copied.
+struct BuiltProgram {
+  std::filesystem::path file;
+  std::string name;
+};
+
+/// One build.
+struct ProgramBuild {
+  BuildContext& context;
+  std::filesystem::path folder;  ///< of go.mod or Cargo.toml; absolute
+  std::filesystem::path caches;  ///< for what is kept between builds
+
+  /// Runs a tool with its folder first in PATH and what the network needs. Its own words are the answer when
+  /// it fails.
+  [[nodiscard]] Result<void> run(ToolRun step) const;
+};
+
+/// An executable of PATH, or else of one of these folders; empty if there is none.
+[[nodiscard]] std::filesystem::path find_toolchain_program(const std::string& name,
+                                                           const std::vector<std::filesystem::path>& folders);
+/// The home of the daemon's user; empty if it has none.
+[[nodiscard]] std::filesystem::path home();
+/// build_failed: a tool is missing that this Debian package has.
+[[nodiscard]] std::unexpected<Error> no_tool(const std::string& what, const std::string& package);
+/// Makes a folder, and those on the way to it.
+[[nodiscard]] Result<void> make_folder(const std::filesystem::path& folder);
+
+/// The compiler's first complaint in the output of Go ("./a.go:3:5: …") or of Rust ("--> src/main.rs:3:5").
+struct Complaint {
+  std::string file;
+  std::string line;
+  std::string column;
+};
+[[nodiscard]] Complaint first_complaint(std::string_view output);
+/// The lines of a tool's output that are worth showing in a message: no progress, at most 30.
+[[nodiscard]] std::string telling_part(std::string_view output);
+
+[[nodiscard]] Result<BuiltProgram> build_go(const ProgramBuild& build);
+[[nodiscard]] Result<BuiltProgram> build_cargo(const ProgramBuild& build);
+/// Whether the program will ask for its invocations by Lambda's Runtime API.
+[[nodiscard]] bool go_uses_lambda(const std::filesystem::path& folder);
+[[nodiscard]] bool cargo_uses_lambda(const std::filesystem::path& folder);
+
+}  // namespace mayfly::registry

@@ -1,0 +1,34 @@
+#include "registry/program_build.h"
+
+#include <gtest/gtest.h>
+
+namespace mayfly::registry {
+namespace {
+
+TEST(ProgramBuild, TheFirstComplaintOfGo) {
+  const auto found = first_complaint(
+      "go: downloading x v1\n# example.org/hello\n./main.go:7:2: undefined: x\n./b.go:1:1: y\n");
+  EXPECT_EQ(found.file, "main.go");
+  EXPECT_EQ(found.line, "7");
+  EXPECT_EQ(found.column, "2");
+}
+
+TEST(ProgramBuild, TheFirstComplaintOfRust) {
+  const auto found = first_complaint(
+      "   Compiling hello v0.1.0\nerror[E0425]: cannot find value `x`\n  --> src/main.rs:3:5\n   |\n");
+  EXPECT_EQ(found.file, "src/main.rs");
+  EXPECT_EQ(found.line, "3");
+  EXPECT_EQ(found.column, "5");
+}
+
+TEST(ProgramBuild, OtherTroubleIsNoPlaceInTheCode) {
+  EXPECT_EQ(first_complaint("go: module lookup failed: dial tcp 192.0.2.1:443\n").file, "");
+}
+
+TEST(ProgramBuild, ProgressIsNotShown) {
+  EXPECT_EQ(telling_part("go: downloading a v1\n   Compiling b v2\n\n# hello\n./main.go:1:1: no\n"),
+            "# hello\n./main.go:1:1: no");
+}
+
+}  // namespace
+}  // namespace mayfly::registry
