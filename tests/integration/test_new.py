@@ -7,9 +7,9 @@ import pytest
 
 from support.daemon import BINARY
 
-IN_JSON = ["js", "ts", "lambda", "bootstrap", "python", "python-async", "asgi", "wsgi"]
+IN_JSON = ["js", "ts", "lambda", "bootstrap", "python", "python-async", "asgi", "wsgi", "go"]
 INSTALLED = ["express", "hono", "fastapi", "starlette", "flask", "django"]  # with packages of a registry
-IN_WORDS = ["cpp", "c", "cmake", "shell"]
+IN_WORDS = ["cpp", "c", "cmake", "shell", "rust"]
 
 
 @pytest.mark.parametrize("template", IN_JSON + INSTALLED + IN_WORDS)
