@@ -25,6 +25,7 @@ struct ServeArguments {
   std::optional<std::string> max_connections;
   std::optional<std::string> max_header;
   std::optional<std::string> header_timeout;
+  std::optional<std::string> idle_timeout;
   std::optional<std::string> log_level;
 
   [[nodiscard]] std::vector<std::pair<std::string_view, std::optional<std::string>*>> by_key() {
@@ -40,6 +41,7 @@ struct ServeArguments {
             {"max-connections", &max_connections},
             {"max-header", &max_header},
             {"header-timeout", &header_timeout},
+            {"idle-timeout", &idle_timeout},
             {"log-level", &log_level}};
   }
 };
@@ -123,7 +125,8 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
         take_size("max-header", arguments.max_header, 1ULL << 20U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
-        take_duration("header-timeout", arguments.header_timeout, options.header_timeout)})
+        take_duration("header-timeout", arguments.header_timeout, options.header_timeout),
+        take_duration("idle-timeout", arguments.idle_timeout, options.idle_timeout)})
     if (!taken) return taken;
   return {};
 }
@@ -186,6 +189,8 @@ Verb serve_verb(const ServeFunction& serve) {
                      &a->max_connections},
                     {"--max-header", "SIZE", "Of a request's header (32KiB)", &a->max_header},
                     {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},
+                    {"--idle-timeout", "DURATION", "Until a connection without a request is closed (75s)",
+                     &a->idle_timeout},
                     {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
                     {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
       .run = [a, serve](Context&) -> Result<int> {

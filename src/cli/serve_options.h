@@ -22,6 +22,7 @@ struct ServeOptions {
   std::size_t max_connections = 10'000;     ///< of the data plane; one more is closed
   std::uint32_t max_header = 32U << 10U;    ///< bytes of a request's header
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
+  std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests, or taking nothing of an answer
   std::string log_level = "info";                    ///< debug, info, warn or error
 };
 

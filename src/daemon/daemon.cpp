@@ -160,6 +160,7 @@ ShardOptions shard_options(const cli::ServeOptions& options, unsigned index, uns
   shard.index = index;
   shard.gateway.max_header = options.max_header;
   shard.gateway.header_timeout = options.header_timeout;
+  shard.gateway.idle_timeout = options.idle_timeout;
   shard.gateway.max_connections = std::max<std::size_t>(1, options.max_connections / count);
   shard.count = count;
   shard.max_instances = std::max<std::size_t>(1, memory / kInstanceBytes / count);

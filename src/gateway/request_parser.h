@@ -16,7 +16,10 @@ struct RequestHead {
   std::string host;
   std::string headers;  ///< "name\0value\0…", names in lower case, hop-by-hop fields left out
   std::size_t traceparent = std::string::npos;  ///< where in `headers` the value of that field begins
+  std::string authority;  ///< of a target in absolute form; it stands for the Host field
+  std::string options;    ///< "\0name\0name\0" of other fields that Connection names, in lower case
   bool has_host = false;
+  bool has_length = false;
   bool expects_continue = false;
   bool http_1_0 = false;
 
@@ -26,12 +29,18 @@ struct RequestHead {
     host.clear();
     headers.clear();
     traceparent = std::string::npos;
-    has_host = expects_continue = http_1_0 = false;
+    authority.clear();
+    options.clear();
+    has_host = has_length = expects_continue = http_1_0 = false;
   }
 };
 
 /// A Beast parser that fills a RequestHead and appends body bytes to a string. Chunked bodies come
 /// decoded; trailers and chunk extensions are ignored.
+///
+/// Refuses, beyond what Beast does, all that two readers could understand differently: folded lines, two
+/// lengths even if they are the same, codings other than chunked, hosts that are none, targets of a proxy.
+/// A target in absolute form becomes its path, and its authority the host (RFC 9112, section 3.2.2).
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
   RequestParser(RequestHead& head, std::string& body, std::uint32_t header_limit) : head_(head), body_(body) {
@@ -46,11 +55,7 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
   using field = boost::beast::http::field;
 
   void on_request_impl(boost::beast::http::verb, string_view method, string_view target, int version,
-                       error_code&) override {
-    head_.http_1_0 = version < 11;
-    head_.method.assign(method.data(), method.size());
-    head_.target.assign(target.data(), target.size());
-  }
+                       error_code& error) override;
   void on_response_impl(int, string_view, int, error_code&) override {}
   void on_field_impl(field name, string_view text, string_view value, error_code&) override;
   void on_header_impl(error_code& error) override;
@@ -59,12 +64,16 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
     body_.append(part.data(), part.size());
     return part.size();
   }
-  void on_chunk_header_impl(std::uint64_t, string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, string_view extensions, error_code& error) override;
   std::size_t on_chunk_body_impl(std::uint64_t, string_view part, error_code&) override {
     body_.append(part.data(), part.size());
     return part.size();
   }
   void on_finish_impl(error_code&) override {}
+
+  void append_field(string_view name, string_view value);
+  void remember_options(string_view connection);
+  void drop_options();
 
   RequestHead& head_;
   std::string& body_;

@@ -81,6 +81,45 @@ TEST(RequestParser, KeepsFieldsOfTheConnectionToItself) {
   EXPECT_FALSE(parsed.keep_alive);
 }
 
+TEST(RequestParser, LeavesOutWhatConnectionNamesWhereverItStands) {
+  const Parsed parsed(
+      "GET / HTTP/1.1\r\nX-Before: 1\r\nHost: h\r\nConnection: x-before, X-AFTER, host, content-length\r\n"
+      "X-After: 2\r\nX-After-All: 3\r\nContent-Length: 0\r\ntraceparent: 00\r\n\r\n");
+  ASSERT_TRUE(parsed.done) << parsed.error.message();
+  EXPECT_EQ(parsed.head.headers, "host\0h\0x-after-all\0003\0content-length\0000\0traceparent\00000\0"s);
+  EXPECT_EQ(parsed.head.headers.substr(parsed.head.traceparent, 2), "00");
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nHost: h\r\nTraceParent: 00\r\nConnection: traceparent\r\n\r\n")
+                .head.traceparent,
+            std::string::npos);
+}
+
+TEST(RequestParser, BelievesNobodysPrefix) {
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nX-Forwarded-PREFIX: /a\r\nHost: h\r\n\r\n").head.headers, "host\0h\0"s);
+}
+
+TEST(RequestParser, AnAbsoluteTargetSaysTheHost) {
+  const Parsed parsed("GET HTTP://shop:81/a?b HTTP/1.1\r\nA: b\r\nHost: h\r\n\r\n");
+  ASSERT_TRUE(parsed.done) << parsed.error.message();
+  EXPECT_EQ(parsed.head.target, "/a?b");
+  EXPECT_EQ(parsed.head.host, "shop:81");
+  EXPECT_EQ(parsed.head.headers, "a\0b\0host\0shop:81\0"s);
+  EXPECT_EQ(Parsed("GET https://shop HTTP/1.0\r\n\r\n").head.headers, "host\0shop\0"s);
+  EXPECT_EQ(Parsed("GET https://shop HTTP/1.0\r\n\r\n").head.target, "/");
+  EXPECT_EQ(Parsed("GET http://shop?q HTTP/1.0\r\n\r\n").head.target, "/?q");
+  EXPECT_EQ(Parsed("OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n").head.target, "*");
+  for (const char* wrong : {"GET *", "GET http://", "GET http:///", "GET http://u@h/", "GET ftp://h/",
+                            "GET h:80", "CONNECT h:80", "GET a"})
+    EXPECT_TRUE(Parsed(wrong + " HTTP/1.1\r\nHost: h\r\n\r\n"s).error) << wrong;
+}
+
+TEST(RequestParser, KnowsAHost) {
+  for (const char* right : {"", "h", "h.example:8080", "127.0.0.1", "[::1]", "[::1]:80", "h:", "a_b", "%41"})
+    EXPECT_TRUE(Parsed("GET / HTTP/1.1\r\nHost: "s + right + "\r\n\r\n").done) << right;
+  for (const char* wrong : {"a b", "a/b", "a?b", "a#b", "u@h", "a:b", "a:1:2", "a:123456", "[::1", "[::1]x",
+                            "::1", "a\\b", "<h>", "caf\xe9"})
+    EXPECT_TRUE(Parsed("GET / HTTP/1.1\r\nHost: "s + wrong + "\r\n\r\n").error) << wrong;
+}
+
 TEST(RequestParser, RemembersWhereTheTraceIs) {
   const Parsed parsed("GET / HTTP/1.1\r\nHost: h\r\nTraceParent: 00-abc\r\nlast: 1\r\n\r\n");
   ASSERT_NE(parsed.head.traceparent, std::string::npos);
@@ -104,6 +143,11 @@ TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nTransfer-Encoding: "
                             "chunked\r\n\r\n0\r\n\r\n"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\na"),
+           std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1, 1\r\n\r\na"),
+           std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n b\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX:\r\n b\r\n\r\n"),
+           std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\r\n\t\r\n\r\n"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
            std::string_view("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1x\r\n\r\n"),
            std::string_view("GET / HTTP/1.1\r\nHost : a\r\n\r\n"),
@@ -128,7 +172,8 @@ TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
 
 TEST(RequestParser, RefusesBrokenChunks) {
   const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (const char* wrong : {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "ffffffffffffffffff\r\n"})
+  for (const char* wrong : {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "ffffffffffffffffff\r\n",
+                            "5;a=\"\n\"\r\nhello\r\n", "0;a=\"\n\"\r\n\r\n"})
     EXPECT_TRUE(Parsed(head + wrong).error) << wrong;
 }
 

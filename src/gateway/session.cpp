@@ -24,14 +24,29 @@ constexpr std::size_t kLargestBuffer = 128U << 10U;
 /// kernel does not throw the answer away (RFC 9112, section 9.6).
 constexpr auto kLinger = std::chrono::seconds(2);
 
-const SlugCategory<GatewayErrc, 7> kCategory("gateway",
+const SlugCategory<GatewayErrc, 9> kCategory("gateway",
                                              std::array{"bad-request", "header-too-large", "header-timeout",
                                                         "body-too-large", "too-many-connections",
-                                                        "bad-answer", "draining"});
+                                                        "bad-answer", "draining", "line-too-long",
+                                                        "unsupported-version"});
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
 std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
+
+/// "HTTP/2.0" and the like.
+bool is_other_version(std::string_view text) {
+  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
+  return text.size() == 8 && text.starts_with("HTTP/") && digit(text[5]) && text[6] == '.' &&
+         digit(text[7]) && !text.ends_with("1.0") && !text.ends_with("1.1");
+}
+
+/// Lines of a body end with CR LF; Beast would wait for the CR.
+bool has_bare_line_feed(std::string_view text) {
+  for (auto at = text.find('\n'); at != std::string_view::npos; at = text.find('\n', at + 1))
+    if (at == 0 || text[at - 1] != '\r') return true;
+  return false;
+}
 
 /// The address at the other end, as text; empty when it has left already.
 std::string peer_of(int socket) {
@@ -131,6 +146,11 @@ void Session::on_ready(std::uint32_t events) {
   if ((events & EPOLLIN) != 0 && state_ != State::closed) read();
 }
 
+/// A header of the size that is allowed has room.
+std::size_t Session::largest_buffer() const {
+  return std::max<std::size_t>(kLargestBuffer, options_.max_header);
+}
+
 void Session::read() {
   if (begin_ == end_) begin_ = end_ = 0;
   if (end_ == in_.size() && begin_ > 0) {
@@ -139,7 +159,7 @@ void Session::read() {
     begin_ = 0;
     in_.resize(std::max(kFirstBuffer, end_));
   }
-  if (end_ == in_.size() && in_.size() < kLargestBuffer) in_.resize(in_.size() * 2);
+  if (end_ == in_.size() && in_.size() < largest_buffer()) in_.resize(in_.size() * 2);
   if (end_ == in_.size()) return watch();
   const ssize_t got = ::recv(socket_.get(), in_.data() + end_, in_.size() - end_, 0);
   if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
@@ -151,7 +171,7 @@ void Session::read() {
 
 /// Waits for what the connection can go on with: input while there is room for it, room for output.
 void Session::watch() {
-  const bool full = end_ - begin_ >= kLargestBuffer;
+  const bool full = end_ - begin_ >= largest_buffer();
   wait_for((full ? 0U : EPOLLIN) | (writing_ ? EPOLLOUT : 0U));
 }
 
@@ -160,6 +180,7 @@ void Session::process() {
   if (processing_) return;  // called from inside: the loop below goes on
   processing_ = true;
   while (state_ == State::idle || state_ == State::header) {
+    if (state_ == State::idle) skip_empty_lines();
     if (begin_ == end_) break;
     if (!parse_header()) break;
     begin_exchange();
@@ -168,6 +189,11 @@ void Session::process() {
   if (state_ == State::lingering) begin_ = end_ = 0;
   processing_ = false;
   if (state_ != State::closed) watch();
+}
+
+/// Some clients send a line's end behind a body (RFC 9112, section 2.2).
+void Session::skip_empty_lines() {
+  while (end_ - begin_ >= 2 && in_[begin_] == '\r' && in_[begin_ + 1] == '\n') begin_ += 2;
 }
 
 /// True when the header is complete.
@@ -184,16 +210,30 @@ bool Session::parse_header() {
   boost::beast::error_code error;
   const auto taken = begin_ + header_bytes_;
   header_bytes_ += parser_->put(asio::buffer(in_.data() + taken, end_ - taken), error);
+  // The parser forgets what it has taken: its own limit alone could be passed by in portions.
+  if (header_bytes_ > options_.max_header) error = http::error::header_limit;
   if (error == http::error::need_more) return false;
   if (!error && parser_->is_header_done()) return true;
+  refuse_header(error);
+  return false;
+}
+
+void Session::refuse_header(const boost::beast::error_code& error) {
   keep_alive_ = false;
   host_.new_invocation_id(invocation_.id);
-  if (error == http::error::header_limit)
-    answer_error(Error{GatewayErrc::header_too_large, "the request's header is too large", {}}.with(
-        "limit", std::to_string(options_.max_header)));
-  else
+  const auto bytes = std::string_view(in_).substr(begin_, end_ - begin_);
+  const auto line = bytes.substr(0, bytes.find('\r'));
+  if (error == http::error::header_limit) {
+    const bool whole_line = line.size() < std::min<std::size_t>(bytes.size(), options_.max_header);
+    answer_error(Error{
+        whole_line ? GatewayErrc::header_too_large : GatewayErrc::line_too_long,
+        "the request's header is too large",
+        {}}.with("limit", std::to_string(options_.max_header)));
+  } else if (error == http::error::bad_version && is_other_version(line.substr(line.rfind(' ') + 1))) {
+    answer_error(Error{GatewayErrc::unsupported_version, "this is HTTP/1.1 and 1.0 only", {}});
+  } else {
     answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
-  return false;
+  }
 }
 
 void Session::begin_exchange() {
@@ -265,13 +305,14 @@ void Session::feed_request_body() {
     const auto room = answer_done_ ? end_ - begin_ : std::min(end_ - begin_, window_);
     boost::beast::error_code error;
     const std::size_t before = body_.size();
-    begin_ += parser_->put(asio::buffer(in_.data() + begin_, room), error);
+    const std::size_t taken = parser_->put(asio::buffer(in_.data() + begin_, room), error);
+    begin_ += taken;
     const std::size_t got = body_.size() - before;
     request_bytes_ += got;
     window_ -= std::min(window_, got);
     if (answer_done_) body_.clear();
     request_done_ = parser_->is_done();
-    if (error && error != http::error::need_more && !body_error(error)) return;
+    if (error && error != http::error::need_more) return body_error(error);
     if (request_bytes_ > max_request_ && !answer_done_) {
       keep_alive_ = false;
       if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
@@ -279,7 +320,13 @@ void Session::feed_request_body() {
       return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
           "limit", std::to_string(max_request_)));
     }
-    if (error == http::error::need_more) break;
+    if (error == http::error::need_more) {
+      // What is left is the line of a chunk, or trailers: limited as a header is.
+      const auto rest = std::string_view(in_).substr(begin_, room - taken);
+      if (rest.size() > options_.max_header) return body_error(http::error::header_limit);
+      if (has_bare_line_feed(rest)) return body_error(http::error::bad_line_ending);
+      break;
+    }
   }
   if (answer_done_ || state_ != State::exchange) return;
   if (started && (!body_.empty() || (request_done_ && !invocation_.body_complete))) {
@@ -293,16 +340,17 @@ void Session::feed_request_body() {
   }
 }
 
-/// A body that is not valid HTTP. False: the connection has been dealt with.
-bool Session::body_error(const boost::beast::error_code& error) {
+/// A body that is not valid HTTP.
+void Session::body_error(const boost::beast::error_code& error) {
   keep_alive_ = false;
   if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
-  if (head_sent_ || answer_done_) {
-    close();
+  if (head_sent_ || answer_done_) return close();
+  if (error == http::error::header_limit) {
+    answer_error(Error{GatewayErrc::header_too_large, "a line of the request's body is too large", {}}.with(
+        "limit", std::to_string(options_.max_header)));
   } else {
     answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
   }
-  return false;
 }
 
 void Session::on_request_credit(pool::Invocation&, std::size_t bytes) {

@@ -22,6 +22,8 @@ enum class GatewayErrc {
   too_many_connections,
   bad_answer,
   draining,
+  line_too_long,
+  unsupported_version,
 };
 [[nodiscard]] std::error_code make_error_code(GatewayErrc code);
 
@@ -97,11 +99,14 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void read();
   void watch();
   void process();
+  [[nodiscard]] std::size_t largest_buffer() const;
+  void skip_empty_lines();
   bool parse_header();
+  void refuse_header(const boost::beast::error_code& error);
   void begin_exchange();
   void fill_invocation(const Destination& destination);
   void feed_request_body();
-  bool body_error(const boost::beast::error_code& error);
+  void body_error(const boost::beast::error_code& error);
 
   void answer_error(const Error& error);
   void append_body(std::string_view body);

@@ -29,7 +29,9 @@ constexpr auto kTable = std::to_array<Row>({
     {"gateway", "draining", 503, "The daemon is shutting down"},
     {"gateway", "header-timeout", 408, "The request did not arrive in time"},
     {"gateway", "header-too-large", 431, "The request header is too large"},
+    {"gateway", "line-too-long", 414, "The request line is too long"},
     {"gateway", "too-many-connections", 503, "Too many connections"},
+    {"gateway", "unsupported-version", 505, "This version of HTTP is not spoken here"},
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
     {"pool", "answer-too-large", 502, "The answer is too large"},

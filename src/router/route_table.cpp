@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <set>
 
 namespace mayfly::router {
 namespace {
@@ -47,6 +48,16 @@ auto specificity(const Route& route) {
   const auto literals =
       std::ranges::count_if(route.segments, [](const auto& s) { return !is_placeholder(s); });
   return std::tuple(!route.host.empty(), literals, route.segments.size(), !route.tail, !route.method.empty());
+}
+
+/// For the field Allow: each method once, and HEAD wherever there is GET.
+std::string allowed_methods(const std::vector<const Route*>& routes) {
+  std::set<std::string_view> methods;
+  for (const Route* route : routes) methods.insert(route->method);
+  if (methods.contains("GET")) methods.insert("HEAD");
+  std::string text;
+  for (const auto method : methods) text.append(text.empty() ? "" : ", ").append(method);
+  return text;
 }
 
 std::string_view header_value(std::string_view headers, std::string_view wanted) {
@@ -153,7 +164,7 @@ FunctionPtr RouteTable::find(std::string_view name) const {
 Result<Match> RouteTable::match(std::string_view method, std::string_view host,
                                 std::string_view target) const {
   const auto path = path_of(target);
-  std::string allowed;  // methods of routes that take this path
+  std::vector<const Route*> others;  // routes that take this path, but not this method
   if (!routes_.empty()) {
     const auto plain_host = lower(without_port(host));
     for (const Route& route : routes_) {
@@ -161,23 +172,27 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
       if (!path_matches(route, path)) continue;
       if (route.method.empty() || route.method == method || (route.method == "GET" && method == "HEAD"))
         return Match{route.function, {}, target, {}};
-      allowed += (allowed.empty() ? "" : ", ") + route.method;
+      others.push_back(&route);
     }
   }
   if (path.starts_with('/')) {
     const auto segment =
         path.substr(1, path.find('/', 1) == std::string_view::npos ? path.npos : path.find('/', 1) - 1);
     const auto at = segment.find('@');
-    if (auto function = find(segment.substr(0, at))) {
+    auto function = find(segment.substr(0, at));
+    // Who gives a function routes for a path under its own name has said which methods it takes there.
+    const bool routed = at == std::string_view::npos && function &&
+                        std::ranges::any_of(others, [&](const Route* r) { return r->function == function; });
+    if (function && !routed) {
       Match match{
           std::move(function), {}, target.substr(segment.size() + 1), path.substr(0, segment.size() + 1)};
       if (at != std::string_view::npos) match.reference = segment.substr(at + 1);
       return match;
     }
   }
-  if (!allowed.empty()) {
+  if (!others.empty()) {
     auto refused = fail(RouterErrc::method_not_allowed, "no route takes " + std::string(method) + " here");
-    refused.error().with("allow", allowed);
+    refused.error().with("allow", allowed_methods(others));
     return refused;
   }
   return fail(RouterErrc::unknown_function, "no function answers to " + std::string(path.substr(0, 200)));

@@ -45,7 +45,8 @@ class RouteTable {
   explicit RouteTable(const std::vector<registry::FunctionPtr>& functions);
 
   /// Patterns first (the most specific: host before none, literal segments before placeholders, longer
-  /// before shorter), then /NAME/…. Views in the match are into `target`.
+  /// before shorter), then /NAME/…, but not where the function of that name has routes for the path: other
+  /// methods than theirs are not allowed there. Views in the match are into `target`.
   [[nodiscard]] Result<Match> match(std::string_view method, std::string_view host,
                                     std::string_view target) const;
   [[nodiscard]] registry::FunctionPtr find(std::string_view name) const;

@@ -149,9 +149,22 @@ TEST(RouteTable, AMethodThatNoPatternTakesIsNamedWithThoseThatDo) {
   const auto refused = table.match("DELETE", "", "/a");
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, RouterErrc::method_not_allowed);
-  EXPECT_EQ(refused.error().detail("allow"), "GET, POST");
+  EXPECT_EQ(refused.error().detail("allow"), "GET, HEAD, POST");
   EXPECT_EQ(where(table, "HEAD", "", "/a"), "read /a") << "HEAD is GET without the body";
   EXPECT_EQ(where(table, "POST", "", "/a"), "write /a");
+}
+
+TEST(RouteTable, ARouteUnderTheFunctionsOwnNameSaysItsMethods) {
+  const RouteTable table({function("hello", {"GET /hello/*", "PUT /hello/*"}), function("users", {}),
+                          function("api", {"GET /users"})});
+  const auto refused = table.match("POST", "", "/hello/x");
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, RouterErrc::method_not_allowed);
+  EXPECT_EQ(refused.error().detail("allow"), "GET, HEAD, PUT");
+  EXPECT_EQ(where(table, "GET", "", "/hello/x"), "hello /hello/x");
+  EXPECT_TRUE(table.match("POST", "", "/hello@1/x")) << "a version that is named is asked for all the same";
+  EXPECT_EQ(where(table, "POST", "", "/users"), "users ")
+      << "another function's route says nothing of this one";
 }
 
 TEST(RouteTable, RoutesAreThoseOfTheVersionWithMostTraffic) {

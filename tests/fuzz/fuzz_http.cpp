@@ -29,6 +29,7 @@ void check(const RequestHead& head) {
   require(is_clean(head.method) && is_clean(head.target) && is_clean(head.host));
   require(head.headers.find('\n') == std::string::npos);
   require(std::ranges::count(head.headers, '\0') % 2 == 0);
+  require(!head.headers.contains(std::string_view("\0x-forwarded-prefix\0", 20)));
   if (head.traceparent != std::string::npos) require(head.traceparent <= head.headers.size());
 
   mayfly::wire::InvokeHead sent;
