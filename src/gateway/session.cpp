@@ -24,22 +24,9 @@ constexpr std::size_t kLargestBuffer = 128U << 10U;
 /// kernel does not throw the answer away (RFC 9112, section 9.6).
 constexpr auto kLinger = std::chrono::seconds(2);
 
-const SlugCategory<GatewayErrc, 9> kCategory("gateway",
-                                             std::array{"bad-request", "header-too-large", "header-timeout",
-                                                        "body-too-large", "too-many-connections",
-                                                        "bad-answer", "draining", "line-too-long",
-                                                        "unsupported-version"});
-
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
 std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
-
-/// "HTTP/2.0" and the like.
-bool is_other_version(std::string_view text) {
-  const auto digit = [](char c) { return c >= '0' && c <= '9'; };
-  return text.size() == 8 && text.starts_with("HTTP/") && digit(text[5]) && text[6] == '.' &&
-         digit(text[7]) && !text.ends_with("1.0") && !text.ends_with("1.1");
-}
 
 /// Lines of a body end with CR LF; Beast would wait for the CR.
 bool has_bare_line_feed(std::string_view text) {
@@ -61,8 +48,6 @@ std::string peer_of(int socket) {
 }
 
 }  // namespace
-
-std::error_code make_error_code(GatewayErrc code) { return {static_cast<int>(code), kCategory}; }
 
 Session::Session(Fd socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
                  const GatewayOptions& options)
@@ -222,18 +207,7 @@ void Session::refuse_header(const boost::beast::error_code& error) {
   keep_alive_ = false;
   host_.new_invocation_id(invocation_.id);
   const auto bytes = std::string_view(in_).substr(begin_, end_ - begin_);
-  const auto line = bytes.substr(0, bytes.find('\r'));
-  if (error == http::error::header_limit) {
-    const bool whole_line = line.size() < std::min<std::size_t>(bytes.size(), options_.max_header);
-    answer_error(Error{
-        whole_line ? GatewayErrc::header_too_large : GatewayErrc::line_too_long,
-        "the request's header is too large",
-        {}}.with("limit", std::to_string(options_.max_header)));
-  } else if (error == http::error::bad_version && is_other_version(line.substr(line.rfind(' ') + 1))) {
-    answer_error(Error{GatewayErrc::unsupported_version, "this is HTTP/1.1 and 1.0 only", {}});
-  } else {
-    answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
-  }
+  answer_error(header_error(error, bytes, options_.max_header));
 }
 
 void Session::begin_exchange() {
@@ -312,7 +286,7 @@ void Session::feed_request_body() {
     window_ -= std::min(window_, got);
     if (answer_done_) body_.clear();
     request_done_ = parser_->is_done();
-    if (error && error != http::error::need_more) return body_error(error);
+    if (error && error != http::error::need_more) return refuse_body(error);
     if (request_bytes_ > max_request_ && !answer_done_) {
       keep_alive_ = false;
       if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
@@ -323,8 +297,8 @@ void Session::feed_request_body() {
     if (error == http::error::need_more) {
       // What is left is the line of a chunk, or trailers: limited as a header is.
       const auto rest = std::string_view(in_).substr(begin_, room - taken);
-      if (rest.size() > options_.max_header) return body_error(http::error::header_limit);
-      if (has_bare_line_feed(rest)) return body_error(http::error::bad_line_ending);
+      if (rest.size() > options_.max_header) return refuse_body(http::error::header_limit);
+      if (has_bare_line_feed(rest)) return refuse_body(http::error::bad_line_ending);
       break;
     }
   }
@@ -341,16 +315,11 @@ void Session::feed_request_body() {
 }
 
 /// A body that is not valid HTTP.
-void Session::body_error(const boost::beast::error_code& error) {
+void Session::refuse_body(const boost::beast::error_code& error) {
   keep_alive_ = false;
   if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
   if (head_sent_ || answer_done_) return close();
-  if (error == http::error::header_limit) {
-    answer_error(Error{GatewayErrc::header_too_large, "a line of the request's body is too large", {}}.with(
-        "limit", std::to_string(options_.max_header)));
-  } else {
-    answer_error(Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}});
-  }
+  answer_error(body_error(error, options_.max_header));
 }
 
 void Session::on_request_credit(pool::Invocation&, std::size_t bytes) {

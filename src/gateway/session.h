@@ -7,25 +7,13 @@
 #include "base/deadline_wheel.h"
 #include "base/fd.h"
 #include "base/reactor.h"
+#include "gateway/error.h"
 #include "gateway/request_parser.h"
 #include "gateway/response_head.h"
 #include "pool/invocation.h"
 #include "scheduler/scheduler.h"
 
 namespace mayfly::gateway {
-
-enum class GatewayErrc {
-  bad_request = 1,
-  header_too_large,
-  header_timeout,
-  body_too_large,
-  too_many_connections,
-  bad_answer,
-  draining,
-  line_too_long,
-  unsupported_version,
-};
-[[nodiscard]] std::error_code make_error_code(GatewayErrc code);
 
 struct GatewayOptions {
   std::uint32_t max_header = 32U << 10U;             ///< bytes of request line and fields
@@ -106,7 +94,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void begin_exchange();
   void fill_invocation(const Destination& destination);
   void feed_request_body();
-  void body_error(const boost::beast::error_code& error);
+  void refuse_body(const boost::beast::error_code& error);
 
   void answer_error(const Error& error);
   void append_body(std::string_view body);
@@ -161,6 +149,3 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
 };
 
 }  // namespace mayfly::gateway
-
-template <>
-struct std::is_error_code_enum<mayfly::gateway::GatewayErrc> : std::true_type {};
