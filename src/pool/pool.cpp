@@ -304,7 +304,7 @@ void Pool::on_slot_free(Instance& instance) {
     instance.counted_busy = false;
     account_.instance_returned(instance.idle_since());
   }
-  if (single_use()) return replace(instance);
+  if (single_use()) return used_up(instance);
   if (instance.is_linked()) open_.erase(open_.iterator_to(instance));
   if (instance.has_slot()) open_.push_front(instance);
   listener_.on_capacity();
@@ -383,10 +383,14 @@ void Pool::forget(Instance& instance) {
 }
 
 /// It has served the one invocation that it was for.
-void Pool::replace(Instance& instance) {
+void Pool::used_up(Instance& instance) {
   instance.let_go();
   account_.instance_gone(false);
   forget(instance);
+  context_.reactor.at_turn_end(*this);  // its caller gets the answer first
+}
+
+void Pool::on_turn_end() {
   while (instances() - in_flight_ < kStandby && listener_.on_prewarm()) {
   }
 }

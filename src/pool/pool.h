@@ -54,7 +54,7 @@ class PoolListener {
 ///
 /// With `isolation = "request"` an instance takes one invocation and leaves; a few are kept ready, so that
 /// the next invocations need not wait for a fork.
-class Pool final : public InstanceOwner, private WarmPool {
+class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
  public:
   enum class Template { none, building, ready, direct, failed };
 
@@ -123,7 +123,8 @@ class Pool final : public InstanceOwner, private WarmPool {
 
   bool end_oldest();
   void forget(Instance& instance);
-  void replace(Instance& instance);
+  void used_up(Instance& instance);
+  void on_turn_end() override;
   bool close_template();
   void build_template();
   void on_template_ready(const std::string& json);

@@ -97,6 +97,8 @@ void ForkServer::report_ended_children() {
     ended = true;
     (void)wire::send_control(control_.get(), wire::ControlType::exited, found->second.token,
                              static_cast<std::uint64_t>(reaped->wait_status), {});
+    // Closing it would not: the daemon's copy keeps it in the list, and readable.
+    if (found->second.pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
     children_.erase(found);
   }
   if (ended) end_orphans();

@@ -6,7 +6,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <csignal>
+#include <filesystem>
+#include <fstream>
+#include <thread>
 
 namespace mayfly::tmpl {
 namespace {
@@ -108,6 +112,26 @@ TEST_F(ForkServerProcess, WhatAChildLeavesBehindEndsWithIt) {
   EXPECT_EQ(read_all(channel), "leave a process");
   EXPECT_EQ(next().type, ControlType::exited);
   EXPECT_EQ(read_all(channel), "") << "somebody still holds the channel";
+}
+
+/// Descriptors that the server waits for.
+std::size_t watched(pid_t server) {
+  std::size_t count = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator("/proc/" + std::to_string(server) + "/fdinfo")) {
+    std::ifstream info(entry.path());
+    for (std::string line; std::getline(info, line);) count += line.starts_with("tfd:") ? 1 : 0;
+  }
+  return count;
+}
+
+TEST_F(ForkServerProcess, AnEndedChildIsWatchedNoMoreThoughTheDaemonKeepsItsPidfd) {
+  const Fd channel = fork(1, "exit 3");
+  const auto forked = next();  // holds the pidfd, which stays readable for ever
+  EXPECT_EQ(next().type, ControlType::exited);
+  const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (watched(server_) != 1 && std::chrono::steady_clock::now() < until) std::this_thread::yield();
+  EXPECT_EQ(watched(server_), 1U) << "of its control socket alone";
 }
 
 TEST_F(ForkServerProcess, ManyChildrenAreToldApart) {
