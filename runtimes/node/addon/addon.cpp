@@ -10,8 +10,8 @@
 #include <string>
 
 #include "bridge.h"
+#include "bridge/malloc_holes.h"
 #include "fork_check.h"
-#include "malloc_holes.h"
 #include "sandbox/privileges.h"
 #include "template/fork_server.h"
 
@@ -83,7 +83,7 @@ napi_value fork_server(napi_env env, napi_callback_info) {
   uv_loop_t* loop = nullptr;
   napi_get_uv_event_loop(env, &loop);
   process().fork_check.remember_baseline();
-  fill_malloc_holes();
+  bridge::fill_malloc_holes();
   auto child = server().run();
   process().server.reset();
   process().channel = std::move(child.channel);

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "bridge/descriptors.h"
+
 namespace mayfly::node {
 
 class ForkCheck {
@@ -17,7 +19,7 @@ class ForkCheck {
   [[nodiscard]] std::vector<std::string> reasons() const;
 
  private:
-  std::set<int> fds_;
+  bridge::Descriptors descriptors_;
   std::set<void*> thread_routines_;
   bool remembered_ = false;
 };

@@ -9,8 +9,11 @@
 #include "awaitable.h"
 #include "bridge/descriptors.h"
 #include "bridge/log_sender.h"
+#include "bridge/malloc_holes.h"
 #include "invocation.h"
+#include "pool_holes.h"
 #include "sandbox/privileges.h"
+#include "selector.h"
 #include "server.h"
 #include "template/fork_server.h"
 
@@ -26,6 +29,7 @@ struct Process {
   bridge::LogSender log;
   bridge::Descriptors descriptors;
   Server* server = nullptr;
+  Selector selector;
 };
 
 Process& process() {
@@ -42,6 +46,8 @@ tmpl::ForkServer& fork_server() {
 /// fork_server(): blocks; returns in each child the JSON that the daemon gave it. Python's preparation for a
 /// fork is made once: this process runs no Python any more, so what was prepared stays so.
 PyObject* run_fork_server(PyObject*, PyObject*) {
+  fill_pool_holes();
+  bridge::fill_malloc_holes();
   PyOS_BeforeFork();
   auto child = fork_server().run();
   process().fork_server.reset();
@@ -88,20 +94,49 @@ PyObject* open_server(PyObject*, PyObject* arguments) {
   auto& own = process();
   own.server = new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0);
   if (!own.server->set_hooks(hooks)) return nullptr;
+  if (concurrent != 0) own.selector.attach(own.server);
   return none();
+}
+
+/// rehearse(descriptor, play): play() serves on this socket, which becomes the server's, until its stop; then
+/// all is as before.
+PyObject* rehearse(PyObject*, PyObject* arguments) {
+  int descriptor = -1;
+  PyObject* play = nullptr;
+  if (!PyArg_ParseTuple(arguments, "iO", &descriptor, &play)) return nullptr;
+  auto& own = process();
+  Fd channel = std::exchange(own.channel, Fd(descriptor));
+  PyObject* result = PyObject_CallNoArgs(play);
+  own.selector.attach(nullptr);
+  delete std::exchange(own.server, nullptr);
+  own.channel = std::move(channel);
+  return result;
 }
 
 /// run(): serves one invocation after another until the daemon says stop.
 PyObject* run(PyObject*, PyObject*) { return process().server->run() ? none() : nullptr; }
 
-/// poll(epoll, timeout, ready, scheduled): see Server::poll.
+/// open_selector(epoll): see Selector::open.
+PyObject* open_selector(PyObject*, PyObject* epoll) {
+  const long descriptor = PyLong_AsLong(epoll);
+  if (descriptor < 0) return nullptr;
+  process().selector.open(static_cast<int>(descriptor));
+  return none();
+}
+
+/// poll(epoll, timeout, ready, scheduled): see Selector::poll.
 PyObject* poll(PyObject*, PyObject* arguments) {
   int epoll = -1;
   double timeout = 0;
   PyObject* ready_queue = nullptr;
   PyObject* scheduled = nullptr;
   if (!PyArg_ParseTuple(arguments, "idOO", &epoll, &timeout, &ready_queue, &scheduled)) return nullptr;
-  return process().server->poll(epoll, timeout, ready_queue, scheduled);
+  return process().selector.poll(epoll, timeout, ready_queue, scheduled);
+}
+
+PyObject* wake(PyObject*, PyObject*) {
+  process().selector.wake();
+  return none();
 }
 
 /// log(level, text, stream): one entry. stream 0: of no invocation.
@@ -155,7 +190,10 @@ PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr
                            {"unsafe", unsafe, METH_NOARGS, nullptr},
                            {"threads", threads, METH_NOARGS, nullptr},
                            {"open_server", open_server, METH_VARARGS, nullptr},
+                           {"rehearse", rehearse, METH_VARARGS, nullptr},
                            {"run", run, METH_NOARGS, nullptr},
+                           {"open_selector", open_selector, METH_O, nullptr},
+                           {"wake", wake, METH_NOARGS, nullptr},
                            {"poll", poll, METH_VARARGS, nullptr},
                            {"log", log, METH_VARARGS, nullptr},
                            {"fatal", fatal, METH_VARARGS, nullptr},

@@ -1,16 +1,13 @@
 #include "server.h"
 
 #include <poll.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
 #include <cerrno>
-#include <cmath>
 
 namespace mayfly::python {
 namespace {
 
-constexpr int kMaxEvents = 64;
 constexpr std::array<const char*, static_cast<std::size_t>(Hook::count)> kHookNames{
     "begin",      "on_abort", "on_stop",       "wake",         "receive_later",
     "send_later", "to_json",  "base64_encode", "base64_decode"};
@@ -153,8 +150,15 @@ void Server::finish(Invocation& invocation) {
 // --- The two loops -----------------------------------------------------------------------------------
 
 void Server::read() {
+  woke_at_ = bridge::monotonic_now();
   if (!connection_.read())
     ::_exit(0);  // the daemon is gone or wants this instance gone: nobody is left to tell
+}
+
+void Server::rest() {
+  if (woke_at_ != 0) connection_.add_busy(bridge::monotonic_now() - woke_at_);
+  woke_at_ = 0;
+  connection_.flush();
 }
 
 void Server::pump() {
@@ -180,75 +184,11 @@ bool Server::run() {
       discard(PyObject_CallFunctionObjArgs(hook(Hook::begin), invocation.get(), nullptr));
       if (!queue_.empty()) connection_.flush();
     }
-    connection_.add_busy(woke_at_ != 0 ? bridge::monotonic_now() - woke_at_ : 0);
-    if (stopped_) break;
+    rest();
+    if (stopped_) return true;
     pump();
-    woke_at_ = bridge::monotonic_now();
     if (PyErr_CheckSignals() != 0) return false;
   }
-  connection_.flush();
-  return true;
-}
-
-void Server::watch(int epoll) {
-  const std::uint32_t wanted = connection_.wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
-  if (wanted == watched_) return;
-  epoll_event event{};
-  event.events = wanted;
-  event.data.fd = connection_.fd();
-  ::epoll_ctl(epoll, watched_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, connection_.fd(), &event);
-  watched_ = wanted;
-}
-
-int Server::wait(int epoll, int milliseconds, void* events) {
-  auto* into = static_cast<epoll_event*>(events);
-  if (woke_at_ != 0) connection_.add_busy(bridge::monotonic_now() - woke_at_);
-  int count = 0;
-  if (milliseconds == 0) {
-    count = ::epoll_wait(epoll, into, kMaxEvents, 0);
-  } else {
-    PyThreadState* state = PyEval_SaveThread();
-    count = ::epoll_wait(epoll, into, kMaxEvents, milliseconds);
-    const int error = errno;
-    PyEval_RestoreThread(state);
-    errno = error;
-  }
-  woke_at_ = bridge::monotonic_now();
-  return count;
-}
-
-PyObject* Server::poll(int epoll, double timeout, PyObject* ready, PyObject* scheduled) {
-  const auto began = bridge::monotonic_now();
-  const auto timers = PyObject_Size(scheduled);
-  Ref others(PyList_New(0));
-  std::array<epoll_event, kMaxEvents> events{};
-  while (others) {
-    connection_.flush();
-    watch(epoll);
-    double left = timeout;
-    if (timeout > 0)
-      left = std::max(0.0, timeout - static_cast<double>(bridge::monotonic_now() - began) * 1e-9);
-    if (PyObject_Size(ready) > 0) left = 0;
-    const int milliseconds = left < 0 ? -1 : static_cast<int>(std::ceil(std::min(left, 86'400.0) * 1e3));
-    const int count = wait(epoll, milliseconds, events.data());
-    if (count < 0 && errno == EINTR && PyErr_CheckSignals() != 0) return nullptr;
-    bool own = false;
-    for (int i = 0; i < count; ++i) {
-      const auto& event = events[static_cast<std::size_t>(i)];
-      if (event.data.fd == connection_.fd()) {
-        own = (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
-        continue;
-      }
-      const Ref pair(Py_BuildValue("(iI)", event.data.fd, event.events));
-      if (!pair || PyList_Append(others.get(), pair.get()) != 0) return nullptr;
-    }
-    if (own) read();
-    if (count <= 0 || PyList_Size(others.get()) > 0 || PyObject_Size(ready) > 0 ||
-        PyObject_Size(scheduled) != timers)
-      break;
-  }
-  connection_.flush();
-  return others.release();
 }
 
 }  // namespace mayfly::python

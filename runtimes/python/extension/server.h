@@ -1,5 +1,5 @@
 // Server: an instance that serves. Two ways: one invocation after another, in a plain loop that calls Python
-// (run), or many at once on asyncio, whose selector asks here what there is to do (poll).
+// (run), or many at once on asyncio, whose selector reads here what the daemon sends (selector.h).
 #pragma once
 
 #include <array>
@@ -38,12 +38,14 @@ class Server final : public bridge::Service {
 
   /// Serves one invocation after another, until the daemon says stop. False with an exception.
   [[nodiscard]] bool run();
-  /// One wait of asyncio's selector: serves what the daemon sends, and returns when there is something to do
-  /// for asyncio: a list of (descriptor, epoll events), perhaps empty. `timeout`: seconds; < 0: none. `ready`
-  /// and `scheduled` are the event loop's own queues.
-  [[nodiscard]] PyObject* poll(int epoll, double timeout, PyObject* ready, PyObject* scheduled);
   /// Sends what there is, waits for the daemon and reads it. With the interpreter's lock given up meanwhile.
   void pump();
+  /// Calls Python for what the daemon has sent.
+  void read();
+  /// Before a wait: sends what there is, and ends the time that counts as busy.
+  void rest();
+  /// The daemon wants this instance to leave, and nothing is open.
+  [[nodiscard]] bool stopped() const { return stopped_; }
 
   // Answers to an invocation.
   void respond(Invocation& invocation, unsigned status, std::string_view head, std::string_view body,
@@ -66,9 +68,6 @@ class Server final : public bridge::Service {
   [[nodiscard]] PyObject* find(std::uint32_t stream) const;
   void begin(PyObject* invocation);
   void wake(Invocation& invocation);
-  void read();
-  void watch(int epoll);
-  int wait(int epoll, int milliseconds, void* events);
 
   bridge::Connection connection_;
   const bool whole_body_;
@@ -78,7 +77,6 @@ class Server final : public bridge::Service {
   std::vector<Ref> slots_;  // invocations whose slot is taken
   std::deque<Ref> queue_;   // those that wait for their turn in run()
   std::uint64_t woke_at_ = 0;
-  std::uint32_t watched_ = 0;  // events of the data socket that epoll watches for
 };
 
 }  // namespace mayfly::python

@@ -7,6 +7,8 @@ from . import form_lambda, loop, streams
 
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
 _lifespan: "Lifespan | None" = None
+_base: dict = {}
+_hooks: dict = {}
 
 
 class StartupFailed(Exception):
@@ -20,71 +22,86 @@ class Lifespan:
         self.state: dict = {}
         self.supported = True
         self._app = app
-        self._incoming: asyncio.Queue = asyncio.Queue()
-        self._started = asyncio.Event()
-        self._stopped = asyncio.Event()
+        self._asked = 0  # times that the application has called receive()
         self._failure: str | None = None
         self._error: BaseException | None = None
 
-    async def start_up(self) -> None:
-        self._incoming.put_nowait({"type": "lifespan.startup"})
-        self._task = asyncio.get_running_loop().create_task(self._run())
-        await self._started.wait()
+    def start_up(self, event_loop) -> None:
+        self._started, self._stop, self._stopped = (event_loop.create_future() for _ in range(3))
+        self._task = event_loop.create_task(self._run())
+        event_loop.run_until_complete(self._started)
         if self._failure is not None:
             raise StartupFailed(self._failure or "the application's startup failed") from self._error
 
-    async def shut_down(self) -> None:
+    def shut_down(self, event_loop) -> None:
         if not self.supported or self._task.done():
             return
-        self._incoming.put_nowait({"type": "lifespan.shutdown"})
-        await self._stopped.wait()
+        _resolve(self._stop)
+        event_loop.run_until_complete(self._stopped)
 
     async def _run(self) -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": self.state}
         try:
-            await self._app(scope, self._incoming.get, self._send)
+            await self._app(scope, self._receive, self._send)
         except BaseException as error:
-            # Without lifespan an application raises, and that is fine; but not after it said that it failed.
-            self.supported = False
+            # Without lifespan an application raises, and that is fine; but not after it said that it started.
             self._error = error
-            if self._started.is_set() and not self._stopped.is_set() and not isinstance(error, asyncio.CancelledError):
+            if self._started.done() and not self._stopped.done() and not isinstance(error, asyncio.CancelledError):
                 streams.log_error(error, "lifespan: ")
+            self.supported = False
         finally:
-            self._started.set()
-            self._stopped.set()
+            _resolve(self._started)
+            _resolve(self._stopped)
+
+    async def _receive(self) -> dict:
+        self._asked += 1
+        if self._asked == 1:
+            return {"type": "lifespan.startup"}
+        await asyncio.shield(self._stop)
+        return {"type": "lifespan.shutdown"}
 
     async def _send(self, message: dict) -> None:
         kind = message["type"]
         if kind == "lifespan.startup.complete":
-            self._started.set()
+            _resolve(self._started)
         elif kind == "lifespan.startup.failed":
             self._failure = message.get("message", "")
+            _resolve(self._started)
         elif kind == "lifespan.shutdown.complete":
-            self._stopped.set()
+            _resolve(self._stopped)
         elif kind == "lifespan.shutdown.failed":
             streams.bridge.log(streams.ERROR, f"lifespan.shutdown.failed: {message.get('message', '')}", 0)
-            self._stopped.set()
+            _resolve(self._stopped)
         else:
             raise RuntimeError(f"the message type {kind!r} is not known here")
+
+
+def _resolve(future) -> None:
+    if not future.done():
+        future.set_result(None)
 
 
 def concurrent(app) -> bool:
     return True
 
 
-def serve(app, configuration: dict) -> None:
-    global _lifespan
-    event_loop = loop.make()
+def prepare(app, configuration: dict) -> None:
+    """In the template: all that an instance need not do again."""
+    global _lifespan, _base, _hooks
     _lifespan = Lifespan(app)
-    event_loop.run_until_complete(_lifespan.start_up())
-    base = {"type": "http", "asgi": _VERSION, "http_version": "1.1", "root_path": "", "extensions": {}}
+    _base = {"type": "http", "asgi": _VERSION, "http_version": "1.1", "root_path": "", "extensions": {}}
+    _hooks = loop.hooks(_serve(app, _base), _on_abort, form_lambda.HOOKS)
+
+
+def serve() -> None:
+    _lifespan.start_up(loop.open_loop())
     if _lifespan.supported:
-        base["state"] = _lifespan.state
-    loop.run(_serve(app, base), _on_abort, False, form_lambda._HOOKS)
+        _base["state"] = _lifespan.state
+    loop.run(_hooks, False)
 
 
 def shut_down() -> None:
-    loop._loop.run_until_complete(_lifespan.shut_down())
+    _lifespan.shut_down(loop._loop)
     loop.close()
 
 

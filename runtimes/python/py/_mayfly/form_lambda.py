@@ -10,8 +10,11 @@ import time
 from . import bridge, errors, handler as handlers, loop, streams
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
-_HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
+HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
           "base64_decode": base64.b64decode}
+NO_HOOKS = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
+_hooks: dict = {}
+_async = False
 _private_loop: asyncio.AbstractEventLoop | None = None  # for a sync handler that returns an awaitable
 
 
@@ -72,19 +75,28 @@ def concurrent(function) -> bool:
     return handlers.is_async(function)
 
 
-def serve(function, configuration: dict) -> None:
+def prepare(function, configuration: dict) -> None:
+    """In the template: all that an instance need not do again."""
+    global _hooks, _async
     _configure(configuration)
-    if concurrent(function):
-        loop.make()
-        loop.run(_serve_async(function), _cancel, True, _HOOKS)
+    _async = concurrent(function)
+    if _async:
+        _hooks = loop.hooks(_serve_async(function), _cancel, HOOKS)
     else:
-        nothing = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
-        bridge.open_server({**nothing, **_HOOKS, "begin": _serve_sync(function)}, True, False)
+        _hooks = {**NO_HOOKS, **HOOKS, "begin": _serve_sync(function)}
+
+
+def serve() -> None:
+    if _async:
+        loop.open_loop()
+        loop.run(_hooks, True)
+    else:
+        bridge.open_server(_hooks, True, False)
         bridge.run()
 
 
 def shut_down() -> None:
-    if loop._loop is not None:
+    if _async:
         loop.close()
 
 

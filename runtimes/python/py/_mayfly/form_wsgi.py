@@ -7,6 +7,7 @@ from wsgiref.util import FileWrapper
 from . import bridge, errors, form_lambda, streams
 
 _NO_BODY = (204, 205, 304)
+_hooks: dict = {}
 
 
 class _Input(io.RawIOBase):
@@ -84,7 +85,9 @@ def concurrent(app) -> bool:
     return False
 
 
-def serve(app, configuration: dict) -> None:
+def prepare(app, configuration: dict) -> None:
+    """In the template: all that an instance need not do again."""
+    global _hooks
     base = {
         "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr,
         "wsgi.multithread": False, "wsgi.multiprocess": True, "wsgi.run_once": False,
@@ -101,8 +104,11 @@ def serve(app, configuration: dict) -> None:
             _fail(invocation, error)
         streams.running = 0
 
-    nothing = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
-    bridge.open_server({**nothing, **form_lambda._HOOKS, "begin": begin}, False, False)
+    _hooks = {**form_lambda.NO_HOOKS, **form_lambda.HOOKS, "begin": begin}
+
+
+def serve() -> None:
+    bridge.open_server(_hooks, False, False)
     bridge.run()
 
 

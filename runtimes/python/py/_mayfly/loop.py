@@ -3,22 +3,29 @@ serves the daemon's frames by itself and comes back only when asyncio has someth
 makes its first step at once, without a turn of the loop: most need no second."""
 
 import asyncio
+import select
 import selectors
 import sys
 
 from . import bridge, errors, streams
 
-_loop: asyncio.AbstractEventLoop | None = None
 _poll = bridge.poll
+_IN, _OUT = 1, 4  # EPOLLIN, EPOLLOUT
 
 
 class _Selector(selectors.EpollSelector):
-    serving = False
-    loop: asyncio.AbstractEventLoop | None = None
+    loop = None
+
+    def renew(self) -> None:
+        """In a new process: an epoll of its own, with what was registered."""
+        self._selector.close()
+        self._selector = select.epoll()
+        for key in self.get_map().values():
+            events = (_IN if key.events & selectors.EVENT_READ else 0) | (_OUT if key.events & selectors.EVENT_WRITE else 0)
+            self._selector.register(key.fd, events)
+        bridge.open_selector(self.fileno())
 
     def select(self, timeout=None):
-        if not self.serving:
-            return super().select(timeout)
         loop = self.loop
         found = _poll(self.fileno(), -1.0 if timeout is None else max(timeout, 0.0), loop._ready, loop._scheduled)
         return self._keys(found) if found else found
@@ -39,8 +46,29 @@ class _Selector(selectors.EpollSelector):
         return result
 
 
-_IN, _OUT = 1, 4  # EPOLLIN, EPOLLOUT
-_selector: _Selector | None = None
+class _Loop(asyncio.SelectorEventLoop):
+    """The stock one. Other threads wake it through the bridge; a pair of sockets is made only for signals."""
+
+    def _make_self_pipe(self) -> None:
+        self._ssock = self._csock = None
+        self._internal_fds += 1
+
+    def _close_self_pipe(self) -> None:
+        if self._csock is not None:
+            super()._close_self_pipe()
+
+    def _write_to_self(self) -> None:
+        bridge.wake()
+
+    def add_signal_handler(self, *arguments):
+        if self._csock is None:
+            self._internal_fds -= 1
+            super()._make_self_pipe()
+        return super().add_signal_handler(*arguments)
+
+
+_selector = _Selector()
+_loop = _selector.loop = _Loop(_selector)
 
 
 def _eager_spawn(serve, loop):
@@ -109,30 +137,23 @@ def end(invocation, error: BaseException) -> None:
         invocation.fail(*errors.describe(error))
 
 
-def make() -> asyncio.AbstractEventLoop:
-    global _loop, _selector
-    _selector = _Selector()
-    _loop = _selector.loop = asyncio.SelectorEventLoop(_selector)
+def open_loop() -> asyncio.AbstractEventLoop:
+    """The event loop, which was made before any fork, for this process."""
+    _selector.renew()
     asyncio.set_event_loop(_loop)
     return _loop
 
 
-def run(serve, on_abort, whole_body: bool, form_hooks: dict) -> None:
-    """Serve until the daemon says stop. serve(invocation) is a coroutine function that never raises."""
-    loop = _loop
+def hooks(serve, on_abort, more: dict) -> dict:
+    """For run(). serve(invocation) is a coroutine function that never raises."""
+    return {"begin": _eager_spawn(serve, _loop), "on_abort": on_abort, "on_stop": _loop.stop, "wake": _wake,
+            "receive_later": _receive_later, "send_later": _send_later, **more}
 
-    def on_stop():
-        loop.stop()
-        loop.call_soon(lambda: None)  # so that the selector returns
 
-    hooks = {"begin": _eager_spawn(serve, loop), "on_abort": on_abort, "on_stop": on_stop, "wake": _wake,
-             "receive_later": _receive_later, "send_later": _send_later, **form_hooks}
+def run(hooks: dict, whole_body: bool) -> None:
+    """Serve until the daemon says stop."""
     bridge.open_server(hooks, whole_body, True)
-    _selector.serving = True
-    try:
-        loop.run_forever()
-    finally:
-        _selector.serving = False
+    _loop.run_forever()
 
 
 def close() -> None:

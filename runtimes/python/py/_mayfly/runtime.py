@@ -13,13 +13,15 @@ from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, streams, 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
 _STOP_PATIENCE = 5.0  # seconds that lifespan's shutdown and atexit may take together
 
+_INSTANCE = '{"role":"instance"}'
+
 _role = "runtime"
 _configuration: dict = {}
 
 
 def main() -> None:
     streams.install()
-    warmup.warm_up()
+    warmup.warm_up(_FORMS)
     # Without this folder: a function's own modules must not meet ours.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
@@ -28,7 +30,9 @@ def main() -> None:
     if _role == "template":
         _run_template()
     else:
-        _serve(_load_code())
+        loaded = _load_code()
+        _FORMS[loaded.form].prepare(loaded.handler, _configuration)
+        _serve(loaded.form)
 
 
 def _fork() -> None:
@@ -36,11 +40,13 @@ def _fork() -> None:
     global _role, _configuration
     gc.collect()
     gc.freeze()
-    child = json.loads(bridge.fork_server())
-    _role = child["role"]
-    _configuration = {**_configuration, **child}
-    if _role == "instance":
+    payload = bridge.fork_server()
+    if payload == _INSTANCE:  # at once: each line that runs in an instance costs it pages of its own
+        _role = "instance"
         load.reseed()
+        return
+    _configuration = json.loads(payload)
+    _role = _configuration["role"]
 
 
 def _load_code() -> load.Loaded:
@@ -63,18 +69,20 @@ def _run_template() -> None:
     unsafe = load.unsafe_reasons() + bridge.unsafe()
     warnings = [f"{reason}: each instance loads the code itself instead of being forked" for reason in unsafe]
     summary = {"form": loaded.form, "warnings": warnings, "unsafe": unsafe}
-    if not _FORMS[loaded.form].concurrent(loaded.handler):
+    form = _FORMS[loaded.form]
+    if not form.concurrent(loaded.handler):
         summary["concurrency"] = 1
+    form.prepare(loaded.handler, _configuration)
     streams.flush()
     bridge.ready(json.dumps(summary))
     _fork()
-    _serve(loaded)
+    _serve(loaded.form)
 
 
-def _serve(loaded: load.Loaded) -> None:
-    form = _FORMS[loaded.form]
+def _serve(name: str) -> None:
+    form = _FORMS[name]
     try:
-        form.serve(loaded.handler, _configuration)
+        form.serve()
     except SystemExit as error:
         errors.exit_process(error)
     except BaseException as error:

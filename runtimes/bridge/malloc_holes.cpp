@@ -1,4 +1,4 @@
-#include "malloc_holes.h"
+#include "bridge/malloc_holes.h"
 
 #include <malloc.h>
 #include <unistd.h>
@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-namespace mayfly::node {
+namespace mayfly::bridge {
 namespace {
 
 constexpr std::size_t kLargest = 128U << 10U;  // larger blocks are mappings of their own
@@ -36,4 +36,4 @@ void fill_malloc_holes() {
 #endif
 }
 
-}  // namespace mayfly::node
+}  // namespace mayfly::bridge
