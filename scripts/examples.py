@@ -78,10 +78,15 @@ class Example:
         return arguments
 
 
+def _is_slow(file: Path) -> tuple[bool, Path]:
+    """Last those whose first deploy installs packages or compiles for long."""
+    return any((file.parent / name).exists() for name in ("requirements.txt", "go.mod", "Cargo.toml")), file
+
+
 def load() -> list[Example]:
     """All examples, each after those that it needs."""
     waiting = []
-    for file in sorted(FOLDER.glob("*/example.toml")):
+    for file in sorted(FOLDER.glob("*/example.toml"), key=_is_slow):
         data = tomllib.loads(file.read_text())
         data.setdefault("name", file.parent.name)
         waiting.append(Example(file.parent, **data))
