@@ -1,26 +1,34 @@
-// Two functions in one: HTTP by lambda_http, and streamed by lambda_runtime itself.
-use lambda_http::{Body, Error, Request, RequestExt, Response};
-use lambda_runtime::{streaming, LambdaEvent, MetadataPrelude};
-use serde_json::Value;
+// A function as lambda_runtime has it; with STREAM set, one that streams its answer.
+use lambda_runtime::{run, service_fn, streaming, Error, LambdaEvent, MetadataPrelude, StreamResponse};
+use serde_json::{json, Value};
 
-async fn http(request: Request) -> Result<Response<Body>, Error> {
-    if request.uri().path() == "/error" {
-        return Err("on purpose".into());
+async fn handle(event: LambdaEvent<Value>) -> Result<Value, Error> {
+    let (payload, context) = event.into_parts();
+    let path = payload["rawPath"].as_str().unwrap_or_default();
+    match path {
+        "/error" => return Err("on purpose".into()),
+        "/large" => return Ok(json!({ "statusCode": 200, "body": "x".repeat(7 << 20) })),
+        "/exit" => {
+            eprintln!("leaving now");
+            std::process::exit(3)
+        }
+        _ => println!("a line of the Rust function"),
     }
-    let id = request.lambda_context().request_id;
-    let query = request.query_string_parameters();
     let text = format!(
-        "{} {} q={} body={}",
-        request.method(),
-        request.uri().path(),
-        query.first("q").unwrap_or(""),
-        String::from_utf8_lossy(request.body().as_ref())
+        "{} {} q={} body={} fn={} left={}",
+        payload["requestContext"]["http"]["method"].as_str().unwrap_or_default(),
+        path,
+        payload["queryStringParameters"]["q"].as_str().unwrap_or_default(),
+        payload["body"].as_str().unwrap_or_default(),
+        context.env_config.function_name,
+        context.deadline > 1_600_000_000_000,
     );
-    let answer = Response::builder().status(201).header("x-request-id", id).header("content-type", "text/plain");
-    Ok(answer.body(text.into())?)
+    let headers = json!({ "content-type": "text/plain", "x-request-id": context.request_id });
+    Ok(json!({ "statusCode": 201, "headers": headers, "cookies": ["a=1", "b=2"], "body": text }))
 }
 
-async fn parts(_event: LambdaEvent<Value>) -> Result<lambda_runtime::StreamResponse<streaming::Body>, Error> {
+async fn parts(event: LambdaEvent<Value>) -> Result<StreamResponse<streaming::Body>, Error> {
+    let large = event.payload["rawPath"] == "/large";
     let (mut sender, body) = streaming::channel();
     tokio::spawn(async move {
         for i in 0..3 {
@@ -28,18 +36,21 @@ async fn parts(_event: LambdaEvent<Value>) -> Result<lambda_runtime::StreamRespo
                 return;
             }
         }
+        if large {
+            let _ = sender.send_data("x".repeat(8 << 20).into()).await;
+        }
     });
     let mut prelude = MetadataPrelude::default();
-    prelude.status_code = lambda_http::http::StatusCode::ACCEPTED;
+    prelude.status_code = 202.try_into()?;
     prelude.headers.insert("content-type", "text/x-parts".parse()?);
-    Ok(lambda_runtime::StreamResponse { metadata_prelude: prelude, stream: body })
+    Ok(StreamResponse { metadata_prelude: prelude, stream: body })
 }
 
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     if std::env::var("STREAM").is_ok() {
-        lambda_runtime::run(lambda_runtime::service_fn(parts)).await
+        run(service_fn(parts)).await
     } else {
-        lambda_http::run(lambda_http::service_fn(http)).await
+        run(service_fn(handle)).await
     }
 }
