@@ -24,7 +24,7 @@ struct Number {
 
 struct Program {
   const char* what;
-  std::vector<std::string> names;      ///< any of them will do
+  std::vector<std::string> names;      ///< any of them will do; of PATH, or where it is usually installed
   std::vector<std::string> arguments;  ///< print the version
   Number oldest;                       ///< that will do
   const char* needed_for;
@@ -120,6 +120,8 @@ std::vector<std::string> compilers(const char* variable, std::vector<std::string
 }
 
 std::array<Program, 9> programs() {
+  const char* value = std::getenv("HOME");
+  const std::string home = value == nullptr ? "" : value;
   return {{
       {"node",
        {"node", "nodejs"},
@@ -140,8 +142,18 @@ std::array<Program, 9> programs() {
       {"c++", compilers("CXX", {"c++", "g++", "clang++"}), {"--version"}, {}, "functions in C++", "g++"},
       {"cc", compilers("CC", {"cc", "gcc", "clang"}), {"--version"}, {}, "functions in C", "gcc"},
       {"cmake", {"cmake"}, {"--version"}, {}, "functions with a CMakeLists.txt", "cmake"},
-      {"go", {"go"}, {"version"}, {}, "functions with a go.mod", "golang-go"},
-      {"cargo", {"cargo"}, {"--version"}, {}, "functions with a Cargo.toml", "cargo"},
+      {"go",
+       {"go", "/usr/local/go/bin/go", "/usr/lib/go/bin/go", "/snap/bin/go"},
+       {"version"},
+       {},
+       "functions with a go.mod",
+       "golang-go"},
+      {"cargo",
+       {"cargo", home + "/.cargo/bin/cargo", "/usr/local/cargo/bin/cargo"},
+       {"--version"},
+       {},
+       "functions with a Cargo.toml",
+       "cargo"},
   }};
 }
 

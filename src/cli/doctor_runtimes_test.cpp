@@ -17,9 +17,13 @@ struct Runtimes : testing::Test {
   void SetUp() override {
     ::unsetenv("CXX");
     ::unsetenv("CC");
+    ::setenv("HOME", folder("home").c_str(), 1);
     ::setenv("PATH", (folder("a") + ":" + folder("b")).c_str(), 1);
   }
-  void TearDown() override { ::setenv("PATH", before.c_str(), 1); }
+  void TearDown() override {
+    ::setenv("PATH", before.c_str(), 1);
+    ::setenv("HOME", home.c_str(), 1);
+  }
 
   std::string folder(const char* name) const { return (files.path() / name).string(); }
   void program(const std::string& path, const std::string& script) const {
@@ -35,17 +39,19 @@ struct Runtimes : testing::Test {
   }
 
   const std::string before = std::getenv("PATH");
+  const char* home_before = std::getenv("HOME");
+  const std::string home = home_before == nullptr ? "/" : home_before;
   TempFolder files;
 };
 
 TEST_F(Runtimes, OfAnEmptyMachineAreMissingWithACommandThatHelps) {
-  for (const char* what : {"node", "npm", "python", "pip", "c++", "cc", "cmake", "go", "cargo"}) {
+  for (const char* what : {"node", "npm", "python", "pip", "c++", "cc", "cmake"}) {
     const auto one = found(what);
     EXPECT_EQ(one.health, Health::missing) << what;
     EXPECT_TRUE(one.advice.starts_with("install ")) << one.advice;
   }
   program("b/apt-get", "true");
-  EXPECT_TRUE(found("go").advice.starts_with("apt-get install golang-go;")) << found("go").advice;
+  EXPECT_TRUE(found("cmake").advice.starts_with("apt-get install cmake;")) << found("cmake").advice;
   EXPECT_TRUE(found("python").advice.starts_with("apt-get install python3 (3.11 or newer"));
   EXPECT_EQ(found("exec").health, Health::good);
 }
@@ -57,6 +63,9 @@ TEST_F(Runtimes, HaveTheVersionThatTheyPrint) {
   EXPECT_EQ(found("c++").version, "12.2.0");
   EXPECT_EQ(found("go").version, "1.26.8");
   EXPECT_EQ(found("cargo").path, folder("b") + "/cargo");
+  program("home/.cargo/bin/cargo", "echo cargo 1.80.0");
+  fs::remove(files.path() / "b/cargo");
+  EXPECT_EQ(found("cargo").version, "1.80.0") << "where rustup puts it";
 }
 
 TEST_F(Runtimes, BehindAShimAreFoundWhereTheyReallyAre) {
