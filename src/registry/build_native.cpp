@@ -1,34 +1,38 @@
 #include "registry/build_native.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <optional>
+#include <utility>
 #include <vector>
 
-#include "base/child.h"
 #include "base/temp_folder.h"
 #include "base/text.h"
 #include "registry/compiler_log.h"
 #include "registry/error.h"
 #include "registry/files.h"
+#include "registry/program_build.h"
 #include "registry/source_kind.h"
-#include "sandbox/confined.h"
+#include "registry/tool.h"
 
 namespace mayfly::registry {
 namespace {
 
 namespace fs = std::filesystem;
-using std::chrono::milliseconds;
-using std::chrono::steady_clock;
 
-constexpr std::chrono::minutes kLimit{2};
+/// Another number where flags or steps have changed: what was built with others is not used any more.
+constexpr std::string_view kRecipe = "native 1";
 /// Of each process of a compiler: templates can ask for all there is.
 constexpr std::uint64_t kMostMemory = 2ULL << 30U;
 constexpr std::size_t kMostErrors = 10;
 /// In the object, if it has a handler (runtimes/native/include/mayfly.h).
 constexpr std::string_view kHandlerSymbol{"\0mayfly_abi\0", 12};
+/// What a layer holds: the objects, the name of the one that is the function, the compiler's warnings.
+constexpr const char* kObjects = "objects";
+constexpr const char* kFunction = "function";
+constexpr const char* kWarnings = "warnings";
 
 using Names = std::vector<std::string>;
 
@@ -37,45 +41,12 @@ bool is_c(const fs::path& file) { return file.extension() == ".c"; }
 /// The program that a variable names, or the first of `names` in PATH; empty if there is none.
 fs::path find_tool(const char* variable, const Names& names) {
   const char* wanted = std::getenv(variable);
-  if (wanted != nullptr && *wanted != '\0') return find_program(wanted);
+  const bool given = wanted != nullptr && *wanted != '\0';
+  if (given && std::string_view(wanted).contains('/')) return fs::exists(wanted) ? wanted : "";
+  if (given) return find_program({}, wanted);
   for (const auto& name : names)
-    if (auto tool = find_program(name); !tool.empty()) return tool;
+    if (auto tool = find_program({}, name); !tool.empty()) return tool;
   return {};
-}
-
-std::unexpected<Error> no_tool(const std::string& what, const std::string& package) {
-  return fail(RegistryErrc::build_failed, what + " was not found on the server: apt-get install " + package);
-}
-
-/// One build: its tools run confined, see the source read-only, and write to a folder that is removed at its
-/// end.
-class NativeBuild {
- public:
-  explicit NativeBuild(BuildContext& context)
-      : context_(context), work_(context.root.parent_path()), until_(steady_clock::now() + kLimit) {}
-
-  Result<void> run();
-
- private:
-  Result<void> compile(const std::vector<fs::path>& sources, const fs::path& object);
-  Result<void> cmake(const fs::path& folder);
-  Result<void> take_library(const fs::path& folder);
-  Result<void> tool(const fs::path& program, const Names& arguments);
-  Result<void> find_compilers(bool c, bool cxx);
-  [[nodiscard]] Names common_flags() const;
-  std::unexpected<Error> failure(const fs::path& program, const sandbox::ConfinedResult& result,
-                                 std::string_view log) const;
-  void keep_warnings(std::string_view log);
-
-  BuildContext& context_;
-  TempFolder work_;
-  steady_clock::time_point until_;
-  fs::path cc_, cxx_;
-};
-
-/// No file is taken for an option.
-std::string argument_of(const fs::path& source) {
-  return (source.native().starts_with('-') ? "./" : "") + source.string();
 }
 
 std::vector<fs::path> sources_in(const fs::path& root, const fs::path& folder) {
@@ -90,163 +61,197 @@ std::vector<fs::path> sources_in(const fs::path& root, const fs::path& folder) {
   return sources;
 }
 
-Result<void> NativeBuild::run() {
-  if (work_.path().empty()) return fail_errno("make a folder to build in");
-  auto& entry = context_.built.entry;
-  const fs::path given(entry);
-  if (given.filename() == "CMakeLists.txt") return cmake(given.parent_path());
-  if (given.extension() == ".so") return {};
-  const bool folder = fs::is_directory(context_.root / given);
-  const auto object = folder ? (given / "function.mayfly.so").lexically_normal()
-                             : fs::path(given).replace_extension(".mayfly.so");
-  const auto sources = folder ? sources_in(context_.root, given) : std::vector{given};
-  auto compiled = compile(sources, object);
-  if (compiled) entry = object.string();
-  return compiled;
+/// No file is taken for an option.
+std::string argument_of(const fs::path& source) {
+  return (source.native().starts_with('-') ? "./" : "") + source.string();
 }
 
-/// What the bytes of an object depend on besides its source: no path of this build may be among it.
+/// What is built, of what, and by which programs; those that are not needed are empty.
+struct Plan {
+  fs::path folder;                ///< of the function, relative to the root
+  std::vector<fs::path> sources;  ///< relative to the root; none: CMake knows
+  fs::path cc, cxx, cmake;
+
+  [[nodiscard]] bool any_cxx() const { return !std::ranges::all_of(sources, is_c); }
+};
+
+Result<Plan> make_plan(const fs::path& root, const fs::path& entry) {
+  Plan plan;
+  const bool cmake = entry.filename() == "CMakeLists.txt";
+  const bool folder = fs::is_directory(root / entry);
+  plan.folder = folder ? entry.lexically_normal() : entry.parent_path();
+  if (!cmake) plan.sources = folder ? sources_in(root, entry) : std::vector{entry};
+  if (cmake || std::ranges::any_of(plan.sources, is_c)) {
+    plan.cc = find_tool("CC", {"cc", "gcc", "clang"});
+    if (plan.cc.empty()) return no_tool("a C compiler (cc, gcc, clang, or the one that CC names)", "gcc");
+  }
+  if (cmake || plan.any_cxx()) {
+    plan.cxx = find_tool("CXX", {"c++", "g++", "clang++"});
+    if (plan.cxx.empty())
+      return no_tool("a C++ compiler (c++, g++, clang++, or the one that CXX names)", "g++");
+  }
+  if (cmake && (plan.cmake = find_tool("CMAKE", {"cmake"})).empty())
+    return no_tool("cmake, which a CMakeLists.txt needs,", "cmake make");
+  return plan;
+}
+
+/// Everything that the objects depend on.
+Result<std::string> recipe_of(const BuildContext& context, const Plan& plan) {
+  const auto source = digest_of(context.root);
+  if (!source) return std::unexpected(source.error());
+  const auto header = read_file(context.options.native_include / "mayfly.h");
+  if (!header) return std::unexpected(header.error());
+  std::string recipe(kRecipe);
+  for (const auto& part : {*source, context.built.entry, digest_of_text(*header), identity_of(plan.cc),
+                           identity_of(plan.cxx), identity_of(plan.cmake), platform_identity()})
+    recipe += "\n" + part;
+  return recipe;
+}
+
+/// One build, into the folder of a layer. Its tools run confined; what they need meanwhile lies in a folder
+/// that is removed at its end.
+class NativeBuild {
+ public:
+  NativeBuild(BuildContext& context, const Plan& plan, fs::path work, const fs::path& layer)
+      : context_(context), plan_(plan), work_(std::move(work)), layer_(layer) {
+    fs::create_directory(layer_ / kObjects);
+  }
+
+  Result<void> run() {
+    auto built = plan_.cmake.empty() ? compile() : cmake();
+    if (!built) return built;
+    return write_file(layer_ / kWarnings, warnings_);
+  }
+
+ private:
+  Result<void> compile();
+  Result<void> cmake();
+  Result<void> take_libraries();
+  Result<void> tool(const fs::path& program, const Names& arguments);
+  [[nodiscard]] Names common_flags() const;
+  [[nodiscard]] std::unexpected<Error> failure(const fs::path& program, const ToolResult& result,
+                                               std::string_view log) const;
+
+  BuildContext& context_;
+  const Plan& plan_;
+  const fs::path work_;
+  const fs::path& layer_;
+  std::string warnings_;  // one a line
+};
+
+/// No path of this build may be among what an object holds.
 Names NativeBuild::common_flags() const {
-  return {"-O2",
-          "-g",
-          "-fPIC",
-          "-fno-omit-frame-pointer",
+  return {"-fno-omit-frame-pointer",
           "-pthread",
           "-fdiagnostics-color=never",
           "-I" + context_.options.native_include.string(),
           "-ffile-prefix-map=" + context_.root.string() + "=.",
-          "-ffile-prefix-map=" + work_.path().string() + "=build"};
+          "-ffile-prefix-map=" + work_.string() + "=build"};
 }
 
-Result<void> NativeBuild::find_compilers(bool c, bool cxx) {
-  if (c) cc_ = find_tool("CC", {"cc", "gcc", "clang"});
-  if (cxx) cxx_ = find_tool("CXX", {"c++", "g++", "clang++"});
-  if (c && cc_.empty()) return no_tool("a C compiler (cc, gcc, clang, or the one that CC names)", "gcc");
-  if (cxx && cxx_.empty())
-    return no_tool("a C++ compiler (c++, g++, clang++, or the one that CXX names)", "g++");
-  return {};
-}
-
-Result<void> NativeBuild::compile(const std::vector<fs::path>& sources, const fs::path& object) {
-  const bool any_cxx = !std::ranges::all_of(sources, is_c);
-  if (auto found = find_compilers(std::ranges::any_of(sources, is_c), any_cxx); !found)
-    return propagate(found);
+Result<void> NativeBuild::compile() {
+  auto flags = common_flags();
+  std::ranges::copy(Names{"-O2", "-g", "-fPIC", "-Wall"}, std::back_inserter(flags));
   Names to_link;
-  for (const auto& source : sources) {
-    if (!any_cxx || !is_c(source)) {
-      to_link.push_back(argument_of(source));
-      continue;
-    }
-    const auto part = (work_.path() / source.filename()).string() + ".o";  // C for a C++ linker
-    auto arguments = common_flags();
-    std::ranges::copy(Names{"-std=gnu17", "-Wall", "-c", argument_of(source), "-o", part},
-                      std::back_inserter(arguments));
-    if (auto done = tool(cc_, arguments); !done) return done;
-    to_link.push_back(part);
+  for (const auto& source : plan_.sources) {
+    to_link.push_back(argument_of(source));
+    if (!plan_.any_cxx() || !is_c(source)) continue;
+    auto arguments = flags;  // C for a linker of C++
+    const auto part = (work_ / source.filename()).string() + ".o";
+    std::ranges::copy(Names{"-std=gnu17", "-c", to_link.back(), "-o", part}, std::back_inserter(arguments));
+    if (auto done = tool(plan_.cc, arguments); !done) return done;
+    to_link.back() = part;
   }
-  const auto linked = work_.path() / "function.so";
-  auto arguments = common_flags();
-  std::ranges::copy(Names{any_cxx ? "-std=c++20" : "-std=gnu17", "-Wall", "-shared", "-Wl,-z,defs",
-                          "-Wl,-z,now", "-o", linked.string()},
+  const bool alone = plan_.sources.size() == 1;
+  const auto name = (alone ? plan_.sources.front().stem().string() : "function") + ".mayfly.so";
+  const auto object = work_ / name;
+  auto arguments = flags;
+  std::ranges::copy(Names{plan_.any_cxx() ? "-std=c++20" : "-std=gnu17", "-shared", "-Wl,-z,defs",
+                          "-Wl,-z,now", "-o", object.string()},
                     std::back_inserter(arguments));
   std::ranges::copy(to_link, std::back_inserter(arguments));
   arguments.emplace_back("-lm");
-  if (auto done = tool(any_cxx ? cxx_ : cc_, arguments); !done) return done;
-  fs::copy_file(linked, context_.root / object, fs::copy_options::overwrite_existing);
-  return {};
+  if (auto done = tool(plan_.any_cxx() ? plan_.cxx : plan_.cc, arguments); !done) return done;
+  fs::copy_file(object, layer_ / kObjects / name);
+  return write_file(layer_ / kFunction, name);
 }
 
-Result<void> NativeBuild::cmake(const fs::path& folder) {
-  const auto program = find_tool("CMAKE", {"cmake"});
-  if (program.empty()) return no_tool("cmake, which a CMakeLists.txt needs,", "cmake make");
-  if (auto found = find_compilers(true, true); !found) return propagate(found);
+Result<void> NativeBuild::cmake() {
   std::string flags;
-  for (const auto& flag : common_flags())
-    if (flag != "-O2" && flag != "-g" && flag != "-fPIC") flags += (flags.empty() ? "" : " ") + flag;
-  const auto build = (work_.path() / "cmake").string();
+  for (const auto& flag : common_flags()) flags += (flags.empty() ? "" : " ") + flag;
+  const auto build = (work_ / "cmake").string();
   const Names configure{"-S",
-                        (context_.root / folder).string(),
+                        (context_.root / plan_.folder).string(),
                         "-B",
                         build,
                         "-DCMAKE_BUILD_TYPE=RelWithDebInfo",
-                        "-DCMAKE_C_COMPILER=" + cc_.string(),
-                        "-DCMAKE_CXX_COMPILER=" + cxx_.string(),
+                        "-DCMAKE_C_COMPILER=" + plan_.cc.string(),
+                        "-DCMAKE_CXX_COMPILER=" + plan_.cxx.string(),
                         "-DCMAKE_C_FLAGS=" + flags,
                         "-DCMAKE_CXX_FLAGS=" + flags,
                         "-DCMAKE_CXX_STANDARD=20",
                         "-DCMAKE_POSITION_INDEPENDENT_CODE=ON",
                         "-DCMAKE_BUILD_RPATH=$ORIGIN",
                         "-DCMAKE_BUILD_RPATH_USE_ORIGIN=ON"};
-  if (auto done = tool(program, configure); !done) return done;
-  if (auto done = tool(program, {"--build", build, "--parallel", "2"}); !done) return done;
-  return take_library(folder);
+  if (auto done = tool(plan_.cmake, configure); !done) return done;
+  if (auto done = tool(plan_.cmake, {"--build", build, "--parallel", "2"}); !done) return done;
+  return take_libraries();
 }
 
-/// The libraries that CMake has built, beside its CMakeLists.txt; the one with a handler is the function.
-Result<void> NativeBuild::take_library(const fs::path& folder) {
-  std::vector<fs::path> libraries, functions;
-  for (const auto& entry : fs::recursive_directory_iterator(work_.path() / "cmake")) {
-    if (!entry.is_regular_file() || entry.is_symlink() || !entry.path().filename().string().contains(".so"))
-      continue;
+/// All that CMake has linked; the one with a handler is the function.
+Result<void> NativeBuild::take_libraries() {
+  Names libraries, functions;
+  for (const auto& entry : fs::recursive_directory_iterator(work_ / "cmake")) {
+    const auto name = entry.path().filename().string();
+    if (!entry.is_regular_file() || entry.is_symlink() || !name.contains(".so")) continue;
     if (entry.path().string().contains("/CMakeFiles/")) continue;
-    libraries.push_back(entry.path());
+    libraries.push_back(name);
     const auto content = read_file(entry.path());
-    if (content && content->contains(kHandlerSymbol)) functions.push_back(entry.path());
+    if (content && content->contains(kHandlerSymbol)) functions.push_back(name);
+    fs::copy_file(entry.path(), layer_ / kObjects / name, fs::copy_options::overwrite_existing);
   }
   if (libraries.empty())
     return fail(RegistryErrc::build_failed,
                 "CMake built no shared object: CMakeLists.txt needs add_library(NAME MODULE SOURCES)");
-  if (functions.size() != 1) {
-    std::string names;
-    for (const auto& library : functions.empty() ? libraries : functions)
-      names += (names.empty() ? "" : ", ") + library.filename().string();
-    return fail(RegistryErrc::missing_export,
-                functions.empty()
-                    ? "no library has a handler (MAYFLY_HANDLER) among what CMake built: " + names
-                    : "one library is to have a handler, and several have one: " + names);
-  }
-  for (const auto& library : libraries)
-    fs::copy_file(library, context_.root / folder / library.filename(), fs::copy_options::overwrite_existing);
-  context_.built.entry = (folder / functions.front().filename()).string();
-  return {};
+  if (functions.size() == 1) return write_file(layer_ / kFunction, functions.front());
+  std::string names;
+  for (const auto& name : functions.empty() ? libraries : functions)
+    names += (names.empty() ? "" : ", ") + name;
+  return fail(RegistryErrc::missing_export,
+              functions.empty() ? "no library has a handler (MAYFLY_HANDLER) among what CMake built: " + names
+                                : "one library is to have a handler, and several have one: " + names);
 }
 
 Result<void> NativeBuild::tool(const fs::path& program, const Names& arguments) {
-  sandbox::ConfinedCommand command;
-  command.argv = {program.string()};
-  std::ranges::copy(arguments, std::back_inserter(command.argv));
-  const char* path = std::getenv("PATH");
-  command.environment = {std::string("PATH=") + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"),
-                         "LC_ALL=C", "HOME=/tmp", "CCACHE_DISABLE=1"};
-  command.folder = context_.root;
-  command.writable = {context_.root, work_.path()};  // both: it is to read what only the daemon's user may
-  command.visible = {context_.options.native_include};
-  command.limit = std::max(std::chrono::ceil<milliseconds>(until_ - steady_clock::now()), milliseconds(1));
-  command.max_memory = kMostMemory;
-  std::string log;
-  command.output = [&](std::string_view text) {
+  std::string log;  // more of it than a result keeps: the first error counts
+  const BuildOutput keep = [&](std::string_view text) {
     if (log.size() < (1U << 20U)) log.append(text);
     if (context_.output) context_.output(text);
   };
-  const auto ran = sandbox::run_confined(command);
-  if (!ran)
-    return fail(RegistryErrc::build_failed,
-                program.filename().string() + " cannot be run: " + ran.error().message);
-  if (ran->timed_out || !ran->status.success()) return failure(program, *ran, log);
-  keep_warnings(log);
+  BuildContext context{context_.root,   context_.built,   context_.function,
+                       context_.layers, context_.options, keep};
+  ToolRun step;
+  step.name = program.filename().string();
+  step.argv = {program.string()};
+  std::ranges::copy(arguments, std::back_inserter(step.argv));
+  const char* path = std::getenv("PATH");
+  step.environment = {std::string("PATH=") + (path != nullptr ? path : "/usr/local/bin:/usr/bin:/bin"),
+                      "LC_ALL=C", "HOME=/tmp", "CCACHE_DISABLE=1"};
+  step.folder = context_.root;
+  step.writable = {context_.root, work_};  // what it reads belongs to it, too: it may be readable to us alone
+  step.visible = toolchain_of(program);
+  step.visible.push_back(context_.options.native_include);
+  step.max_memory = kMostMemory;
+  const auto ran = run_tool(context, step);
+  if (!ran) return std::unexpected(ran.error());
+  if (!ran->success) return failure(program, *ran, log);
+  for (const auto& message : parse_compiler_log(log))
+    if (!message.is_error) warnings_ += message.describe() + "\n";
   return {};
 }
 
-std::unexpected<Error> NativeBuild::failure(const fs::path& program, const sandbox::ConfinedResult& result,
+std::unexpected<Error> NativeBuild::failure(const fs::path& program, const ToolResult& result,
                                             std::string_view log) const {
-  const auto name = program.filename().string();
-  const auto with_output = [&](std::unexpected<Error> error) {
-    error.error().with("output", result.tail);
-    return error;
-  };
-  if (result.timed_out)
-    return with_output(
-        fail(RegistryErrc::build_failed, "the build took longer than " + format_duration(kLimit)));
   std::string text;
   std::optional<CompilerMessage> first;
   std::size_t errors = 0;
@@ -255,25 +260,55 @@ std::unexpected<Error> NativeBuild::failure(const fs::path& program, const sandb
     text += (text.empty() ? "" : "\n") + message.describe();
     if (!first) first = std::move(message);
   }
-  if (!first)
-    return with_output(fail(RegistryErrc::build_failed, name + " ended with " + result.status.text() + ": " +
-                                                            result.tail.substr(0, 1'000)));
   if (errors > kMostErrors) text += "\n… and " + std::to_string(errors - kMostErrors) + " more";
-  auto error = with_output(
-      fail(first->column > 0 ? RegistryErrc::syntax_error : RegistryErrc::build_failed, std::move(text)));
-  if (!first->file.empty()) error.error().with("file", first->file).with("line", std::to_string(first->line));
-  if (first->column > 0) error.error().with("column", std::to_string(first->column));
+  if (!first) {
+    const auto name = program.filename().string();
+    text = name + " ended with " + result.status + ": " + result.tail.substr(0, 1'000);
+  }
+  const bool compiler = first && first->column > 0;
+  auto error = fail(compiler ? RegistryErrc::syntax_error : RegistryErrc::build_failed, std::move(text));
+  if (first && !first->file.empty())
+    error.error().with("file", first->file).with("line", std::to_string(first->line));
+  if (compiler) error.error().with("column", std::to_string(first->column));
+  error.error().with("output", result.tail);
   return error;
 }
 
-void NativeBuild::keep_warnings(std::string_view log) {
-  for (const auto& message : parse_compiler_log(log))
-    if (!message.is_error && context_.built.warnings.size() < kMostErrors)
-      context_.built.warnings.push_back(message.describe());
+/// The objects of a layer beside their source, where the runtime loads the function.
+Result<void> place(BuildContext& context, const fs::path& folder, const fs::path& layer) {
+  for (const auto& object : fs::directory_iterator(layer / kObjects))
+    fs::copy_file(object.path(), context.root / folder / object.path().filename(),
+                  fs::copy_options::overwrite_existing);
+  const auto function = read_file(layer / kFunction);
+  const auto warnings = read_file(layer / kWarnings);
+  if (!function || !warnings) return fail_errno("read what was built", EIO);
+  context.built.entry = (folder / *function).lexically_normal().string();
+  for (std::string_view rest = *warnings; !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    if (context.built.warnings.size() < kMostErrors) context.built.warnings.emplace_back(line);
+  }
+  return {};
 }
 
 }  // namespace
 
-Result<void> build_native(BuildContext& context) { return NativeBuild(context).run(); }
+Result<void> build_native(BuildContext& context) {
+  const fs::path entry(context.built.entry);
+  if (entry.extension() == ".so") return {};
+  const auto plan = make_plan(context.root, entry);
+  if (!plan) return std::unexpected(plan.error());
+  const auto recipe = recipe_of(context, *plan);
+  if (!recipe) return std::unexpected(recipe.error());
+  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) -> Result<void> {
+    const auto work = context.layers.stage();
+    if (!work) return std::unexpected(work.error());
+    return NativeBuild(context, *plan, work->path(), folder).run();
+  });
+  if (!layer) return propagate(layer);
+  auto placed = place(context, plan->folder, context.layers.path(layer->digest()));
+  context.built.layers.push_back(std::move(*layer));
+  return placed;
+}
 
 }  // namespace mayfly::registry

@@ -11,8 +11,8 @@ namespace mayfly::registry {
 ///   CMakeLists.txt   its folder, by CMake; the library that has a handler (MAYFLY_HANDLER)
 ///   function.so      nothing: it is built already
 /// By $CXX and $CC of this process, or c++, g++, clang++ and cc, gcc, clang of PATH; confined, without a
-/// network, for at most two minutes. The same source gives the same bytes. Warnings are appended to
-/// `built.warnings`.
+/// network, within DeployOptions::build_limit. What was built is a layer: the same source with the same
+/// compiler is not compiled again. Warnings are appended to `built.warnings`.
 ///
 /// Errors: syntax_error (the compiler found it; details file, line, column: of the first), build_failed (the
 /// linker did; there is no compiler; it took too long). Detail `output`: the end of what the tools printed.

@@ -71,6 +71,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.visible = run.visible;
   command.hidden = {context.layers.data()};
   command.network = run.network;
+  command.max_memory = run.max_memory;
   command.limit = context.options.build_limit * run.limits;
   command.stop = context.options.stop;
   command.output = context.output;
