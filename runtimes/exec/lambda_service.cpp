@@ -166,6 +166,8 @@ void LambdaService::on_writable(std::uint32_t stream) {
 // --- Answers ---------------------------------------------------------------------------------------
 
 void LambdaService::on_next() {
+  // What it leaves running between invocations is its own, as on Lambda; what has ended has no parent but us.
+  reap_strays([this](pid_t pid) { return pid != bootstrap_.pid(); });
   for (auto one = open_.begin(); one != open_.end();) {
     if (!one->second.answered) {
       ++one;

@@ -91,6 +91,11 @@ std::vector<pid_t> children_of_this_process() {
   return children;
 }
 
+void reap_strays(const std::function<bool(pid_t)>& is_stray) {
+  for (const pid_t pid : children_of_this_process())
+    if (is_stray(pid)) ::waitpid(pid, nullptr, WNOHANG);
+}
+
 void end_strays(const std::function<bool(pid_t)>& is_stray) {
   constexpr int kGenerations = 100;  // a child that forks faster than it is killed must not hold us for ever
   for (int round = 0; round < kGenerations; ++round) {

@@ -47,6 +47,9 @@ void adopt_orphans();
 /// The children of this process, ended ones included, as /proc lists them; empty where it does not.
 [[nodiscard]] std::vector<pid_t> children_of_this_process();
 
+/// Reaps those children that `is_stray` names and that have ended. Never waits.
+void reap_strays(const std::function<bool(pid_t)>& is_stray);
+
 /// Kills and reaps the children that `is_stray` names, and what they leave to this process in turn.
 void end_strays(const std::function<bool(pid_t)>& is_stray);
 
