@@ -193,6 +193,7 @@ async def answer(text):
 def handler(event, context):
     path = event["rawPath"]
     if path == "/run": return asyncio.run(answer("run"))
+    if path == "/loop": return asyncio.get_event_loop().run_until_complete(asyncio.to_thread(lambda: "looped"))
     if path == "/awaitable": return answer("awaited")
     if path == "/generator": return numbers()
     result = []
@@ -204,7 +205,36 @@ async def numbers():
         await asyncio.sleep(0)
         yield str(i)
 """)
-    assert [runtime.get(f"/{what}").text for what in ("run", "awaitable", "generator", "thread")] == ["run", "awaited", "012", "thread"]
+    for _ in range(2):
+        assert [runtime.get(f"/{what}").text for what in ("loop", "awaitable", "generator", "thread", "run")] == ["looped", "awaited", "012", "thread", "run"]
+        runtime.instance()
+
+
+def test_loops_of_instances_are_their_own(start):
+    """Each wakes by itself, from threads and by signals, though all were born with the same loop."""
+    runtime = start("""
+import asyncio, os, signal
+async def handler(event, context):
+    loop = asyncio.get_running_loop()
+    with open(f"/proc/self/fdinfo/{loop._selector.fileno()}") as file: watched = file.read().count("tfd:")
+    signalled = asyncio.Event()
+    loop.add_signal_handler(signal.SIGUSR1, signalled.set)
+    await asyncio.to_thread(os.kill, os.getpid(), signal.SIGUSR1)
+    await signalled.wait()
+    reader, writer = await asyncio.open_unix_connection(path=await listen())
+    writer.write(b"sent")
+    return (await reader.readexactly(4)).decode() + f" {watched} {os.getpid()}"
+async def listen():
+    path = f"/tmp/mayfly-{os.getpid()}"
+    async def echo(reader, writer):
+        writer.write(await reader.readexactly(4))
+        os.unlink(path)
+    await asyncio.start_unix_server(echo, path)
+    return path
+""")
+    answers = [runtime.instance().get() for _ in range(3)]
+    assert all(answer.text.startswith("sent 2 ") for answer in answers), answers  # the daemon, other threads
+    assert len({answer.text for answer in answers}) == 3
 
 
 def test_a_request_whose_client_leaves_while_it_is_sent_is_never_begun(start):

@@ -99,6 +99,7 @@ def test_code_that_cannot_be_loaded(start, files, kind, file, line, message):
     ("import concurrent.futures\nwith concurrent.futures.ThreadPoolExecutor() as pool: pool.submit(print)", None),
     ("f = open(__file__); import asyncio; asyncio.run(asyncio.sleep(0))", None),
     ("import asyncio; loop = asyncio.new_event_loop()", "init left socket"),
+    ("import asyncio; loop = asyncio.get_event_loop(); loop.run_until_complete(asyncio.to_thread(print)); loop._default_executor.shutdown()", None),
 ])
 def test_what_a_fork_cannot_share_is_told(start, source, wanted):
     ready = start(source + "\n" + HELLO).ready()

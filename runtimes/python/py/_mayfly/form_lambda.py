@@ -152,6 +152,9 @@ def _end(invocation, error: BaseException) -> None:
     if isinstance(error, SystemExit):
         errors.exit_process(error)
     streams.flush()
+    if invocation.aborted and isinstance(error, OSError):  # nobody reads what it writes
+        invocation.finish()
+        return
     invocation.fail(*errors.describe(error))
 
 

@@ -15,9 +15,11 @@ _IN, _OUT = 1, 4  # EPOLLIN, EPOLLOUT
 
 class _Selector(selectors.EpollSelector):
     loop = None
+    stale = True  # this process has no epoll of its own yet
 
     def renew(self) -> None:
         """In a new process: an epoll of its own, with what was registered."""
+        self.stale = False
         self._selector.close()
         self._selector = select.epoll()
         for key in self.get_map().values():
@@ -25,7 +27,14 @@ class _Selector(selectors.EpollSelector):
             self._selector.register(key.fd, events)
         bridge.open_selector(self.fileno())
 
+    def register(self, *arguments):
+        if self.stale:
+            self.renew()
+        return super().register(*arguments)
+
     def select(self, timeout=None):
+        if self.stale:
+            self.renew()
         loop = self.loop
         found = _poll(self.fileno(), -1.0 if timeout is None else max(timeout, 0.0), loop._ready, loop._scheduled)
         return self._keys(found) if found else found
@@ -137,9 +146,16 @@ def end(invocation, error: BaseException) -> None:
         invocation.fail(*errors.describe(error))
 
 
+def after_fork() -> None:
+    """The loop was made before any fork: this process makes what it cannot share when it first uses it. Code that
+    asks asyncio for a loop while none runs gets it too."""
+    _selector.stale = True
+
+
 def open_loop() -> asyncio.AbstractEventLoop:
-    """The event loop, which was made before any fork, for this process."""
-    _selector.renew()
+    """The event loop, to be run."""
+    if _selector.stale:  # now: later it would forget what it serves
+        _selector.renew()
     asyncio.set_event_loop(_loop)
     return _loop
 

@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 
-from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, streams, warmup
+from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, loop, streams, warmup
 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
 _STOP_PATIENCE = 5.0  # seconds that lifespan's shutdown and atexit may take together
@@ -41,6 +41,7 @@ def _fork() -> None:
     gc.collect()
     gc.freeze()
     payload = bridge.fork_server()
+    loop.after_fork()
     if payload == _INSTANCE:  # at once: each line that runs in an instance costs it pages of its own
         _role = "instance"
         load.reseed()

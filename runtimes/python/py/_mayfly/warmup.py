@@ -104,7 +104,7 @@ def warm_up(forms: dict) -> None:
     for name, function in (("lambda", _sync), ("lambda", _async), ("asgi", _asgi), ("wsgi", _wsgi)):
         handler.form_of(function)
         _rehearse(forms[name], function)
-    asyncio.set_event_loop(None)
+    asyncio.set_event_loop(forms["asgi"].loop._loop)
     streams.running = 0
     try:
         raise ValueError("warm-up")
