@@ -19,6 +19,10 @@ struct Services {
   boost::asio::any_io_executor control;  ///< the server's
 };
 
+/// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
+/// as it comes, and a last line with the result (docs/dependencies.md): deploy_api.cpp.
+[[nodiscard]] boost::asio::awaitable<Result<Response>> deploy(const Services& services, Request& request);
+
 /// Deploy, list, describe, delete; versions, rollback, traffic, aliases: functions_api.cpp.
 [[nodiscard]] std::vector<Route> function_routes(const Services& services);
 /// Invocations, logs, status, metrics and health: runtime_api.cpp.

@@ -34,6 +34,32 @@ struct Api : testing::Test {
   RouteTable table{api_routes(daemon.services())};
 };
 
+TEST_F(Api, ADeployIsAnsweredInLinesToWhoAsksForThem) {
+  const auto lines_of = [&](const std::string& query) {
+    const auto file = daemon.folder() / "upload";
+    std::ofstream(file) << hello("1");
+    auto response = daemon.call(table, "PUT", "/v1/functions/hello?file=hello.js" + query,
+                                {.headers = {{"accept", "application/x-ndjson"}}, .upload = file});
+    EXPECT_EQ(response.status, 200U);
+    EXPECT_EQ(response.content_type, "application/x-ndjson");
+    LogQueue::Batch batch;
+    boost::asio::co_spawn(daemon.context, response.follow->next(std::chrono::milliseconds(0)),
+                          [&](const std::exception_ptr&, LogQueue::Batch got) { batch = std::move(got); });
+    daemon.context.restart();
+    daemon.context.run();
+    EXPECT_TRUE(batch.closed);
+    return batch.lines;
+  };
+  auto lines = lines_of("");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(json::parse(lines[0])["status"], 201);
+  EXPECT_EQ(json::parse(lines[0])["result"]["address"], "hello@1");
+  lines = lines_of("&set=timeot%3D3s");
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(json::parse(lines[0])["status"], 422);
+  EXPECT_EQ(json::parse(lines[0])["problem"]["type"], "urn:mayfly:registry:bad-config");
+}
+
 TEST_F(Api, DeployMakesVersionsAndSaysWhereTheyAnswer) {
   const auto first = deploy("hello", hello("1"));
   ASSERT_EQ(first.status, 201U) << first.body;

@@ -15,29 +15,6 @@ namespace {
 // What takes arguments by value is called in one statement and awaited in the next: GCC 12 destroys arguments
 // made inside a co_await expression twice.
 
-awaitable<Result<Response>> deploy(const Services& services, Request& request) {
-  registry::DeployRequest wanted{
-      .name = request.param("name"),
-      .file_name = request.query_value("file").value_or(""),
-      .body = {},
-      .body_file = request.upload,
-      .keep_traffic = request.query_flag("keep_traffic"),
-  };
-  for (const auto& [key, value] : request.query)
-    if (key == "set") wanted.settings.push_back(value);
-  auto deploying = services.deployer.deploy(std::move(wanted));
-  auto deployed = co_await std::move(deploying);
-  if (!deployed) co_return propagate(deployed);
-  json body = version_json(*deployed->version, *deployed->function);
-  body["name"] = deployed->version->function;
-  body["url"] = services.operations.url(deployed->version->function);
-  if (!deployed->warnings.empty()) body["warnings"] = deployed->warnings;
-  if (deployed->unchanged) body["unchanged"] = true;
-  Response response = json_response(body, deployed->unchanged ? 200 : 201);
-  response.headers.emplace_back("Location", "/v1/functions/" + deployed->version->function);
-  co_return response;
-}
-
 json summary(const Services& services, const registry::Function& function) {
   const auto& main = main_version(function);
   json item = version_json(main, function);
@@ -168,7 +145,12 @@ std::vector<Route> deployment_routes(const Services& s) {
        "deploy",
        "Deploy a function: the source, or an archive of its folder",
        {{201, "A new version is in service", "Deployed"},
-        {200, "The newest version is the same already", "Deployed"},
+        {200,
+         "The newest version is the same already; or, to a request that accepts application/x-ndjson, lines "
+         "{\"output\": text} of what tools print, then {\"status\": 201, \"result\": Deployed} or "
+         "{\"status\": "
+         "422, \"problem\": Problem}",
+         "Deployed"},
         {413, "The body or what it unpacks to is too large", "Problem", "application/problem+json"},
         {422, "The code or its configuration was refused; what is in service stays", "Problem",
          "application/problem+json"}},

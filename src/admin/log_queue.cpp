@@ -24,8 +24,9 @@ bool LogQueue::push(std::string line) {
   return true;
 }
 
-void LogQueue::close() {
+void LogQueue::close(std::string last) {
   std::unique_lock lock(mutex_);
+  if (!last.empty() && !batch_.closed) batch_.lines.push_back(std::move(last));  // also beyond the capacity
   batch_.closed = true;
   wake(std::move(lock));
 }

@@ -25,8 +25,8 @@ class LogQueue : public std::enable_shared_from_this<LogQueue> {
 
   /// From any thread; holds a lock for the time of a move. False: nobody reads any more, forget the queue.
   bool push(std::string line);
-  /// From any thread. The reader gets what is left, then the end.
-  void close();
+  /// From any thread. The reader gets what is left, with this line if it is not empty, then the end.
+  void close(std::string last = {});
 
   struct Batch {
     std::vector<std::string> lines;

@@ -63,6 +63,14 @@ TEST_F(LogQueueTest, CountsWhatASlowReaderLost) {
   EXPECT_EQ(next(*queue).dropped, 0U);
 }
 
+TEST_F(LogQueueTest, TheLastLineIsNeverLost) {
+  auto queue = std::make_shared<LogQueue>(context.get_executor(), 1);
+  for (const char* line : {"1", "2"}) queue->push(line);
+  queue->close("last");
+  queue->close("later");
+  EXPECT_EQ(next(*queue).lines, (std::vector<std::string>{"1", "last"}));
+}
+
 TEST_F(LogQueueTest, EndsAfterClose) {
   auto queue = std::make_shared<LogQueue>(context.get_executor());
   queue->push("last");

@@ -96,10 +96,7 @@ std::optional<Error> DaemonClient::refusal(const HttpAnswer& answer) const {
             "folder with --data",
         {}};
   if (is_platform_problem(answer)) {
-    Error error{CliErrc::problem, "", {}};
-    const auto document = json::parse(answer.body);
-    error.message = document.value("detail", document.value("title", ""));
-    return std::move(error).with("problem", answer.body);
+    return problem_error(json::parse(answer.body));
   }
   return Error{CliErrc::failed,
                "what answers at " + url_.origin() + " does not speak as a daemon does (status " +
@@ -148,10 +145,8 @@ Result<json> DaemonClient::send_json(const std::string& method, const std::strin
   return parse_answer(*answer);
 }
 
-Result<void> DaemonClient::lines(const std::string& target,
-                                 const std::function<bool(std::string_view)>& on_line,
+Result<void> DaemonClient::lines(HttpRequest request, const std::function<bool(std::string_view)>& on_line,
                                  HttpClient& client) const {
-  HttpRequest request{.target = target};
   request.headers.emplace_back("Authorization", "Bearer " + token_);
   std::string pending;
   auto answer = client.stream(request, [&](std::string_view piece) {
@@ -167,6 +162,11 @@ Result<void> DaemonClient::lines(const std::string& target,
   if (!answer) return std::unexpected(explain(std::move(answer.error())));
   if (auto error = refusal(*answer)) return std::unexpected(std::move(*error));
   return {};
+}
+
+Error problem_error(const json& document) {
+  Error error{CliErrc::problem, document.value("detail", document.value("title", "")), {}};
+  return std::move(error).with("problem", document.dump());
 }
 
 std::string function_target(const std::string& name, const std::string& rest) {

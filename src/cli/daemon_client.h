@@ -35,8 +35,7 @@ class DaemonClient {
   [[nodiscard]] Result<nlohmann::json> send_json(const std::string& method, const std::string& target,
                                                  const nlohmann::json& body) const;
   /// Lines of a streamed answer, without their ends, until `on_line` says false or the daemon ends it.
-  [[nodiscard]] Result<void> lines(const std::string& target,
-                                   const std::function<bool(std::string_view)>& on_line,
+  [[nodiscard]] Result<void> lines(HttpRequest request, const std::function<bool(std::string_view)>& on_line,
                                    HttpClient& client) const;
 
   [[nodiscard]] const Url& url() const { return url_; }
@@ -53,6 +52,8 @@ class DaemonClient {
 
 /// "/v1/functions/NAME" + rest
 [[nodiscard]] std::string function_target(const std::string& name, const std::string& rest = "");
+/// The error (problem) that a problem document is.
+[[nodiscard]] Error problem_error(const nlohmann::json& document);
 [[nodiscard]] Result<nlohmann::json> parse_answer(const HttpAnswer& answer);
 
 }  // namespace mayfly::cli

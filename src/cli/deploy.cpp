@@ -8,11 +8,39 @@ using nlohmann::json;
 
 namespace {
 
+Error without_output(Error error) {
+  for (auto& [key, value] : error.details) {
+    if (key != "problem") continue;
+    auto document = json::parse(value, nullptr, false);
+    if (!document.is_object()) continue;
+    document.erase("output");
+    value = document.dump();
+  }
+  return error;
+}
+
 struct DeployArguments {
   std::string path;
   std::string name;
   DeploySettings settings;
+  bool vendored = false;
+  bool verbose = false;
 };
+
+/// One function, with a sign of life meanwhile: what tools say as it is, or their last line beside a spinner.
+Result<json> deploy_one(Context& context, const DaemonClient& client, const std::string& name,
+                        const Upload& upload, const DeployArguments& arguments) {
+  if (arguments.verbose) {
+    const auto show = [&](std::string_view text) { context.err.write(printable(text)); };
+    auto answer = deploy_function(client, name, upload, arguments.settings, show);
+    if (!answer) answer.error() = without_output(std::move(answer.error()));  // it was shown already
+    return answer;
+  }
+  Progress progress(context.err, "deploying " + name);
+  LastLine last;
+  return deploy_function(client, name, upload, arguments.settings,
+                         [&](std::string_view text) { progress.say(last.add(text)); });
+}
 
 void print_deployed(Context& context, const json& answer) {
   std::string line = context.out.paint(Style::bold, answer.value("address", "")) + "  " +
@@ -36,15 +64,12 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
   if (!client) return propagate(client);
   auto upload = [&] {
     const Progress progress(context.err, "packing " + arguments.path);
-    return make_upload(*project);
+    return make_upload(*project, arguments.vendored);
   }();
   if (!upload) return propagate(upload);
   json answers = json::array();
   for (const auto& name : project->functions) {
-    auto answer = [&] {
-      const Progress progress(context.err, "deploying " + name);
-      return deploy_function(*client, name, *upload, arguments.settings);
-    }();
+    auto answer = deploy_one(context, *client, name, *upload, arguments);
     if (!answer) return std::unexpected(std::move(answer.error()).with("source", arguments.path));
     print_warnings(context, *answer);
     if (!context.json) print_deployed(context, *answer);
@@ -67,9 +92,12 @@ Verb deploy_verb() {
           "function in its mayfly.toml is deployed; without one it is a single function, called after the "
           "name in "
           "package.json or the folder. TypeScript is bundled by the daemon.\n\n"
+          "The daemon installs the packages that package-lock.json, requirements.txt or pyproject.toml ask "
+          "for.\n\n"
           "Of a folder all files are taken but .git and what .mayflyignore names. Without a .mayflyignore, "
           ".gitignore "
-          "counts, but never for node_modules or for files that the configuration names.\n\n"
+          "counts, but never for files that the configuration names, nor for vendor and wheels. node_modules "
+          "stays here where a package-lock.json lies beside it; with --vendored it goes along.\n\n"
           "A deployment whose code does not load is refused, with file and line, and what is in service "
           "stays.",
       .examples = {"mayfly deploy hello.js", "mayfly deploy . --name shop --set memory=256MiB",
@@ -79,6 +107,10 @@ Verb deploy_verb() {
                     {"--name", "NAME", "The function's name", &arguments->name, ValueKind::function},
                     {"--set", "KEY=VALUE", "A key of [functions.NAME], as in mayfly.toml; may be repeated",
                      &arguments->settings.set},
+                    {"--vendored", "", "Take node_modules along, though a lock file says what is in it",
+                     &arguments->vendored},
+                    {"--verbose", "", "Show what the daemon's tools (npm, pip, compilers) print",
+                     &arguments->verbose},
                     {"--keep-traffic", "", "Leave the traffic where it is: the new version gets none yet",
                      &arguments->settings.keep_traffic}},
       .run = [arguments](Context& context) { return deploy(context, *arguments); }};

@@ -62,7 +62,12 @@ class Development {
  private:
   void deploy_one(const std::string& name, const Upload& upload, bool several) {
     const auto began = std::chrono::steady_clock::now();
-    auto answer = deploy_function(client_, name, upload, arguments_.settings);
+    auto answer = [&] {
+      Progress progress(context_.err, "deploying " + name);
+      LastLine last;
+      return deploy_function(client_, name, upload, arguments_.settings,
+                             [&](std::string_view text) { progress.say(last.add(text)); });
+    }();
     const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - began;
     if (!answer) {
       report(answer.error());

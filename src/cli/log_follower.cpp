@@ -17,7 +17,7 @@ LogFollower::LogFollower(const DaemonClient& client, const std::string& function
           return true;
         };
         // That the daemon ended is seen, and said, by who deploys to it.
-        static_cast<void>(client.lines(target, print, connection_));
+        static_cast<void>(client.lines({.target = target}, print, connection_));
         ended_ = true;
       });
 }

@@ -22,7 +22,7 @@ Result<int> logs(Context& context, const LogsArguments& arguments) {
   if (!arguments.invocation.empty()) query += "&invocation=" + percent_encode(arguments.invocation);
   HttpClient connection(client->url());
   auto done = client->lines(
-      function_target(arguments.name, query),
+      {.target = function_target(arguments.name, query)},
       [&](std::string_view line) {
         context.out.line(context.json ? std::string(line) : show_log_line(line, context.out));
         return true;

@@ -19,7 +19,8 @@ namespace {
 
 class Filter {
  public:
-  Filter(const fs::path& folder, const std::vector<std::string>& wanted) : wanted_(wanted) {
+  Filter(const fs::path& folder, const std::vector<std::string>& wanted, bool vendored)
+      : folder_(folder), wanted_(wanted), vendored_(vendored) {
     if (auto own = read_file(folder / ".mayflyignore")) {
       list_.add(*own);
     } else if (auto git = read_file(folder / ".gitignore")) {
@@ -30,14 +31,28 @@ class Filter {
 
   [[nodiscard]] bool drops(const std::string& path, bool is_folder) const {
     const auto name = fs::path(path).filename();
-    if (is_folder && (name == ".git" || name == ".hg" || name == ".svn")) return true;
+    if (is_folder && (name == ".git" || name == ".hg" || name == ".svn" || is_made_by_python(path)))
+      return true;
+    if (name == "node_modules" && !vendored_ && has_lock(path)) return true;
     if (!list_.ignores(path, is_folder)) return false;
-    return !(from_git_ && (in_node_modules(path) || is_wanted(path)));
+    return !(from_git_ && (in_packages(path) || is_wanted(path)));
   }
 
  private:
-  static bool in_node_modules(const std::string& path) {
-    return std::ranges::any_of(fs::path(path), [](const fs::path& part) { return part == "node_modules"; });
+  static bool in_packages(const std::string& path) {
+    return std::ranges::any_of(fs::path(path), [](const fs::path& part) {
+      return part == "node_modules" || part == "vendor" || part == "wheels";
+    });
+  }
+  [[nodiscard]] bool is_made_by_python(const std::string& path) const {
+    std::error_code ignored;
+    return fs::path(path).filename() == "__pycache__" || fs::exists(folder_ / path / "pyvenv.cfg", ignored);
+  }
+  [[nodiscard]] bool has_lock(const std::string& path) const {
+    std::error_code ignored;
+    const auto beside = (folder_ / path).parent_path();
+    return fs::exists(beside / "package-lock.json", ignored) ||
+           fs::exists(beside / "npm-shrinkwrap.json", ignored);
   }
   /// A wanted path, a folder on the way to it, or something beside it: "dist" and "dist/a.js" for
   /// "dist/index.js".
@@ -51,7 +66,9 @@ class Filter {
 
   IgnoreList list_;
   bool from_git_ = false;
+  const fs::path& folder_;
   const std::vector<std::string>& wanted_;
+  const bool vendored_;
 };
 
 void collect(const fs::path& folder, const std::string& prefix, const Filter& filter,
@@ -111,16 +128,17 @@ Result<void> add_file(struct archive* writer, const fs::path& folder, const std:
 
 }  // namespace
 
-std::vector<std::string> files_to_pack(const fs::path& folder, const std::vector<std::string>& wanted) {
+std::vector<std::string> files_to_pack(const fs::path& folder, const std::vector<std::string>& wanted,
+                                       bool vendored) {
   std::vector<std::string> paths;
-  collect(folder, "", Filter(folder, wanted), paths);
+  collect(folder, "", Filter(folder, wanted, vendored), paths);
   std::ranges::sort(paths);
   return paths;
 }
 
-Result<Package> pack(const fs::path& folder, const std::vector<std::string>& wanted) {
+Result<Package> pack(const fs::path& folder, const std::vector<std::string>& wanted, bool vendored) {
   Package package;
-  const auto paths = files_to_pack(folder, wanted);
+  const auto paths = files_to_pack(folder, wanted, vendored);
   if (paths.empty()) return fail(CliErrc::failed, folder.string() + " holds nothing to deploy");
   {
     const Writer writer(::archive_write_new());

@@ -57,6 +57,29 @@ TEST_F(Folder, IsPackedWithoutWhatIsIgnored) {
   EXPECT_EQ(files_to_pack(folder, {}), (Paths{"dist/chunk.js", "dist/main.js", "index.js", "notes.log"}));
 }
 
+TEST_F(Folder, LeavesOutPackagesThatTheDaemonInstalls) {
+  write("index.js");
+  write("package-lock.json", "{}");
+  write("node_modules/a/index.js");
+  write("lib/node_modules/b/index.js");
+  EXPECT_EQ(files_to_pack(folder, {}),
+            (Paths{"index.js", "lib/node_modules/b/index.js", "package-lock.json"}));
+  EXPECT_EQ(files_to_pack(folder, {}, true), (Paths{"index.js", "lib/node_modules/b/index.js",
+                                                    "node_modules/a/index.js", "package-lock.json"}));
+}
+
+TEST_F(Folder, TakesVendoredPackagesOfPythonAndNoneOfItsEnvironments) {
+  write("main.py");
+  write(".gitignore", "vendor/\nwheels\n");
+  write("vendor/a/__init__.py");
+  write("vendor/a/__pycache__/b.pyc");
+  write("wheels/a.whl");
+  write("env/pyvenv.cfg");
+  write("env/bin/python");
+  EXPECT_EQ(files_to_pack(folder, {}),
+            (Paths{".gitignore", "main.py", "vendor/a/__init__.py", "wheels/a.whl"}));
+}
+
 TEST_F(Folder, UnpacksToTheSame) {
   write("a/b.js", "content");
   write("run.sh", "#!/bin/sh\n");

@@ -74,6 +74,20 @@ std::string at(std::string place, std::size_t line, std::size_t column) {
   return column > 0 ? place + ":" + std::to_string(column) : place;
 }
 
+/// What a tool printed, without the lines that the message has already.
+std::string tool_output(const std::string& said, std::string_view detail, const Output& output) {
+  std::string lines;
+  bool more = false;
+  for (std::string_view rest = said; !rest.empty();) {
+    const auto line = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+    const auto words = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
+    more = more || (!words.empty() && !detail.contains(words));
+    lines.append(line).append("\n");
+  }
+  return more ? "  what was printed:\n" + output.paint(Style::dim, indented(lines)) : std::string();
+}
+
 /// What helps with a package that was not found: a file goes alone, without the node_modules beside it.
 std::string advice(const std::string& detail, const fs::path& source) {
   std::error_code ignored;
@@ -111,6 +125,7 @@ std::string show_problem(const std::string& document_text, const Output& output,
       if (each.is_string())
         text += output.paint(Style::dim, "    " + printable(each.get<std::string>())) + "\n";
   }
+  text += tool_output(text_of(document, "output"), detail, output);
   text += advice(detail, source);
   if (!title.empty() && title != detail) text += output.paint(Style::dim, "  " + title) + "\n";
   if (const auto id = text_of(document, "invocation"); !id.empty())

@@ -22,6 +22,7 @@ struct ServeArguments {
   std::optional<std::string> python;
   std::optional<std::string> esbuild;
   std::optional<std::string> drain;
+  std::optional<std::string> build_limit;
   std::optional<std::string> max_connections;
   std::optional<std::string> max_header;
   std::optional<std::string> header_timeout;
@@ -38,6 +39,7 @@ struct ServeArguments {
             {"python", &python},
             {"esbuild", &esbuild},
             {"drain", &drain},
+            {"build-limit", &build_limit},
             {"max-connections", &max_connections},
             {"max-header", &max_header},
             {"header-timeout", &header_timeout},
@@ -125,6 +127,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
         take_size("max-header", arguments.max_header, 1ULL << 20U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
+        take_duration("build-limit", arguments.build_limit, options.build_limit),
         take_duration("header-timeout", arguments.header_timeout, options.header_timeout),
         take_duration("idle-timeout", arguments.idle_timeout, options.idle_timeout)})
     if (!taken) return taken;
@@ -172,27 +175,27 @@ Verb serve_verb(const ServeFunction& serve) {
           "What is "
           "given on the command line wins.",
       .examples = {"mayfly serve", "mayfly serve --data ./data --listen 0.0.0.0:8080 --admin 127.0.0.1:8081"},
-      .arguments = {{"--data", "DIR", "The data folder (else MAYFLY_DATA, else the default)", &a->data,
-                     ValueKind::path},
-                    {"--listen", "ADDRESS:PORT", "Where functions answer (127.0.0.1:8080)", &a->listen},
-                    {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
-                    {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
-                    {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
-                     &a->memory_budget},
-                    {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
-                    {"--python", "PATH", "Python's executable (python3, from PATH)", &a->python,
-                     ValueKind::path},
-                    {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
-                     ValueKind::path},
-                    {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},
-                    {"--max-connections", "N", "Connections to the data plane at once (10000)",
-                     &a->max_connections},
-                    {"--max-header", "SIZE", "Of a request's header (32KiB)", &a->max_header},
-                    {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},
-                    {"--idle-timeout", "DURATION", "Until a connection without a request is closed (75s)",
-                     &a->idle_timeout},
-                    {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
-                    {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
+      .arguments =
+          {{"--data", "DIR", "The data folder (else MAYFLY_DATA, else the default)", &a->data,
+            ValueKind::path},
+           {"--listen", "ADDRESS:PORT", "Where functions answer (127.0.0.1:8080)", &a->listen},
+           {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
+           {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
+           {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
+            &a->memory_budget},
+           {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
+           {"--python", "PATH", "Python's executable (python3, from PATH)", &a->python, ValueKind::path},
+           {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,
+            ValueKind::path},
+           {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},
+           {"--build-limit", "DURATION", "How long each tool of a build may run (5m)", &a->build_limit},
+           {"--max-connections", "N", "Connections to the data plane at once (10000)", &a->max_connections},
+           {"--max-header", "SIZE", "Of a request's header (32KiB)", &a->max_header},
+           {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},
+           {"--idle-timeout", "DURATION", "Until a connection without a request is closed (75s)",
+            &a->idle_timeout},
+           {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
+           {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
       .run = [a, serve](Context&) -> Result<int> {
         auto options = options_of(*a);
         if (!options) return propagate(options);

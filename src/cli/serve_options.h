@@ -18,6 +18,7 @@ struct ServeOptions {
   std::string node{};                       ///< Node's executable; empty: `node` in PATH
   std::string python{};                     ///< Python's; empty: the first in PATH that is new enough
   std::string esbuild{};                    ///< esbuild's executable; empty: look for it
+  std::chrono::milliseconds build_limit{300'000};  ///< of npm, pip and the like, in a deploy
   std::chrono::milliseconds drain{30'000};  ///< how long requests may go on after SIGTERM
   std::size_t max_connections = 10'000;     ///< of the data plane; one more is closed
   std::uint32_t max_header = 32U << 10U;    ///< bytes of a request's header

@@ -1,5 +1,7 @@
 #include "cli/terminal.h"
 
+#include <sys/ioctl.h>
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -114,13 +116,41 @@ Progress::~Progress() {
   if (thread_.joinable()) thread_.join();
 }
 
+void Progress::say(std::string_view line) {
+  auto text = printable(line);
+  std::ranges::replace(text, '\t', ' ');
+  const std::scoped_lock lock(mutex_);
+  said_ = std::move(text);
+}
+
+/// Fits in one line of the terminal: a longer one could not be taken back.
+std::string Progress::line(std::string_view frame) const {
+  std::string plain = " " + text_;
+  const auto seconds =
+      std::chrono::duration_cast<std::chrono::seconds>(std::chrono::steady_clock::now() - began_).count();
+  if (seconds > 0) plain += "  " + std::to_string(seconds) + " s";
+  winsize size{};
+  const std::size_t columns =
+      ::ioctl(STDERR_FILENO, TIOCGWINSZ, &size) == 0 && size.ws_col > 0 ? size.ws_col : 80;
+  const auto used = display_width(plain) + 4;
+  std::string said;
+  if (!said_.empty() && used + 10 < columns) {
+    said = said_;
+    while (display_width(said) > columns - used) said.pop_back();
+    while (!said.empty() && (static_cast<unsigned char>(said.back()) & 0x80U) != 0)
+      said.pop_back();  // half a sign
+  }
+  if (!said.empty()) plain += "  " + output_.paint(Style::dim, said);
+  return "\r" + output_.paint(Style::cyan, frame) + plain + "\033[K";
+}
+
 void Progress::run() {
   using namespace std::chrono_literals;
   static constexpr std::array<const char*, 8> kFrames{"⠋", "⠙", "⠸", "⠴", "⠦", "⠧", "⠇", "⠏"};
   std::unique_lock lock(mutex_);
   if (changed_.wait_for(lock, 300ms, [this] { return done_; })) return;
   for (std::size_t i = 0;; ++i) {
-    output_.write("\r" + output_.paint(Style::cyan, kFrames[i % kFrames.size()]) + " " + text_ + " ");
+    output_.write(line(kFrames[i % kFrames.size()]));
     if (changed_.wait_for(lock, 100ms, [this] { return done_; })) break;
   }
   output_.write("\r\033[K");

@@ -1,6 +1,7 @@
 // What is printed: colour, tables, progress. Colour and progress only where a person looks.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <cstdio>
 #include <mutex>
@@ -52,7 +53,7 @@ class Table {
 /// The text without control characters that would move the cursor or change colours; tabs stay.
 [[nodiscard]] std::string printable(std::string_view text);
 
-/// Says on a terminal that something takes long, from 300 ms on, until it is destroyed.
+/// Says on a terminal that something takes long, and how long already, from 300 ms on, until it is destroyed.
 class Progress {
  public:
   Progress(Output& output, std::string text);
@@ -60,13 +61,19 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  /// What is being done now: a line of a tool's output. Any thread.
+  void say(std::string_view line);
+
  private:
   void run();
+  [[nodiscard]] std::string line(std::string_view frame) const;
 
   Output& output_;
   const std::string text_;
-  std::mutex mutex_;
+  const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::mutex mutex_;  // guards what follows
   std::condition_variable changed_;
+  std::string said_;
   bool done_ = false;
   std::thread thread_;
 };

@@ -255,6 +255,7 @@ int serve(const cli::ServeOptions& options) {
   deploy_options.esbuild = find_esbuild(options.esbuild);
   deploy_options.native_include = executable_folder() / "runtimes/native/include";
   deploy_options.caches = build_caches(fs::absolute(options.data));
+  deploy_options.build_limit = options.build_limit;
   deploy_options.interpreter = [&runtimes](registry::Runtime runtime,
                                            const registry::FunctionConfig& config) -> Result<std::string> {
     auto found = runtimes.interpreter(runtime, config);

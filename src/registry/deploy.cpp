@@ -71,9 +71,9 @@ struct Deployer::Queue {
 /// The right to deploy one function. Its end gives it to the next that waits.
 class Deployer::Turn {
  public:
-  Turn(Deployer& deployer, std::string name) : deployer_(deployer), name_(std::move(name)) {}
+  Turn(const Deployer& deployer, std::string name) : queues_(deployer.queues_), name_(std::move(name)) {}
   ~Turn() {
-    auto& waiting = deployer_.queues_.at(name_)->waiting;
+    auto& waiting = queues_->at(name_)->waiting;
     while (!waiting.empty()) {
       const auto next = waiting.front().lock();
       waiting.pop_front();
@@ -81,13 +81,13 @@ class Deployer::Turn {
       next->set();
       return;
     }
-    deployer_.queues_.erase(name_);
+    queues_->erase(name_);
   }
   Turn(const Turn&) = delete;
   Turn& operator=(const Turn&) = delete;
 
  private:
-  Deployer& deployer_;
+  std::shared_ptr<std::map<std::string, std::unique_ptr<Queue>>> queues_;
   std::string name_;
 };
 
@@ -97,6 +97,7 @@ Deployer::Deployer(asio::any_io_executor control, Registry& registry, Platform& 
       registry_(registry),
       platform_(platform),
       options_(std::move(options)),
+      queues_(std::make_shared<std::map<std::string, std::unique_ptr<Queue>>>()),
       pool_(options_.threads) {
   options_.stop = stop_.get_token();
 }
@@ -104,7 +105,7 @@ Deployer::Deployer(asio::any_io_executor control, Registry& registry, Platform& 
 Deployer::~Deployer() { stop_.request_stop(); }
 
 awaitable<bool> Deployer::wait_for_turn(std::string name) {
-  auto& queue = queues_[name];
+  auto& queue = (*queues_)[name];
   if (!queue) {
     queue = std::make_unique<Queue>();
     co_return true;

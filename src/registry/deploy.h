@@ -62,8 +62,10 @@ class Deployer {
   Platform& platform_;
   std::stop_source stop_;  ///< of the tools that builds run
   DeployOptions options_;
-  std::map<std::string, std::unique_ptr<Queue>> queues_;  ///< of functions that are being deployed
-  boost::asio::thread_pool pool_;                         ///< last: its threads end before what they use
+  /// Of functions that are being deployed. Shared with the deploys: what is left of them may go later than
+  /// this.
+  std::shared_ptr<std::map<std::string, std::unique_ptr<Queue>>> queues_;
+  boost::asio::thread_pool pool_;  ///< last: its threads end before what they use
 };
 
 }  // namespace mayfly::registry

@@ -1,0 +1,81 @@
+#include "registry/requirements.h"
+
+#include <gtest/gtest.h>
+
+#include <fstream>
+
+#include "base/temp_folder.h"
+#include "registry/error.h"
+
+namespace mayfly::registry {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct RequirementsTest : testing::Test {
+  void write(const std::string& name, const std::string& text) const {
+    fs::create_directories((folder.path() / name).parent_path());
+    std::ofstream(folder.path() / name) << text;
+  }
+  [[nodiscard]] Result<Requirements> read(const std::string& entry = "main.py") const {
+    return read_requirements(folder.path(), entry);
+  }
+  TempFolder folder;
+};
+
+TEST_F(RequirementsTest, NothingIsAskedForWithoutFilesOrLines) {
+  EXPECT_TRUE(read()->empty());
+  write("requirements.txt", "\n# none yet\n  \n");
+  EXPECT_TRUE(read()->empty());
+}
+
+TEST_F(RequirementsTest, IncludedFilesArePartOfWhatItDependsOn) {
+  write("requirements.txt", "flask==3.1.3\n-r more/base.txt\n--constraint=pins.txt\n");
+  write("more/base.txt", "click\r\n-r ../requirements.txt\n");
+  write("pins.txt", "click==8.1.7\n");
+  const auto before = read();
+  ASSERT_TRUE(before) << before.error().message;
+  EXPECT_FALSE(before->empty());
+  EXPECT_FALSE(before->local);
+  EXPECT_TRUE(before->text.contains("click==8.1.7")) << before->text;
+  write("pins.txt", "click==8.1.8\n");
+  EXPECT_NE(read()->text, before->text);
+}
+
+TEST_F(RequirementsTest, AFileThatIsMissingOrOutsideIsNamed) {
+  write("requirements.txt", "-r missing.txt\n");
+  EXPECT_EQ(read().error().code, RegistryErrc::bad_config);
+  EXPECT_TRUE(read().error().message.contains("missing.txt"));
+  write("requirements.txt", "-r ../../secrets.txt\n");
+  EXPECT_TRUE(read().error().message.contains("outside"));
+}
+
+TEST_F(RequirementsTest, PackagesOfTheSourceAreNoticed) {
+  for (const char* line : {"-e .", "./lib", "lib @ file:lib", "--editable ./lib"}) {
+    write("requirements.txt", std::string(line) + "\n");
+    EXPECT_TRUE(read()->local) << line;
+  }
+}
+
+TEST_F(RequirementsTest, TheNearestFileCounts) {
+  write("requirements.txt", "outer\n");
+  write("app/requirements.txt", "inner\n");
+  EXPECT_EQ(read("app/main.py")->file, "app/requirements.txt");
+  EXPECT_EQ(read("lib/main.py")->file, "requirements.txt");
+}
+
+TEST_F(RequirementsTest, PyprojectCountsWithoutRequirements) {
+  write("pyproject.toml", "[project]\nname = 'x'\ndependencies = ['flask>=3', 'click']\n");
+  EXPECT_EQ(read()->lines, (std::vector<std::string>{"flask>=3", "click"}));
+  write("requirements.txt", "other\n");
+  EXPECT_TRUE(read()->lines.empty());
+  fs::remove(folder.path() / "requirements.txt");
+  write("pyproject.toml", "[tool.poetry.dependencies]\nflask = '*'\n");
+  EXPECT_TRUE(read()->empty());
+  EXPECT_TRUE(read()->warning.contains("Poetry"));
+  write("pyproject.toml", "[project\n");
+  EXPECT_EQ(read().error().code, RegistryErrc::bad_config);
+}
+
+}  // namespace
+}  // namespace mayfly::registry

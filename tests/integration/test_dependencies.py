@@ -1,0 +1,202 @@
+"""Packages that a deploy installs: npm's and pip's, shared by versions, built by code that is not trusted."""
+
+import json
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from support.daemon import BINARY
+from support.processes import eventually
+
+EXPRESS_LOCK = Path(__file__).resolve().parents[2] / "examples/express/package-lock.json"
+
+ABSENT = {
+    "index.js": "export default () => new Response('x');",
+    "package.json": json.dumps({"type": "module", "dependencies": {"express": "9999.0.1"}}),
+}
+
+needs_npm = pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+
+
+@pytest.fixture(scope="module")
+def daemon(start_daemon):
+    return start_daemon("--build-limit", "60s")
+
+
+def write(folder: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        file = folder / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    return folder
+
+
+def express(folder: Path, text: str) -> Path:
+    shutil.copytree(EXPRESS_LOCK.parent, folder, ignore=shutil.ignore_patterns("node_modules"))
+    (folder / "index.js").write_text(
+        f"const app = require('express')(); app.get('/', (q, a) => a.send('{text}')); module.exports = app;")
+    return folder
+
+
+def layers(daemon) -> list[Path]:
+    return sorted((daemon.folder / "layers").iterdir())
+
+
+def local_package(folder: Path, script: str) -> Path:
+    """A function with one package of its own, whose install script is this; no network is needed for it."""
+    write(folder, {
+        "index.js": "import value from 'own'; export default () => new Response(String(value));",
+        "package.json": json.dumps({"type": "module", "dependencies": {"own": "file:own"}}),
+        "own/index.js": "module.exports = 'own';",
+        "own/package.json": json.dumps({"name": "own", "version": "1.0.0", "scripts": {"postinstall": script}}),
+    })
+    subprocess.run(["npm", "install", "--package-lock-only", "--no-audit", "--no-fund"], cwd=folder, check=True,
+                   capture_output=True)
+    return folder
+
+
+@needs_npm
+def test_packages_of_a_lock_file_are_installed_once_and_shared(daemon, tmp_path):
+    before = layers(daemon)
+    daemon.cli("deploy", express(tmp_path / "one", "one"), "--name", "one")
+    assert daemon.request("/one/").body == b"one"
+    made = [layer for layer in layers(daemon) if layer not in before]
+    assert len(made) == 1 and (made[0] / "node_modules/express/package.json").exists()
+    link = next((daemon.folder / "sources").glob("*/node_modules"))
+    assert not os.path.isabs(os.readlink(link)) and link.resolve() == made[0].resolve() / "node_modules"
+
+    # Another function with the same lock: no tool is started, so one that would fail is not noticed.
+    subprocess.run(["chmod", "0", daemon.folder / "cache" / "npm"], check=True)
+    try:
+        answer = daemon.cli("deploy", express(tmp_path / "two", "two"), "--name", "two", "--verbose")
+    finally:
+        subprocess.run(["chmod", "755", daemon.folder / "cache" / "npm"], check=True)
+    assert answer.stderr == ""
+    assert daemon.request("/two/").body == b"two"
+    assert made[0] in layers(daemon) and len(layers(daemon)) == len(before) + 1
+
+    daemon.cli("delete", "one", "--yes")
+    daemon.cli("delete", "two", "--yes")
+    eventually(lambda: made[0] not in layers(daemon), 40)
+
+
+@needs_npm
+def test_an_install_script_runs_and_what_it_makes_is_there(daemon, tmp_path):
+    script = "node -e \"require('fs').writeFileSync('index.js', 'module.exports = ' + process.getuid())\""
+    folder = local_package(tmp_path / "scripted", script)
+    output = daemon.cli("deploy", folder, "--verbose").stderr
+    assert "postinstall" in output
+    uid = int(daemon.request("/scripted").body)
+    assert uid == os.getuid() if os.getuid() != 0 else uid >= 1_900_000_000, "never as the daemon of root"
+
+
+@needs_npm
+def test_a_package_with_a_program_of_its_own(daemon, tmp_path):
+    folder = write(tmp_path / "bundles", {
+        "package.json": json.dumps({"type": "module", "dependencies": {"esbuild": "0.25.0"}}),
+        "index.js": """import { transform } from 'esbuild';
+            export default async () => new Response((await transform('let x: number = 1', { loader: 'ts' })).code);""",
+    })
+    done = daemon.cli("deploy", folder)
+    assert "no lock file" in done.stderr and "--package-lock-only" in done.stderr
+    assert daemon.request("/bundles").body == b"let x = 1;\n"
+
+
+@needs_npm
+def test_typescript_is_bundled_with_what_was_installed(daemon, tmp_path):
+    source = EXPRESS_LOCK.parents[1] / "typescript-npm"
+    folder = tmp_path / "typed"
+    shutil.copytree(source, folder, ignore=shutil.ignore_patterns("node_modules"))
+    daemon.cli("deploy", folder, "--name", "typed")
+    assert daemon.request("/typed", "POST", body=b"{}").status in (400, 422)
+
+
+@needs_npm
+def test_a_package_that_does_not_exist_is_said_in_npms_words(daemon, tmp_path):
+    folder = write(tmp_path / "absent", ABSENT)
+    done = daemon.cli("deploy", folder, check=False)
+    assert done.returncode != 0
+    assert "ETARGET" in done.stderr and "express@9999.0.1" in done.stderr, done.stderr
+    assert daemon.request("/absent").status == 404
+
+
+@needs_npm
+def test_a_lock_file_that_does_not_fit_is_refused(daemon, tmp_path):
+    folder = express(tmp_path / "unfit", "x")
+    package = json.loads((folder / "package.json").read_text())
+    package["dependencies"]["nanoid"] = "^5.0.0"
+    (folder / "package.json").write_text(json.dumps(package))
+    done = daemon.cli("deploy", folder, "--name", "unfit", check=False)
+    assert done.returncode != 0 and "package-lock.json" in done.stderr, done.stderr
+
+
+def test_lock_files_of_other_tools_are_named(daemon, tmp_path):
+    folder = write(tmp_path / "pnpm", {**ABSENT, "pnpm-lock.yaml": "lockfileVersion: '9.0'\n"})
+    done = daemon.cli("deploy", folder, check=False)
+    assert done.returncode != 0 and "pnpm-lock.yaml" in done.stderr and "--vendored" in done.stderr
+
+
+@needs_npm
+@pytest.mark.parametrize("script", ["echo hacked > /etc/mayfly-was-here", "echo x > ../../../mayfly.db",
+                                    "cat ../../../admin-token", "echo x > $npm_config_cache/../../mayfly.db"])
+def test_an_install_script_that_leaves_its_folder_fails(daemon, tmp_path, script):
+    folder = local_package(tmp_path / "leaves", script)
+    done = daemon.cli("deploy", folder, "--name", "leaves", check=False)
+    assert done.returncode != 0, done.stderr
+    assert any(words in done.stderr for words in ("Read-only", "Permission denied", "No such file", "nonexistent",
+                                                  "Directory")), done.stderr
+    assert not Path("/etc/mayfly-was-here").exists()
+    assert daemon.admin("/healthz").status == 200 and daemon.token not in done.stderr
+
+
+@needs_npm
+def test_an_install_script_that_hangs_meets_the_limit(start_daemon, tmp_path):
+    daemon = start_daemon("--build-limit", "4s")
+    folder = local_package(tmp_path / "hangs", "echo waiting; sleep 1000")
+    done = daemon.cli("deploy", folder, check=False)
+    assert done.returncode != 0 and "longer than 4s" in done.stderr, done.stderr
+    assert not [pid for pid in daemon.children() if "sleep" in Path(f"/proc/{pid}/cmdline").read_text()]
+
+
+@needs_npm
+def test_a_daemon_that_ends_takes_an_install_with_it(start_daemon, tmp_path):
+    daemon = start_daemon()
+    folder = local_package(tmp_path / "ends", "sleep 1000")
+    deploy = subprocess.Popen(
+        [BINARY, "deploy", folder], stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "MAYFLY_ADMIN": daemon.admin_url, "MAYFLY_TOKEN": daemon.token})
+    eventually(lambda: any("sleep" in Path(f"/proc/{pid}/cmdline").read_text() for pid in daemon.children()), 30)
+    assert daemon.stop() == 0
+    _, errors = deploy.communicate(timeout=20)
+    assert deploy.returncode != 0 and errors
+
+
+def test_vendored_packages_need_no_network(start_daemon, tmp_path):
+    daemon = start_daemon(env={"npm_config_registry": "http://127.0.0.1:9"})
+    folder = write(tmp_path / "vendored", {
+        "index.js": "import v from 'own'; export default () => new Response(v);",
+        "package.json": json.dumps({"type": "module", "dependencies": {"own": "1.0.0"}}),
+        "package-lock.json": '{"lockfileVersion": 3, "packages": {}}',
+        "node_modules/own/index.js": "module.exports = 'brought along';",
+        "node_modules/own/package.json": '{"name": "own", "version": "1.0.0"}',
+    })
+    daemon.cli("deploy", folder, "--vendored")
+    assert daemon.request("/vendored").body == b"brought along"
+    assert layers(daemon) == []
+
+
+def test_output_of_tools_is_streamed_by_the_api(daemon, tmp_path):
+    folder = write(tmp_path / "streamed", ABSENT)
+    archive = shutil.make_archive(str(tmp_path / "streamed"), "gztar", folder)
+    answer = daemon.admin("/v1/functions/streamed?file=a.tar.gz", "PUT", body=Path(archive).read_bytes(),
+                          headers={"accept": "application/x-ndjson"})
+    assert answer.status == 200
+    lines = [json.loads(line) for line in answer.body.decode().splitlines() if line]
+    assert "express@9999.0.1" in "".join(line.get("output", "") for line in lines[:-1])
+    assert lines[-1]["status"] == 422
+    assert lines[-1]["problem"]["type"] == "urn:mayfly:registry:build-failed"
+    assert "ETARGET" in lines[-1]["problem"]["output"]
