@@ -157,7 +157,7 @@ class NodeInstall {
     for (auto& setting : npm_settings()) run.environment.push_back(std::move(setting));
     for (auto& token : variables_with("NPM_TOKEN=")) run.environment.push_back(std::move(token));
     std::error_code error;
-    const auto cache = manifest_.from_git ? work / "cache" : context_.layers.data() / "cache" / "npm";
+    const auto cache = manifest_.from_git ? work / "cache" : downloads(context_, "npm");
     fs::create_directories(cache, error);
     run.environment.push_back("npm_config_cache=" + cache.string());
     if (!manifest_.from_git) run.caches = {cache};

@@ -107,7 +107,7 @@ class PythonInstall {
     if (!wheels_.empty()) run.argv.insert(run.argv.end(), {"--no-index", "--find-links", wheels_});
     if (wheels_only) {
       run.argv.emplace_back("--only-binary=:all:");
-      const auto cache = context_.layers.data() / "cache" / "pip";
+      const auto cache = downloads(context_, "pip");
       std::error_code error;
       fs::create_directories(cache, error);
       run.caches = {cache};

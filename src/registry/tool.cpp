@@ -98,6 +98,11 @@ std::unexpected<Error> tool_failed(const std::string& what, const ToolResult& re
   return error;
 }
 
+fs::path downloads(const BuildContext& context, const std::string& tool) {
+  const auto& caches = context.options.caches;
+  return (caches.empty() ? context.layers.data() / "cache" : caches) / tool;
+}
+
 std::vector<std::string> network_environment() {
   constexpr std::array<const char*, 12> kNames{"HTTP_PROXY",   "HTTPS_PROXY",         "NO_PROXY",
                                                "http_proxy",   "https_proxy",         "no_proxy",

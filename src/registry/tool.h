@@ -42,6 +42,9 @@ struct ToolResult {
 [[nodiscard]] std::unexpected<Error> tool_failed(const std::string& what, const ToolResult& result,
                                                  std::string_view lines_with);
 
+/// The folder where a tool keeps what it has fetched, for all deploys.
+[[nodiscard]] std::filesystem::path downloads(const BuildContext& context, const std::string& tool);
+
 /// Variables of the daemon that say how the network is reached: proxies and certificates. Never its secrets.
 [[nodiscard]] std::vector<std::string> network_environment();
 /// Variables of the daemon whose names begin so, in either case, as tools take their settings.
