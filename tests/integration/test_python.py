@@ -58,12 +58,13 @@ def handler(event, context):
     if path == "/sleep": time.sleep(60)
     if path == "/crlf": return {"statusCode": 200, "headers": {"x": "a\\r\\nset-cookie: b"}}
     if path == "/set": return {1, 2}
+    if path == "/large": return "x" * 2_000_000
     if path == "/bytes": return {"statusCode": 200, "headers": {"content-type": "text/plain"}, "body": b"\\xff\\xfe"}
     return "fine"
-""", file="fails.py", timeout="500ms")
+""", file="fails.py", timeout="500ms", max_response="50KiB")
     for path, status, problem in (("/throw", 500, "handler-threw"), ("/exit", 502, "instance-exited"), ("/crash", 502, "instance-killed"),
                                   ("/loop", 504, "deadline-exceeded"), ("/sleep", 504, "deadline-exceeded"), ("/crlf", 500, "handler-threw"),
-                                  ("/set", 500, "handler-threw")):
+                                  ("/set", 500, "handler-threw"), ("/large", 502, "answer-too-large")):
         answer = daemon.request(f"/fails{path}")
         assert (answer.status, answer.problem.split(":")[-1]) == (status, problem), (path, answer.text)
         assert "secret" not in answer.text
@@ -135,6 +136,17 @@ def application(environ, start_response):
     daemon.deploy("upper", "def handler(event, context): return {'statusCode': 200, 'body': event['body'].upper()}", file="upper.py")
     text = "abc" * 1_000_000
     assert daemon.request("/upper", "POST", body=text, headers={"content-type": "text/plain"}).text == text.upper()
+
+
+@pytest.mark.parametrize("source", [
+    "def handler(event, context):\n    return count()", "async def handler(event, context):\n    return count()",
+    "def app(environ, start_response):\n    start_response('200 OK', [])\n    return [str(count()).encode()]",
+    "async def app(scope, receive, send):\n    if scope['type'] == 'http':\n        await send({'type': 'http.response.start', 'status': 200})\n"
+    "        await send({'type': 'http.response.body', 'body': str(count()).encode()})"], ids=["sync", "async", "wsgi", "asgi"])
+def test_a_fresh_instance_for_each_request(daemon, source):
+    counter = "number = 0\ndef count():\n    global number\n    number += 1\n    return number\n"
+    daemon.deploy("fresh", counter + source, file="fresh.py", isolation="request")
+    assert [daemon.request("/fresh").text for _ in range(20)] == ["1"] * 20
 
 
 def test_async_handlers_share_one_instance(daemon):

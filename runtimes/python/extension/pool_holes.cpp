@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 #include "python.h"
 
@@ -13,29 +14,39 @@ constexpr std::size_t kStep = 16;
 constexpr std::size_t kLargest = 512;
 constexpr std::uintptr_t kPool = 16U << 10U;
 constexpr std::uintptr_t kHeader = 48;
-constexpr int kMost = 20'000;  // blocks of a class: a bound, should another allocator be in its place
+constexpr std::size_t kMost = 8'000;  // blocks of a class
 
 bool begins_pool(const void* block) {
   return (reinterpret_cast<std::uintptr_t>(block) & (kPool - 1)) == kHeader;
 }
 
+/// Keeps the free blocks of one class. False if a fresh pool was not met: then it keeps none, since the bound
+/// was too low, or another allocator is in this one's place.
+bool fill(std::size_t size, std::vector<void*>& taken) {
+  taken.clear();
+  while (taken.size() < kMost) {
+    void* block = PyObject_Malloc(size);
+    if (block == nullptr) break;
+    taken.push_back(block);
+    if (!begins_pool(block)) continue;
+    // A pool that was empty gives its blocks in order.
+    void* next = PyObject_Malloc(size);
+    const bool fresh = static_cast<char*>(next) == static_cast<char*>(block) + size;
+    PyObject_Free(next);
+    if (!fresh) continue;
+    PyObject_Free(block);
+    return true;
+  }
+  for (void* block : taken) PyObject_Free(block);
+  return false;
+}
+
 }  // namespace
 
 void fill_pool_holes() {
-  for (std::size_t size = kStep; size <= kLargest; size += kStep) {
-    for (int taken = 0; taken < kMost; ++taken) {
-      void* block = PyObject_Malloc(size);
-      if (block == nullptr) return;
-      if (!begins_pool(block)) continue;
-      // A pool that was empty gives its blocks in order.
-      void* next = PyObject_Malloc(size);
-      const bool fresh = static_cast<char*>(next) == static_cast<char*>(block) + size;
-      if (!fresh) continue;
-      PyObject_Free(next);
-      PyObject_Free(block);
-      break;
-    }
-  }
+  std::vector<void*> taken;
+  taken.reserve(kMost);
+  for (std::size_t size = kStep; size <= kLargest; size += kStep) (void)fill(size, taken);
 }
 
 }  // namespace mayfly::python
