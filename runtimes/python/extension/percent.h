@@ -11,7 +11,7 @@ namespace mayfly::python {
 
 /// Calls f(name, value) for each of "name NUL value NUL …".
 template <typename F>
-void for_each_header(std::string_view headers, F&& f) {
+void for_each_header(std::string_view headers, const F& f) {
   while (!headers.empty()) {
     const auto name_end = headers.find('\0');
     if (name_end == std::string_view::npos) return;

@@ -169,3 +169,21 @@ def test_classes_objects_and_frameless_apps(start):
         runtime = start(source)
         assert runtime.ready()["form"] == "asgi", source
         assert runtime.get().text == "x"
+
+
+def test_what_send_and_receive_give_is_a_coroutine_for_asyncio(start):
+    runtime = start("""
+import asyncio
+async def app(scope, receive, send):
+    assert scope["type"] == "http"
+    first = await asyncio.wait_for(receive(), 1)
+    await asyncio.create_task(send({"type": "http.response.start", "status": 200}))
+    await asyncio.gather(send({"type": "http.response.body", "body": first["body"], "more_body": True}))
+    done, pending = await asyncio.wait([asyncio.ensure_future(send({"type": "http.response.body", "body": b"!"})), asyncio.ensure_future(receive())])
+    assert not pending and asyncio.iscoroutine(send) is False
+    unused = receive()
+    unused.close()
+""")
+    answer = runtime.request("POST", body="hello")
+    assert (answer.text, answer.error) == ("hello!", None)
+    assert not [entry for entry in runtime.logs if entry.level == 4]

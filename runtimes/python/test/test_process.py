@@ -154,3 +154,17 @@ def test_an_older_python_says_so(tmp_path):
     done = subprocess.run([PYTHON, "-E", "-s", "-B", "-c", old], capture_output=True, text=True)
     assert done.returncode == 1
     assert "Mayfly needs CPython 3.11 or newer" in done.stderr and "is 3.10" in done.stderr
+
+
+def test_other_processes(start):
+    runtime = start("""
+import concurrent.futures, multiprocessing, os, subprocess, sys
+def square(n): return n * n
+def handler(event, context):
+    if event["rawPath"] == "/run": return subprocess.run([sys.executable, "-c", "print(6 * 7)"], capture_output=True, text=True).stdout
+    with concurrent.futures.ProcessPoolExecutor(2, multiprocessing.get_context(event["rawPath"][1:])) as pool:
+        return list(pool.map(square, range(4)))
+""")
+    for how in ("fork", "spawn"):
+        assert runtime.get(f"/{how}").text == "[0,1,4,9]", (how, runtime.logs)
+    assert runtime.get("/run").text == "42\n"

@@ -47,6 +47,8 @@ def _set_path(configuration: dict, entry: str) -> None:
     _packages = tuple(path + os.sep for path in packages)
     importlib.invalidate_caches()
     sys.argv[:] = [entry]
+    # multiprocessing would run it again in each process that it spawns.
+    vars(sys.modules["__main__"]).pop("__file__", None)
 
 
 def _module_name(root: str, entry: str) -> str:
