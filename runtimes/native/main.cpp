@@ -101,22 +101,21 @@ void reseed() {
   g_process.server->run();
 }
 
-/// Loads, freezes, and forks: returns in an instance only, with its data socket.
-ForkedChild run_template(Fd control, const Configuration& configuration, Handler& handler) {
-  ForkServer daemon(std::move(control));
+/// Loads the code and reports how that went. All that this needed is gone when it returns: what an instance
+/// would tidy up would be its own copy of a page.
+Handler prepare_template(ForkServer& daemon, const Configuration& configuration) {
   const ForkCheck check;
   g_process.loading = &daemon;
   const auto loaded = load(configuration.root, configuration.entry);
   if (!loaded) report_failed(daemon, loaded.error());
   g_process.loading = nullptr;
-  handler = *loaded;
   flush_output();
   const auto unsafe = check.reasons();
   json report{{"form", "native"}, {"concurrency", 1}, {"unsafe", unsafe}, {"warnings", json::array()}};
   for (const auto& reason : unsafe)
     report["warnings"].push_back(reason + ": each instance loads the code itself instead of being forked");
   (void)daemon.report(wire::ControlType::ready, to_text(report));
-  return daemon.run();
+  return *loaded;
 }
 
 [[noreturn]] void run_direct(Fd data, const Configuration& configuration) {
@@ -143,8 +142,9 @@ ForkedChild run_template(Fd control, const Configuration& configuration, Handler
   const auto configuration = parse(child.payload);
   confine(configuration);
   if (configuration.role != "template") run_direct(std::move(child.channel), configuration);
-  Handler handler = nullptr;
-  child = run_template(std::move(child.channel), configuration, handler);
+  auto& daemon = *new ForkServer(std::move(child.channel));  // never destroyed, in no instance
+  const Handler handler = prepare_template(daemon, configuration);
+  child = daemon.run();
   send_output_to(std::move(child.log));
   serve(std::move(child.channel), handler);
 }

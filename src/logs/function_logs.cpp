@@ -75,7 +75,6 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
         words_(std::move(words)) {}
 
   void read() {
-    if (buffer_.empty()) buffer_.resize(wire::kMaxLogPacket + 64);
     socket_.async_wait(asio::posix::stream_descriptor::wait_read,
                        [self = shared_from_this()](const boost::system::error_code& error) {
                          if (!error && self->receive()) self->read();
@@ -86,14 +85,15 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   /// A bounded number of packets, so that a flood leaves the others their turn. False: the process is gone.
   bool receive() {
     for (int i = 0; i < 64; ++i) {
-      const ssize_t got = ::recv(socket_.native_handle(), buffer_.data(), buffer_.size(), MSG_DONTWAIT);
+      auto& buffer = logs_.packet_;  // of all sources: they read in turn
+      const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (got < 0) return errno == EAGAIN || errno == EINTR;
       if (got == 0) {
         if (!at_end()) continue;  // a write of no bytes
         raw({}, true);
         return false;
       }
-      packet({buffer_.data(), static_cast<std::size_t>(got)});
+      packet({buffer.data(), static_cast<std::size_t>(got)});
     }
     return true;
   }
@@ -134,13 +134,13 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   std::string function_;
   std::uint32_t version_;
   std::shared_ptr<pool::LastWords> words_;
-  std::string buffer_;
   std::string line_;
 };
 
 FunctionLogs::FunctionLogs(std::filesystem::path folder, LogLimits limits)
     : folder_(std::move(folder)), limits_(limits), work_(io_.get_executor()) {
   std::filesystem::create_directories(folder_);
+  packet_.resize(wire::kMaxLogPacket + 64);
   thread_ = std::thread([this] { io_.run(); });
 }
 

@@ -72,6 +72,7 @@ class FunctionLogs final : public pool::LogSink {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only
+  std::string packet_;                                // … this one, too
   mutable std::mutex failures_mutex_;
   std::map<std::string, std::vector<Failure>> failures_;  // newest last
   boost::asio::steady_timer report_timer_{io_};

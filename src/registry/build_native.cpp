@@ -23,7 +23,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Another number where flags or steps have changed: what was built with others is not used any more.
-constexpr std::string_view kRecipe = "native 1";
+constexpr std::string_view kRecipe = "native 2";
 /// Of each process of a compiler: templates can ask for all there is.
 constexpr std::uint64_t kMostMemory = 2ULL << 30U;
 constexpr std::size_t kMostErrors = 10;
@@ -144,7 +144,8 @@ Names NativeBuild::common_flags() const {
   return {"-fno-omit-frame-pointer",
           "-pthread",
           "-fdiagnostics-color=never",
-          "-I" + context_.options.native_include.string(),
+          "-isystem",
+          context_.options.native_include.string(),
           "-ffile-prefix-map=" + context_.root.string() + "=.",
           "-ffile-prefix-map=" + work_.string() + "=build"};
 }

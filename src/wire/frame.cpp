@@ -118,7 +118,10 @@ std::optional<std::string_view> parse_response_head(std::string_view payload, st
   return headers;
 }
 
-FrameDecoder::FrameDecoder() { buffer_.resize(kInitialBuffer); }
+FrameDecoder::FrameDecoder() {
+  // Not filled with zeros: an instance may serve one request, and touches the pages that this one needs.
+  buffer_.resize_and_overwrite(kInitialBuffer, [](char*, std::size_t size) { return size; });
+}
 
 std::pair<char*, std::size_t> FrameDecoder::prepare() {
   if (begin_ == end_) begin_ = end_ = 0;
