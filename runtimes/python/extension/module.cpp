@@ -3,6 +3,7 @@
 
 #include <unistd.h>
 
+#include <csignal>
 #include <cstdlib>
 #include <memory>
 
@@ -183,6 +184,15 @@ PyObject* exit_now(PyObject*, PyObject* arguments) {
   ::_exit(status);
 }
 
+/// expire(seconds): this process ends after so long, whatever it does.
+PyObject* expire(PyObject*, PyObject* arguments) {
+  unsigned seconds = 0;
+  if (!PyArg_ParseTuple(arguments, "I", &seconds)) return nullptr;
+  std::signal(SIGALRM, [](int) { ::_exit(0); });
+  ::alarm(seconds);
+  return none();
+}
+
 PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr},
                            {"confine", confine, METH_O, nullptr},
                            {"ready", ready, METH_O, nullptr},
@@ -198,6 +208,7 @@ PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr
                            {"log", log, METH_VARARGS, nullptr},
                            {"fatal", fatal, METH_VARARGS, nullptr},
                            {"exit", exit_now, METH_VARARGS, nullptr},
+                           {"expire", expire, METH_VARARGS, nullptr},
                            {nullptr, nullptr, 0, nullptr}};
 
 PyModuleDef module{

@@ -5,13 +5,11 @@ import gc
 import json
 import os
 import sys
-import threading
-import time
 
 from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, loop, streams, warmup
 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
-_STOP_PATIENCE = 5.0  # seconds that lifespan's shutdown and atexit may take together
+_STOP_PATIENCE = 5  # seconds that lifespan's shutdown and atexit may take together
 
 _INSTANCE = '{"role":"instance"}'
 
@@ -94,11 +92,7 @@ def _serve(name: str) -> None:
 
 def _leave(form) -> None:
     """The daemon said stop: what was registered for the end runs, but not for ever."""
-    def give_up() -> None:
-        time.sleep(_STOP_PATIENCE)
-        bridge.exit(0)
-
-    threading.Thread(target=give_up, daemon=True).start()
+    bridge.expire(_STOP_PATIENCE)
     try:
         form.shut_down()
         atexit._run_exitfuncs()
