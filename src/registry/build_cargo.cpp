@@ -1,9 +1,12 @@
+#include <fcntl.h>
+#include <sys/file.h>
 #include <toml++/toml.h>
 
 #include <algorithm>
 #include <sstream>
 #include <vector>
 
+#include "base/fd.h"
 #include "registry/error.h"
 #include "registry/program_build.h"
 
@@ -11,6 +14,9 @@ namespace mayfly::registry {
 namespace {
 
 namespace fs = std::filesystem;
+
+/// Functions whose downloads and objects are kept.
+constexpr std::size_t kKept = 32;
 
 Result<toml::table> read_manifest(const fs::path& file) {
   try {
@@ -114,6 +120,11 @@ Result<BuiltProgram> build_cargo(const ProgramBuild& build) {
   const auto own = build.caches / "cargo" / build.context.function;
   for (const char* part : {"home", "target"})
     if (auto made = make_folder(own / part); !made) return propagate(made);
+  const Fd lock(
+      ::open(own.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));  // another daemon may have this cache
+  ::flock(lock.get(), LOCK_EX);
+  fs::last_write_time(own, fs::file_time_type::clock::now());
+  keep_newest(own.parent_path(), kKept);
   if (auto copied = copy_source(build.context.root, own / "source"); !copied) return propagate(copied);
 
   ToolRun step;

@@ -1,9 +1,10 @@
 #include "registry/build_exec.h"
 
-#include <algorithm>
+#include <unistd.h>
+
+#include <atomic>
 #include <filesystem>
 #include <optional>
-#include <vector>
 
 #include "registry/error.h"
 #include "registry/program_build.h"
@@ -19,21 +20,13 @@ constexpr std::size_t kKept = 32;
 /// Below the root: where no source of anybody's is.
 constexpr const char* kFolder = ".mayfly-program";
 
-/// Keeps the newest files of a folder.
-void prune(const fs::path& folder) {
-  std::vector<std::pair<fs::file_time_type, fs::path>> files;
-  std::error_code ignored;
-  for (const auto& entry : fs::directory_iterator(folder, ignored))
-    files.emplace_back(entry.last_write_time(ignored), entry.path());
-  std::ranges::sort(files, std::greater());
-  for (std::size_t i = kKept; i < files.size(); ++i) fs::remove(files[i].second, ignored);
-}
-
-/// A copy of a program that appears at once as a whole.
+/// A copy of a program that appears at once as a whole, whoever else makes the same one.
 Result<void> copy_program(const fs::path& from, const fs::path& to) {
+  static std::atomic<unsigned> number;
   std::error_code error;
   fs::create_directories(to.parent_path(), error);
-  const auto part = to.string() + ".part";
+  const auto part =
+      to.string() + ".part-" + std::to_string(::getpid()) + "-" + std::to_string(number.fetch_add(1));
   fs::copy_file(from, part, fs::copy_options::overwrite_existing, error);
   if (!error) fs::permissions(part, fs::perms(0755), error);
   if (!error) fs::rename(part, to, error);
@@ -46,7 +39,7 @@ std::optional<BuiltProgram> find_kept(const fs::path& folder, const std::string&
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(folder, ignored)) {
     const auto name = entry.path().filename().string();
-    if (!name.starts_with(digest + "-") || name.ends_with(".part")) continue;
+    if (!name.starts_with(digest + "-") || name.contains(".part-")) continue;
     fs::last_write_time(entry.path(), fs::file_time_type::clock::now(), ignored);
     return BuiltProgram{entry.path(), name.substr(digest.size() + 1)};
   }
@@ -63,7 +56,7 @@ Result<BuiltProgram> build_or_reuse(const ProgramBuild& build, bool go) {
   if (!built) return built;
   if (auto copied = copy_program(built->file, kept / (digest + "-" + built->name)); !copied)
     return propagate(copied);
-  prune(kept);
+  keep_newest(kept, kKept);
   return built;
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <functional>
 #include <iterator>
 #include <regex>
 
@@ -74,6 +75,15 @@ Result<void> make_folder(const fs::path& folder) {
   fs::create_directories(folder, error);
   if (error) return fail_errno("make " + folder.string(), error.value());
   return {};
+}
+
+void keep_newest(const fs::path& folder, std::size_t count) {
+  std::vector<std::pair<fs::file_time_type, fs::path>> entries;
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(folder, ignored))
+    entries.emplace_back(entry.last_write_time(ignored), entry.path());
+  std::ranges::sort(entries, std::greater());
+  for (std::size_t i = count; i < entries.size(); ++i) fs::remove_all(entries[i].second, ignored);
 }
 
 Complaint first_complaint(std::string_view output) {

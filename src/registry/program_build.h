@@ -38,6 +38,9 @@ struct ProgramBuild {
 /// Makes a folder, and those on the way to it.
 [[nodiscard]] Result<void> make_folder(const std::filesystem::path& folder);
 
+/// Removes all but the files and folders of a folder that were changed last.
+void keep_newest(const std::filesystem::path& folder, std::size_t count);
+
 /// The compiler's first complaint in the output of Go ("./a.go:3:5: …") or of Rust ("--> src/main.rs:3:5").
 struct Complaint {
   std::string file;

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/temp_folder.h"
+
 namespace mayfly::registry {
 namespace {
 
@@ -28,6 +30,21 @@ TEST(ProgramBuild, OtherTroubleIsNoPlaceInTheCode) {
 TEST(ProgramBuild, ProgressIsNotShown) {
   EXPECT_EQ(telling_part("go: downloading a v1\n   Compiling b v2\n\n# hello\n./main.go:1:1: no\n"),
             "# hello\n./main.go:1:1: no");
+}
+
+TEST(ProgramBuild, TheNewestAreKept) {
+  const TempFolder folder;
+  const auto now = std::filesystem::file_time_type::clock::now();
+  for (int i = 0; i < 5; ++i) {
+    const auto path = folder.path() / std::to_string(i);
+    std::filesystem::create_directory(path);
+    std::filesystem::last_write_time(path, now - std::chrono::hours(i));
+  }
+  keep_newest(folder.path(), 2);
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "0"));
+  EXPECT_TRUE(std::filesystem::exists(folder.path() / "1"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "2"));
+  EXPECT_FALSE(std::filesystem::exists(folder.path() / "4"));
 }
 
 }  // namespace

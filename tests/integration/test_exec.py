@@ -60,6 +60,12 @@ def test_a_python_script_by_its_first_line(daemon):
     assert (answer.text, answer.header("content-type")) == ("ABC 3\n", "text/x-upper")
 
 
+def test_a_python_script_by_its_name_when_it_is_said(daemon):
+    code = "#!/usr/bin/env python3\nprint('as a program')\n"
+    daemon.deploy("program", code, "program.py", runtime="exec")
+    assert daemon.request("/program").text == "as a program\n"
+
+
 def test_a_compiled_binary(daemon, tmp_path):
     source = tmp_path / "main.c"
     source.write_text('#include <stdio.h>\n#include <stdlib.h>\nint main() { printf("Status: 201 Created\\r\\nContent-Type: text/html\\r\\n\\r\\n<b>%s</b>", getenv("REQUEST_METHOD")); }\n')
