@@ -32,7 +32,8 @@ std::string base64_decode(std::string_view text) {
     const auto digit = kDigits.find(c == '-' ? '+' : c == '_' ? '/' : c);
     if (digit == std::string_view::npos) continue;
     bits = bits << 6U | static_cast<std::uint32_t>(digit);
-    if ((count += 6) < 8) continue;
+    count += 6;
+    if (count < 8) continue;
     count -= 8;
     result.push_back(static_cast<char>(bits >> count & 0xffU));
   }

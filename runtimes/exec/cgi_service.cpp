@@ -45,9 +45,9 @@ class CgiService final : public bridge::Service {
  private:
   void on_ended(CgiInvocation& ended) {
     const auto found = open_.find(ended.stream());
-    const auto id = ended.id();
     // It is one of its own callbacks that brought us here.
     const std::shared_ptr<CgiInvocation> kept = std::move(found->second);
+    const auto& id = kept->id();
     open_.erase(found);
     loop_.later([kept] {});
     end_strays([&](pid_t pid) { return is_stray(pid, id); });

@@ -73,11 +73,7 @@ class HttpConnection::Parser final : public http::basic_parser<true> {
 
 HttpConnection::HttpConnection(Loop& loop, HttpHandler& handler, Fd socket, std::size_t body_limit,
                                std::function<void(HttpConnection&)> ended)
-    : loop_(loop),
-      handler_(handler),
-      ended_(std::move(ended)),
-      watch_(loop.reactor()),
-      body_limit_(body_limit) {
+    : handler_(handler), ended_(std::move(ended)), watch_(loop.reactor()), body_limit_(body_limit) {
   reset();
   watch_.open(std::move(socket), EPOLLIN, [this] { ready(); });
 }

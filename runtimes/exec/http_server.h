@@ -66,7 +66,6 @@ class HttpConnection {
   void close();
   void reset();
 
-  Loop& loop_;
   HttpHandler& handler_;
   std::function<void(HttpConnection&)> ended_;
   Watch watch_;

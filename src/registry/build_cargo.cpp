@@ -68,7 +68,7 @@ std::vector<std::string> binaries(const toml::table& manifest, const fs::path& f
 }
 
 Result<std::string> choose_binary(const toml::table& manifest, const fs::path& folder) {
-  const auto package = manifest["package"]["name"].value_or(std::string());
+  auto package = manifest["package"]["name"].value_or(std::string());
   if (package.empty())
     return fail(RegistryErrc::no_entry,
                 "Cargo.toml is that of a workspace: name the folder of one package in mayfly.toml (source)");

@@ -9,9 +9,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_sources(const fs::path& folder) {
-  for (const auto& entry : fs::directory_iterator(folder))
-    if (entry.path().extension() == ".go" && !entry.path().native().ends_with("_test.go")) return true;
+bool has_program(const fs::path& folder) {
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    if (entry.path().extension() != ".go" || entry.path().native().ends_with("_test.go")) continue;
+    const auto text = read_file(entry.path()).value_or("");
+    if (text.starts_with("package main") || text.contains("\npackage main")) return true;
+  }
   return false;
 }
 
@@ -44,7 +47,6 @@ Result<BuiltProgram> build_go(const ProgramBuild& build) {
   step.name = "go build";
   // No code of what is built runs in this: one cache may serve all.
   step.argv = {go.string(), "build", "-trimpath", "-buildvcs=false", "-o", output.string() + "/"};
-  step.argv.emplace_back(has_sources(build.folder) ? "." : "./...");
   step.environment = {"GOPATH=" + cache.string(),
                       "GOMODCACHE=" + (cache / "mod").string(),
                       "GOCACHE=" + (cache / "build").string(),
@@ -56,16 +58,16 @@ Result<BuiltProgram> build_go(const ProgramBuild& build) {
   step.caches = {cache};
   step.visible = toolchain_of(go);
   step.network = !fs::exists(build.folder / "vendor");
+  step.argv.emplace_back(has_program(build.folder) ? "." : "./...");  // of a library it lies below
   if (auto ran = build.run(step); !ran) return propagate(ran);
 
   std::vector<fs::path> programs;
   for (const auto& entry : fs::directory_iterator(output)) programs.push_back(entry.path());
   if (programs.size() == 1) return BuiltProgram{programs.front(), module_name(build.folder)};
-  return fail(RegistryErrc::no_entry,
-              programs.empty()
-                  ? "the module has no package main: nothing that can be started"
-                  : "the module has several packages main: put a go.mod beside one, or name its folder "
-                    "in mayfly.toml (source)");
+  return fail(RegistryErrc::no_entry, programs.empty()
+                                          ? "the module has no package main: nothing that can be started"
+                                          : "the module has several packages main, and none in the folder of "
+                                            "go.mod: which one is the function?");
 }
 
 }  // namespace mayfly::registry

@@ -85,7 +85,7 @@ def test_a_vendored_go_module_needs_no_network(daemon, tmp_path):
 
 @go
 def test_a_go_program_below_the_module(daemon, tmp_path):
-    folder = project(tmp_path, {"go.mod": GO_MOD.format(name="deep"), "cmd/serve/main.go": GO_MAIN % "from below", "data.txt": "x"})
+    folder = project(tmp_path, {"go.mod": GO_MOD.format(name="deep"), "cmd/serve/main.go": GO_MAIN % "from below", "lib.go": "package deep\n"})
     daemon.cli("deploy", folder, "--name", "go-deep", timeout=600)
     assert daemon.request("/go-deep").text == "from below\n"
 
