@@ -7,10 +7,11 @@
 namespace mayfly::admin {
 
 std::error_code make_error_code(AdminErrc code) {
-  static const SlugCategory<AdminErrc, 11> category(
+  static const SlugCategory<AdminErrc, 16> category(
       "admin", std::array{"bad-request", "body-too-large", "header-too-large", "invalid-body",
                           "invalid-parameter", "method-not-allowed", "not-ready", "request-timeout",
-                          "too-many-connections", "unauthorized", "unknown-route"});
+                          "too-many-connections", "unauthorized", "unknown-route", "unknown-host",
+                          "cross-origin", "missing-scope", "unknown-token", "token-exists"});
   return {static_cast<int>(code), category};
 }
 

@@ -18,6 +18,11 @@ enum class AdminErrc {
   too_many_connections,
   unauthorized,
   unknown_route,
+  unknown_host,
+  cross_origin,
+  missing_scope,
+  unknown_token,
+  token_exists,
 };
 [[nodiscard]] std::error_code make_error_code(AdminErrc code);
 

@@ -35,6 +35,14 @@ bool is_own_header(std::string_view name) {
   return std::ranges::find(kOwn, lower) != kOwn.end();
 }
 
+/// What a function allows pages of other origins is not for the admin plane.
+bool is_cors_header(std::string_view name) {
+  static constexpr std::string_view kPrefix = "access-control-";
+  return name.size() >= kPrefix.size() &&
+         std::ranges::equal(name.substr(0, kPrefix.size()), kPrefix,
+                            [](char a, char b) { return (a >= 'A' && a <= 'Z' ? char(a + 32) : a) == b; });
+}
+
 /// Headers of the function's answer that belong to its connection; ours is another one.
 bool is_connection_header(std::string_view name) { return is_own_header(name); }
 
@@ -70,7 +78,8 @@ awaitable<Result<Response>> invoke(const Services& services, Request& request) {
   // The function's own Content-Type, or none: this is its answer, not ours.
   Response response{.status = answer->status, .content_type = "", .body = std::move(answer->body)};
   for (auto& [name, value] : answer->headers)
-    if (!is_connection_header(name)) response.headers.emplace_back(std::move(name), std::move(value));
+    if (!is_connection_header(name) && !is_cors_header(name))
+      response.headers.emplace_back(std::move(name), std::move(value));
   co_return response;
 }
 

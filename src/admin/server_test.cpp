@@ -75,6 +75,7 @@ awaitable<Result<Response>> bug(Request&) {
 struct AdminServer : testing::Test {
   void start(ServerOptions options = {}) {
     options.token = "secret";
+    options.names = {"x", "test", "h", "a"};
     options.upload_folder = folder.path();
     std::vector<Route> routes;
     routes.push_back({.method = "GET",

@@ -97,7 +97,14 @@ struct Session::Exchange {
 };
 
 Session::Session(asio::ip::tcp::socket socket, const ServerOptions& options, const RouteTable& table)
-    : stream_(std::move(socket)), options_(options), table_(table) {}
+    : stream_(std::move(socket)), options_(options), table_(table) {
+  beast::error_code gone;
+  const auto local = stream_.socket().local_endpoint(gone);
+  auto address = local.address();
+  if (address.is_v6() && address.to_v6().is_v4_mapped())
+    address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
+  place_ = {.address = address.to_string(), .port = local.port(), .names = options_.names};
+}
 
 void Session::stop() {
   stopping_ = true;
@@ -149,7 +156,7 @@ asio::awaitable<bool> Session::serve_one() {
 asio::awaitable<bool> Session::read_header(HeaderParser& parser) {
   if (buffer_.size() == 0) {
     // Wait for the first byte apart: a quiet connection may stay long, a slow header may not.
-    stream_.expires_after(options_.idle_timeout);
+    stream_.expires_after(admitted_ ? options_.idle_timeout : options_.header_timeout);
     auto space = buffer_.prepare(4096);
     const auto [error, size] = co_await stream_.async_read_some(space, kNoThrow);
     if (error) co_return false;
@@ -157,7 +164,14 @@ asio::awaitable<bool> Session::read_header(HeaderParser& parser) {
   }
   idle_ = false;
   stream_.expires_after(options_.header_timeout);
-  const auto [error, size] = co_await http::async_read_header(stream_, buffer_, parser, kNoThrow);
+  // The parser forgets what it has taken: its own limit alone could be passed by in portions.
+  beast::error_code error;
+  for (std::size_t taken = 0; !error && !parser.is_header_done();) {
+    const auto [failed, size] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
+    taken += size;
+    error = failed;
+    if (!error && taken > options_.max_header) error = http::error::header_limit;
+  }
   if (!error) co_return true;
   if (!is_gone(error)) {
     const Error refused = read_error(error, options_.max_header);
@@ -165,6 +179,29 @@ asio::awaitable<bool> Session::read_header(HeaderParser& parser) {
     co_await write(response, false, false);
   }
   co_return false;
+}
+
+/// Whether this request may be asked here, and by whom it comes.
+Result<void> Session::admit(const HeaderParser& parser, const Result<Match>& match) {
+  const auto& message = parser.get();
+  const auto field = [&](auto name) -> std::optional<std::string_view> {
+    const auto found = message.find(name);
+    if (found == message.end()) return std::nullopt;
+    return std::string_view(found->value().data(), found->value().size());
+  };
+  const bool coded = message.count(http::field::transfer_encoding) > 0;
+  if (message.count(http::field::host) != (message.version() < 11 && !field(http::field::host) ? 0U : 1U) ||
+      (coded && !parser.chunked()))
+    return fail(AdminErrc::bad_request, "one Host, and no coding but chunked (RFC 9112)");
+  auto asked = check_asker({.host = field(http::field::host),
+                            .origin = field(http::field::origin),
+                            .fetch_site = field("Sec-Fetch-Site")},
+                           place_);
+  if (!asked) return asked;
+  const auto credentials = field(http::field::authorization).value_or("");
+  if ((match && match->route->open) || authorizes(credentials, options_.token)) return {};
+  return fail(AdminErrc::unauthorized,
+              "send `Authorization: Bearer TOKEN`; the token is in the file admin-token of the data folder");
 }
 
 asio::awaitable<Response> Session::handle(HeaderParser& parser, Exchange& exchange) {
@@ -176,17 +213,16 @@ asio::awaitable<Response> Session::handle(HeaderParser& parser, Exchange& exchan
   const std::string_view method(message.method_string().data(), message.method_string().size());
   const auto question = target.find('?');
   auto match = table_.match(method, target.substr(0, question));
-  const bool open = match && match->route->open;
-  const auto credentials = message[http::field::authorization];
-  if (!open && !authorizes({credentials.data(), credentials.size()}, options_.token)) {
-    const Error error{
-        AdminErrc::unauthorized,
-        "send `Authorization: Bearer TOKEN`; the token is in the file admin-token of the data folder",
-        {}};
+  const auto admitted = admit(parser, match);
+  if (!admitted) {
+    const auto& error = admitted.error();
     Response response = problem_response(error);
-    response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"mayfly admin\"");
+    if (error.code == AdminErrc::unauthorized)
+      response.headers.emplace_back("WWW-Authenticate", "Bearer realm=\"mayfly admin\"");
+    if (error.code == AdminErrc::bad_request) exchange.keep_alive = false;
     co_return response;
   }
+  admitted_ = true;
   if (!match) {
     Response response = problem_response(match.error());
     const auto allow = match.error().detail("allow");
@@ -223,6 +259,7 @@ asio::awaitable<Result<void>> Session::read_body(HeaderParser& parser, Exchange&
     co_return std::unexpected(read_error(error, limit));
   }
   parser.body_limit(limit);
+  body_began_ = std::chrono::steady_clock::now();
   if (parser.is_done()) co_return Result<void>{};
   if (beast::iequals(parser.get()[http::field::expect], "100-continue")) {
     const std::string_view text = "HTTP/1.1 100 Continue\r\n\r\n";
@@ -234,11 +271,19 @@ asio::awaitable<Result<void>> Session::read_body(HeaderParser& parser, Exchange&
   co_return co_await read_to_memory(parser, exchange);
 }
 
+/// A body may neither stop nor trickle.
+void Session::expect_body(std::uint64_t received) {
+  const auto latest =
+      body_began_ + options_.stall_timeout + std::chrono::seconds(received / options_.slowest);
+  stream_.expires_at(std::min(std::chrono::steady_clock::now() + options_.stall_timeout, latest));
+}
+
 asio::awaitable<Result<void>> Session::read_to_memory(HeaderParser& header, Exchange& exchange) {
   http::request_parser<http::string_body> parser(std::move(header));
-  while (!parser.is_done()) {
-    stream_.expires_after(options_.stall_timeout);
+  for (std::uint64_t received = 0; !parser.is_done();) {
+    expect_body(received);
     const auto [error, size] = co_await http::async_read_some(stream_, buffer_, parser, kNoThrow);
+    received += size;
     if (error) co_return std::unexpected(read_error(error, body_limit(exchange.route->body)));
   }
   exchange.request.body = std::move(parser.get().body());
@@ -254,7 +299,7 @@ asio::awaitable<Result<void>> Session::read_to_file(HeaderParser& header, Exchan
   while (!parser.is_done()) {
     parser.get().body().data = space.data();
     parser.get().body().size = space.size();
-    stream_.expires_after(options_.stall_timeout);
+    expect_body(exchange.request.upload_size);
     auto [error, size] = co_await http::async_read(stream_, buffer_, parser, kNoThrow);
     if (error == http::error::need_buffer) error = {};
     if (error) co_return std::unexpected(read_error(error, body_limit(exchange.route->body)));
@@ -275,7 +320,7 @@ asio::awaitable<bool> Session::write(Response& response, bool head_only, bool ke
     message.content_length(response.body.size());
     if (!head_only) message.body() = std::move(response.body);
   }
-  if (message[http::field::cache_control].empty()) message.set(http::field::cache_control, "no-store");
+  message.set(http::field::cache_control, "no-store");
   message.keep_alive(keep_alive);
   stream_.expires_after(options_.stall_timeout);
   // A serializer of its own: async_write of the message alone would refuse HEAD's missing body.

@@ -8,6 +8,7 @@
 #include <boost/beast/http/parser.hpp>
 #include <memory>
 
+#include "admin/asker.h"
 #include "admin/route.h"
 #include "admin/server.h"
 
@@ -33,6 +34,7 @@ class Session {
 
   boost::asio::awaitable<bool> serve_one();
   boost::asio::awaitable<bool> read_header(HeaderParser& parser);
+  [[nodiscard]] Result<void> admit(const HeaderParser& parser, const Result<Match>& match);
   boost::asio::awaitable<Result<void>> read_body(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_memory(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_file(HeaderParser& parser, Exchange& exchange);
@@ -40,13 +42,17 @@ class Session {
   boost::asio::awaitable<bool> write(Response& response, bool head_only, bool keep_alive);
   boost::asio::awaitable<void> write_stream(Response& response);
   boost::asio::awaitable<void> close();
+  void expect_body(std::uint64_t received);
 
   boost::beast::tcp_stream stream_;
   boost::beast::flat_buffer buffer_;
   const ServerOptions& options_;
   const RouteTable& table_;
+  Place place_;
+  std::chrono::steady_clock::time_point body_began_{};
   std::shared_ptr<LogQueue> following_;
-  bool idle_ = true;  // between two requests
+  bool idle_ = true;       // between two requests
+  bool admitted_ = false;  // a request of this connection was allowed
   bool stopping_ = false;
 };
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <ranges>
 
 #include "base/text.h"
 #include "cli/daemon_client.h"
@@ -16,6 +17,7 @@ struct ServeArguments {
   std::optional<std::string> data;
   std::optional<std::string> listen;
   std::optional<std::string> admin;
+  std::optional<std::string> admin_host;
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
   std::optional<std::string> node;
@@ -33,6 +35,7 @@ struct ServeArguments {
     return {{"data", &data},
             {"listen", &listen},
             {"admin", &admin},
+            {"admin-host", &admin_host},
             {"threads", &threads},
             {"memory-budget", &memory_budget},
             {"node", &node},
@@ -134,6 +137,12 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
   return {};
 }
 
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
+  return out;
+}
+
 Result<ServeOptions> options_of(ServeArguments arguments) {
   auto read = read_config(arguments);
   if (!read) return propagate(read);
@@ -141,6 +150,8 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   options.data = data_folder(arguments.data);
   options.listen = arguments.listen.value_or(options.listen);
   options.admin = arguments.admin.value_or(options.admin);
+  for (const auto part : std::views::split(arguments.admin_host.value_or(""), ','))
+    if (!part.empty()) options.admin_names.push_back(lower(std::string_view(part)));
   options.node = arguments.node.value_or("");
   options.python = arguments.python.value_or("");
   options.esbuild = arguments.esbuild.value_or("");
@@ -180,6 +191,8 @@ Verb serve_verb(const ServeFunction& serve) {
             ValueKind::path},
            {"--listen", "ADDRESS:PORT", "Where functions answer (127.0.0.1:8080)", &a->listen},
            {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
+           {"--admin-host", "NAMES",
+            "Names by which the admin API may be asked, besides its address and localhost", &a->admin_host},
            {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
            {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
             &a->memory_budget},

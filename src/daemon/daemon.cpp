@@ -275,6 +275,7 @@ int serve(const cli::ServeOptions& options) {
   const admin::Services services{**registry, deployer, operations, control.get_executor()};
   admin::ServerOptions server_options;
   server_options.token = *token;
+  server_options.names = options.admin_names;
   server_options.upload_folder = options.data / "uploads";
   admin::Server server(control, server_options, admin::api_routes(services));
   const auto admin_address = server.listen(*admin_listen);
