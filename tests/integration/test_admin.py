@@ -116,7 +116,7 @@ def test_bodies_that_are_not_what_a_route_takes(daemon):
 def test_an_upload_that_is_too_large_is_refused(daemon):
     with http.Wire(daemon.admin_port) as wire:
         wire.send(
-            f"PUT /v1/functions/huge?file=x.js HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {daemon.token}\r\n"
+            f"PUT /v1/functions/huge?file=x.js HTTP/1.1\r\nHost: localhost:{daemon.admin_port}\r\nAuthorization: Bearer {daemon.token}\r\n"
             f"Content-Length: {1 << 40}\r\n\r\n"
         )
         assert wire.answer().status == 413
