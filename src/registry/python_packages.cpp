@@ -163,7 +163,7 @@ class PythonInstall {
   void compile(const fs::path& layer) {
     ToolRun run;
     run.name = "compileall";
-    run.argv = {python_, "-m", "compileall", "-q", "--invalidation-mode", "unchecked-hash", layer};
+    run.argv = {python_, "-m", "compileall", "-q", "-j", "0", "--invalidation-mode", "unchecked-hash", layer};
     run.folder = layer;
     run.writable = {layer};
     run.visible = toolchain_of(python_);

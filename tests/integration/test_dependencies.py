@@ -189,6 +189,22 @@ def test_a_daemon_that_ends_takes_an_install_with_it(start_daemon, tmp_path):
     assert deploy.returncode != 0 and errors
 
 
+@needs_npm
+def test_a_daemon_that_is_killed_leaves_no_tool_and_no_half_layer(start_daemon, tmp_path):
+    daemon = start_daemon()
+    folder = local_package(tmp_path / "killed", "sleep 1000")
+    deploy = subprocess.Popen(
+        [BINARY, "deploy", folder], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "MAYFLY_ADMIN": daemon.admin_url, "MAYFLY_TOKEN": daemon.token})
+    eventually(lambda: runs(daemon, "sleep"), 30)
+    below = daemon.children()
+    daemon.kill()
+    assert deploy.wait(20) != 0 and deploy.stderr.read()
+    eventually(lambda: not any(Path(f"/proc/{pid}/cwd").exists() for pid in below), 10)
+    daemon.start()
+    assert layers(daemon) == [] and list((daemon.folder / "staging").iterdir()) == []
+
+
 def test_vendored_packages_need_no_network(start_daemon, tmp_path):
     daemon = start_daemon(env={"npm_config_registry": "http://127.0.0.1:9"})
     folder = write(tmp_path / "vendored", {
