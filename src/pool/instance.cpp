@@ -276,6 +276,7 @@ void Instance::overdue(Stream& stream) {
     Invocation& invocation = *stream.invocation;
     abandon(invocation, wire::AbortReason::deadline);
     deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
+    if (concurrency_ > 1) ping();
     const Error error = owner_.on_overdue(invocation);
     invocation.listener->on_failure(invocation, error);
     return;
@@ -292,9 +293,21 @@ void Instance::lapse(Stream& stream) {
   if (!has_slot()) unlink();
   if (lapsed_ == in_flight_) return end(KillCause::deadline);
   if (patience_.pending()) return;
+  if (pings_ == 0) ping();
+  deadlines_.add(patience_, std::chrono::steady_clock::now() + kPingPatience);
+}
+
+void Instance::ping() {
+  ++pings_;
+  unlink();
   wire::append_frame(out_, {wire::FrameType::ping, 0, 0, 0, {}});
   schedule_flush();
-  deadlines_.add(patience_, std::chrono::steady_clock::now() + kPingPatience);
+}
+
+void Instance::handle_pong() {
+  if (pings_ == 0 || --pings_ > 0 || state_ != State::serving) return;
+  patience_.cancel();
+  owner_.on_reacts(*this);
 }
 
 void Instance::out_of_patience() {
@@ -378,8 +391,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::usage:
       return handle_usage(frame);
     case FrameType::pong:
-      if (state_ == State::serving) patience_.cancel();
-      return;
+      return handle_pong();
     default:
       return end(KillCause::protocol);
   }

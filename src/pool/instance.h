@@ -24,6 +24,7 @@ class InstanceOwner {
   virtual ~InstanceOwner() = default;
   virtual void on_started(Instance& instance) = 0;    ///< it serves now
   virtual void on_slot_free(Instance& instance) = 0;  ///< an invocation has left it
+  virtual void on_reacts(Instance& instance) = 0;     ///< it was in doubt, and may have slots again
   /// What an invocation cost on average since the last call, in CPU or blocked event loop, whichever is more.
   virtual void on_cost(nanoseconds per_invocation) = 0;
   virtual void on_answered(nanoseconds ran) = 0;  ///< an answer is complete
@@ -100,9 +101,11 @@ class Instance
   [[nodiscard]] int in_flight() const { return in_flight_; }
   [[nodiscard]] int concurrency() const { return static_cast<int>(concurrency_); }
   /// Half of the slots lost to handlers that do not end: it gets nothing new until they do, or until nobody
-  /// else is left in it and it can be ended.
+  /// else is left in it and it can be ended. Nor does it while a handler is past its deadline and the event
+  /// loop has not shown since then that it turns: who came now might be lost with it.
   [[nodiscard]] bool has_slot() const {
-    return state_ == State::serving && in_flight_ < concurrency() && 2 * lapsed_ < concurrency();
+    return state_ == State::serving && pings_ == 0 && in_flight_ < concurrency() &&
+           2 * lapsed_ < concurrency();
   }
   [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
   [[nodiscard]] MonotonicTime created() const { return created_; }
@@ -154,6 +157,8 @@ class Instance
   void handle_usage(const wire::Frame& frame);
   void overdue(Stream& stream);
   void lapse(Stream& stream);
+  void ping();
+  void handle_pong();
   void out_of_patience();
   void schedule_flush();
   void flush();
@@ -175,6 +180,7 @@ class Instance
   bool came_up_ = false;
   int in_flight_ = 0;
   int lapsed_ = 0;  // of these
+  int pings_ = 0;   // not answered yet
   std::uint64_t served_ = 0;
   std::uint64_t cpu_ = 0;
   std::uint64_t busy_ = 0;

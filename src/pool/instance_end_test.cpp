@@ -142,6 +142,7 @@ struct Late {
 
 TEST_F(InstanceTest, AHandlerThatStopsAtItsDeadlineCostsNoInstance) {
   serve();
+  answer_pings();
   Late late;
   run(late.test);
   const auto stream = next().stream;
@@ -155,7 +156,9 @@ TEST_F(InstanceTest, AHandlerThatStopsAtItsDeadlineCostsNoInstance) {
   loop.skip(10s);
   TestInvocation other;
   run(other);
-  bridge->respond(next().stream, 200, {}, "still here");
+  ASSERT_TRUE(
+      loop.until([&] { return !bridge->got.empty() && bridge->got.back().type == FrameType::invoke; }));
+  bridge->respond(bridge->take_invoke().stream, 200, {}, "still here");
   ASSERT_TRUE(loop.until([&] { return other.ended > 0; }));
   EXPECT_EQ(owner.ended, 0);
 }
@@ -165,10 +168,27 @@ TEST_F(InstanceTest, AloneAndPastItsDeadlineItIsKilled) {
   Late late;
   run(late.test);
   ASSERT_TRUE(ended());
-  for (const auto& got : bridge->got) EXPECT_NE(got.type, FrameType::ping) << "nobody else is there to spare";
   EXPECT_EQ(late.test.ended, 1);
   EXPECT_EQ(late.test.error->message, "overdue");
   EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, AfterADeadlineItGetsNothingUntilItReacts) {
+  make(4);
+  serve();
+  TestInvocation other("other");
+  run(other);
+  Late late;
+  run(late.test);
+  ASSERT_TRUE(pinged());
+  EXPECT_EQ(late.test.ended, 1) << "its caller need not wait for that";
+  EXPECT_FALSE(instance->has_slot()) << "what came now might be lost with it";
+  bridge->tell(FrameType::pong);
+  ASSERT_TRUE(loop.until([&] { return owner.reacted == 1; }));
+  EXPECT_TRUE(instance->has_slot());
+  loop.skip(1s);
+  ASSERT_TRUE(pinged()) << "the slot is still taken";
+  EXPECT_EQ(owner.ended, 0);
 }
 
 TEST_F(InstanceTest, AmongOthersItHasToAnswerAPing) {

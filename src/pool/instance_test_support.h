@@ -17,6 +17,7 @@ namespace mayfly::pool {
 struct TestOwner final : InstanceOwner {
   void on_started(Instance&) override { ++started; }
   void on_slot_free(Instance&) override { ++freed; }
+  void on_reacts(Instance&) override { ++reacted; }
   void on_cost(nanoseconds per_invocation) override { cost = per_invocation; }
   void on_answered(nanoseconds) override { ++answered; }
   Error on_overdue(const Invocation&) override {
@@ -30,7 +31,7 @@ struct TestOwner final : InstanceOwner {
   }
   void on_failure(std::string_view, const Error& error) override { failures.push_back(error.message); }
 
-  int started = 0, freed = 0, answered = 0, ended = 0;
+  int started = 0, freed = 0, reacted = 0, answered = 0, ended = 0;
   std::uint64_t largest = 1U << 20U;
   bool one_each = false;
   nanoseconds cost{0};

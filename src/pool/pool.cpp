@@ -310,6 +310,12 @@ void Pool::on_slot_free(Instance& instance) {
   listener_.on_capacity();
 }
 
+void Pool::on_reacts(Instance& instance) {
+  if (instance.is_linked() || !instance.has_slot()) return;
+  open_.push_back(instance);
+  listener_.on_capacity();
+}
+
 void Pool::on_cost(nanoseconds per_invocation) { cost_ = smooth(cost_, per_invocation); }
 
 void Pool::on_answered(nanoseconds ran) {

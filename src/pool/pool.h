@@ -105,6 +105,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
 
   void on_started(Instance& instance) override;
   void on_slot_free(Instance& instance) override;
+  void on_reacts(Instance& instance) override;
   void on_cost(nanoseconds per_invocation) override;
   void on_answered(nanoseconds ran) override;
   Error on_overdue(const Invocation& invocation) override;
