@@ -29,7 +29,7 @@ def _install(name: str, key: str, commands: list[list[str]]) -> Path:
         for command in commands:
             done = subprocess.run(command, cwd=part, capture_output=True, text=True, timeout=900)
             if done.returncode != 0:
-                pytest.skip(f"{' '.join(command)} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
+                pytest.fail(f"{' '.join(command)} ended with {done.returncode}: {(done.stdout + done.stderr)[-1500:]}")
         part.rename(folder)
     finally:
         shutil.rmtree(part, ignore_errors=True)
