@@ -19,8 +19,8 @@ using wire::FrameType;
 
 /// A usage frame costs a system call; more often than this it says nothing new.
 constexpr std::uint64_t kUsageInterval = 500'000;  // ns
-/// Fatal words may wait for the daemon to read, but not for ever.
-constexpr std::uint64_t kLastWordsPatience = 1'000'000'000;  // ns
+/// Last words may wait for the daemon to read, but not for ever.
+constexpr std::uint64_t kLastWordsPatience = 10'000'000'000;  // ns
 
 std::uint64_t in_nanoseconds(const timeval& time) {
   return static_cast<std::uint64_t>(time.tv_sec) * 1'000'000'000U +
@@ -288,17 +288,21 @@ void Connection::done(std::uint32_t id) {
   pump(*stream);
 }
 
-void Connection::fatal(wire::FatalKind kind, std::string_view message, std::string_view stack) {
-  std::string text(message.substr(0, wire::kMaxChunk / 2));
-  text.append(1, '\0').append(stack.substr(0, wire::kMaxChunk / 2));
-  wire::append_frame(out_, {FrameType::fatal, 0, 0, static_cast<std::uint32_t>(kind), text});
+void Connection::drain() {
   const auto until = monotonic_now() + kLastWordsPatience;
-  while (!out_.empty() && monotonic_now() < until) {
+  do {
     flush();
     log_.flush();
     pollfd writable{data_.get(), POLLOUT, 0};
     if (!out_.empty()) ::poll(&writable, 1, 100);
-  }
+  } while (!out_.empty() && monotonic_now() < until);
+}
+
+void Connection::fatal(wire::FatalKind kind, std::string_view message, std::string_view stack) {
+  std::string text(message.substr(0, wire::kMaxChunk / 2));
+  text.append(1, '\0').append(stack.substr(0, wire::kMaxChunk / 2));
+  wire::append_frame(out_, {FrameType::fatal, 0, 0, static_cast<std::uint32_t>(kind), text});
+  drain();
   ::_exit(kind == wire::FatalKind::exit ? std::atoi(std::string(message).c_str()) : 1);
 }
 

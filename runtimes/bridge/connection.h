@@ -59,6 +59,9 @@ class Connection {
   /// Sends what waits, as far as the socket takes it. Call before the loop waits. Ends the process when
   /// the daemon is gone.
   void flush();
+  /// Sends all that waits, and waits for the daemon to take it, at most 10 s. Call before the process
+  /// leaves.
+  void drain();
   /// Nanoseconds in which this instance could do nothing else; what scaling is decided by.
   void add_busy(std::uint64_t nanoseconds) { busy_ += nanoseconds; }
 
@@ -84,7 +87,7 @@ class Connection {
   /// Nothing follows for this invocation: its slot is free.
   void done(std::uint32_t stream);
 
-  /// Says why, sends what waits for at most a second, and ends the process: with status 1, or for
+  /// Says why, sends what waits for at most 10 s, and ends the process: with status 1, or for
   /// FatalKind::exit with the one that `message` holds.
   [[noreturn]] void fatal(wire::FatalKind kind, std::string_view message, std::string_view stack);
 

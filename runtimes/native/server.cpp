@@ -20,7 +20,7 @@ void Server::run() {
     }
     if (!leaving_) continue;
     flush_output();
-    connection_.flush();
+    connection_.drain();
     ::_exit(0);
   }
 }

@@ -42,6 +42,26 @@ def test_what_it_logged_is_there_though_it_has_left(daemon, runtime):
     eventually(lambda: daemon.cli("logs", f"logs-{runtime}").stdout.count("seen by nobody else") == 5, what="five lines")
 
 
+LARGE = {
+    "native": ("large.cpp", """#include <mayfly.h>
+        mayfly::Response handle(const mayfly::Request&) { return {200, std::string(3'000'000, 'x')}; }
+        MAYFLY_HANDLER(handle)"""),
+    "node": ("large.js", "export default { fetch: () => new Response('x'.repeat(3_000_000)) };"),
+    "python": ("large.py", "def handler(event, context):\n    return {'statusCode': 200, 'body': 'x' * 3_000_000}\n"),
+}
+
+
+@pytest.mark.parametrize("runtime", LARGE)
+def test_a_large_answer_is_sent_to_its_end_before_the_instance_leaves(daemon, runtime):
+    file, source = LARGE[runtime]
+    daemon.deploy(f"large-{runtime}", source, file=file, isolation="request")
+    for _ in range(10):
+        with daemon.wire(receive_buffer=8192) as wire:
+            wire.get(f"/large-{runtime}")
+            answer = wire.answer()
+            assert (answer.status, len(answer.body)) == (200, 3_000_000)
+
+
 def test_many_at_once_are_all_answered_and_few_processes_stay(daemon):
     file, source = COUNTERS["native"]
     daemon.deploy("burst", source, file=file, isolation="request", max_instances="8")

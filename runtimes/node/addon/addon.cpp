@@ -214,7 +214,7 @@ napi_value fatal(napi_env env, napi_callback_info info) {
 
 napi_value exit(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
-  if (process().bridge != nullptr) process().bridge->connection().flush();
+  if (process().bridge != nullptr) process().bridge->connection().drain();
   process().log.flush();
   ::_exit(static_cast<int>(a.number(0)));
 }
