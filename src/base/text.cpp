@@ -120,6 +120,31 @@ std::string timestamp(std::chrono::system_clock::time_point time) {
                      parts.tm_mday, parts.tm_hour, parts.tm_min, parts.tm_sec, ms % 1000);
 }
 
+bool is_variable_name(std::string_view name) {
+  const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+  const auto allowed = [&](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
+  };
+  return !name.empty() && !is_digit(name[0]) && std::ranges::all_of(name, allowed);
+}
+
+// RFC 3629, section 4: the second byte's range tells overlong forms, surrogates and what is above U+10FFFF.
+bool is_plain_text(std::string_view text) {
+  const auto at = [&](std::size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0U; };
+  for (std::size_t i = 0; i < text.size();) {
+    const auto first = at(i);
+    const std::size_t length = first < 0x80 ? 1 : first < 0xc2 ? 0 : first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+    if (first == 0 || length == 0 || first > 0xf4) return false;
+    const auto low = first == 0xe0 ? 0xa0U : first == 0xf0 ? 0x90U : 0x80U;
+    const auto high = first == 0xed ? 0x9fU : first == 0xf4 ? 0x8fU : 0xbfU;
+    if (length > 1 && (at(i + 1) < low || at(i + 1) > high)) return false;
+    for (std::size_t k = 2; k < length; ++k)
+      if (at(i + k) < 0x80 || at(i + k) > 0xbf) return false;
+    i += length;
+  }
+  return true;
+}
+
 std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates) {
   std::string_view best;
   std::size_t best_distance = std::numeric_limits<std::size_t>::max();

@@ -29,6 +29,11 @@ namespace mayfly {
 /// "2024-05-01T12:00:00.123Z"
 [[nodiscard]] std::string timestamp(std::chrono::system_clock::time_point time);
 
+/// [A-Za-z_][A-Za-z0-9_]*: what an environment variable may be called.
+[[nodiscard]] bool is_variable_name(std::string_view name);
+/// UTF-8 without zero bytes: what an environment variable may hold and JSON can carry.
+[[nodiscard]] bool is_plain_text(std::string_view text);
+
 /// The candidate that was most likely meant: at most a third of its letters differ (an exchange of two
 /// neighbours counts as one difference). Empty if none is near.
 [[nodiscard]] std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);

@@ -46,6 +46,22 @@ TEST(Timestamp, IsUtcWithMilliseconds) {
   EXPECT_EQ(timestamp(system_clock::time_point{}), "1970-01-01T00:00:00.000Z");
 }
 
+TEST(VariableName, IsAnIdentifier) {
+  EXPECT_TRUE(is_variable_name("_A1"));
+  for (const char* bad : {"", "1A", "A B", "A=B", "A-B"}) EXPECT_FALSE(is_variable_name(bad)) << bad;
+}
+
+TEST(PlainText, IsUtf8WithoutZeroBytes) {
+  using namespace std::string_view_literals;
+  for (const auto good : {""sv, "text\n"sv, "\x7f"sv, "\xc2\x80\xdf\xbf"sv, "\xe0\xa0\x80\xef\xbf\xbd"sv,
+                          "\xf0\x90\x80\x80\xf4\x8f\xbf\xbf"sv})
+    EXPECT_TRUE(is_plain_text(good)) << good;
+  for (const auto bad :
+       {"a\0b"sv, "\x80"sv, "\xc3"sv, "\xc0\x80"sv, "\xc1\xbf"sv, "\xe0\x9f\xbf"sv, "\xed\xa0\x80"sv,
+        "\xf0\x8f\xbf\xbf"sv, "\xf4\x90\x80\x80"sv, "\xf5\x80\x80\x80"sv, "\xe2\x82"sv, "\xff"sv})
+    EXPECT_FALSE(is_plain_text(bad)) << testing::PrintToString(bad);
+}
+
 TEST(Nearest, FindsWhatWasMeant) {
   constexpr std::array<std::string_view, 4> names{"timeout", "memory", "concurrency", "env"};
   EXPECT_EQ(nearest("timout", names), "timeout");

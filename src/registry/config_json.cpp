@@ -34,13 +34,15 @@ std::string config_to_json(const FunctionConfig& config) {
       {"max_response", format_size(config.max_response)},
       {"network", name_of(kNetworks, config.network)},
       {"env", json::object()},
-      {"secrets", config.secrets},
+      {"secrets", json::array()},
       {"datasets", config.datasets},
       {"routes", config.routes},
       {"class", name_of(kClasses, config.invocation_class)},
       {"eager", config.eager},
   };
   for (const auto& [name, value] : config.env) object["env"][name] = value;
+  for (const auto& secret : config.secrets)
+    object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.

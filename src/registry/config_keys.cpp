@@ -40,6 +40,9 @@ struct Key {
   Set set;              ///< the value is of the right kind; an error's message is put behind "allowed"
 };
 
+/// Each is a descriptor of the function's processes, and what is sent to them has room for so many.
+constexpr std::ptrdiff_t kMaxSecretFiles = 16;
+
 /// The value is not in `allowed`: nothing more to say.
 std::unexpected<Error> refused() { return fail(RegistryErrc::bad_config, ""); }
 
@@ -123,7 +126,8 @@ Result<void> set_class(FunctionSpec& spec, const ConfigValue& value) {
 
 Result<void> set_env(FunctionSpec& spec, const ConfigValue& value) {
   for (const auto& [name, text] : std::get<Table>(value)) {
-    if (!is_env_name(name)) return fail(RegistryErrc::bad_config, "'" + name + "' is no name of a variable");
+    if (!is_variable_name(name))
+      return fail(RegistryErrc::bad_config, "'" + name + "' is no name of a variable");
     if (text.contains('\0')) return fail(RegistryErrc::bad_config, name + " contains a zero byte");
     spec.config.env[name] = text;
   }
@@ -131,10 +135,19 @@ Result<void> set_env(FunctionSpec& spec, const ConfigValue& value) {
 }
 
 Result<void> set_secrets(FunctionSpec& spec, const ConfigValue& value) {
-  const auto& names = std::get<List>(value);
-  if (!std::ranges::all_of(names, is_env_name)) return refused();
-  spec.config.secrets = names;
-  if (!names.empty()) warn(spec, "secrets");
+  constexpr std::string_view kFile = ":file";
+  std::vector<SecretUse> secrets;
+  for (std::string_view name : std::get<List>(value)) {
+    const bool as_file = name.ends_with(kFile);
+    if (as_file) name.remove_suffix(kFile.size());
+    if (!is_variable_name(name)) return refused();
+    if (std::ranges::find(secrets, name, &SecretUse::name) != secrets.end())
+      return fail(RegistryErrc::bad_config, "'" + std::string(name) + "' is listed twice");
+    secrets.push_back({std::string(name), as_file});
+  }
+  if (std::ranges::count(secrets, true, &SecretUse::as_file) > kMaxSecretFiles)
+    return fail(RegistryErrc::bad_config, "at most " + std::to_string(kMaxSecretFiles) + " can be files");
+  spec.config.secrets = std::move(secrets);
   return {};
 }
 
@@ -184,7 +197,7 @@ constexpr std::array kKeys{
         size<&Config::max_response, 0, 65536 * kMiB>},
     Key{"network", Kind::text, "\"none\", \"outbound\" or \"host\"", set_network},
     Key{"env", Kind::table, "variables with a value each, like { GREETING = \"hi\" }", set_env},
-    Key{"secrets", Kind::list, "names of variables", set_secrets},
+    Key{"secrets", Kind::list, "names of secrets, like \"STRIPE_KEY\", or \"TLS_KEY:file\"", set_secrets},
     Key{"datasets", Kind::list, "names of datasets", set_datasets},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
@@ -278,6 +291,13 @@ Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
 }
 
 Result<void> check_together(const FunctionConfig& config) {
+  for (const auto& secret : config.secrets) {
+    if (!config.env.contains(secret.name)) continue;
+    auto error =
+        fail(RegistryErrc::bad_config, "'" + secret.name + "' is in env and in secrets: which is meant?");
+    error.error().with("key", "secrets");
+    return error;
+  }
   if (config.min_instances <= config.max_instances) return {};
   auto error = fail(RegistryErrc::bad_config, "min_instances (" + std::to_string(config.min_instances) +
                                                   ") is more than max_instances (" +

@@ -112,22 +112,44 @@ TEST(ConfigToml, MoreInstancesAtLeastThanAtMostIsAnError) {
   EXPECT_THAT(error.message, HasSubstr("min_instances (65) is more than max_instances (64)"));
 }
 
+TEST(ConfigToml, SecretsAreVariablesOrFiles) {
+  const auto secrets = one("[functions.f]\nsecrets = [\"KEY\", \"TLS:file\"]\n").config.secrets;
+  ASSERT_EQ(secrets.size(), 2U);
+  EXPECT_EQ(secrets[0].name, "KEY");
+  EXPECT_FALSE(secrets[0].as_file);
+  EXPECT_EQ(secrets[1].name, "TLS");
+  EXPECT_TRUE(secrets[1].as_file);
+  for (const char* bad : {"A-B", "", "A:", ":file", "A:env", "A:file:file"})
+    EXPECT_THAT(error_of("[functions.f]\nsecrets = [\"" + std::string(bad) + "\"]\n").message,
+                HasSubstr("allowed is names of secrets"))
+        << bad;
+  EXPECT_THAT(error_of("[functions.f]\nsecrets = [\"A\", \"A:file\"]\n").message, HasSubstr("listed twice"));
+  std::string many = "[functions.f]\nsecrets = [";
+  for (int i = 0; i < 16; ++i) many += "\"F" + std::to_string(i) + ":file\",";
+  EXPECT_EQ(one(many + "\"A\"]\n").config.secrets.size(), 17U);
+  EXPECT_THAT(error_of(many + "\"A:file\"]\n").message, HasSubstr("at most 16"));
+}
+
+TEST(ConfigToml, ANameInEnvAndInSecretsIsAnError) {
+  const auto error = error_of("[functions.f]\nenv = { KEY = \"x\" }\nsecrets = [\"KEY:file\"]\n");
+  EXPECT_EQ(error.code, RegistryErrc::bad_config);
+  EXPECT_THAT(error.message, HasSubstr("'KEY' is in env and in secrets"));
+}
+
 TEST(ConfigToml, WhatHasNoEffectYetGivesAWarning) {
   const auto spec = one(R"(
 [functions.f]
 class = "background"
 network = "none"
-secrets = ["KEY"]
 datasets = ["access-log"]
 wrap = "auth"
 [[functions.f.on]]
 schedule = "0 3 * * *"
 )");
-  EXPECT_THAT(spec.warnings,
-              testing::UnorderedElementsAre("class = \"background\" has no effect yet",
-                                            "network = \"none\" has no effect yet",
-                                            "secrets has no effect yet", "datasets has no effect yet",
-                                            "wrap has no effect yet", "on has no effect yet"));
+  EXPECT_THAT(spec.warnings, testing::UnorderedElementsAre("class = \"background\" has no effect yet",
+                                                           "network = \"none\" has no effect yet",
+                                                           "datasets has no effect yet",
+                                                           "wrap has no effect yet", "on has no effect yet"));
   EXPECT_EQ(spec.config.invocation_class, InvocationClass::background);
   EXPECT_THAT(spec.config.datasets, ElementsAre("access-log"));
 }

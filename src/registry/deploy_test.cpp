@@ -294,7 +294,9 @@ TEST_F(DeployTest, AFolderIsConfiguredByItsToml) {
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->version->entry, "fn/a.js");
   EXPECT_EQ(done->version->config.timeout, std::chrono::seconds(3));
-  EXPECT_THAT(done->warnings, ElementsAre("secrets has no effect yet"));
+  ASSERT_EQ(done->version->config.secrets.size(), 1U);
+  EXPECT_EQ(done->version->config.secrets[0].name, "KEY");
+  EXPECT_THAT(done->warnings, ElementsAre());
 }
 
 TEST_F(DeployTest, SettingsWinOverTheToml) {

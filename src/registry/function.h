@@ -18,6 +18,12 @@ enum class Isolation { instance, request };
 enum class Network { none, outbound, host };
 enum class InvocationClass { interactive, background };
 
+/// A secret that a function lists: "NAME", or "NAME:file".
+struct SecretUse {
+  std::string name;      ///< of the secret, and of the variable
+  bool as_file = false;  ///< the variable holds the path of a file with the value
+};
+
 /// The keys of [functions.NAME] in mayfly.toml. Every field has the default that a single file gets.
 struct FunctionConfig {
   std::string handler = "default";            ///< name of the export that is the handler
@@ -34,7 +40,7 @@ struct FunctionConfig {
       1ULL << 30U;  ///< bytes of an answer's body; at more it breaks off, or is a 502
   Network network = Network::outbound;
   std::map<std::string, std::string> env;
-  std::vector<std::string> secrets;
+  std::vector<SecretUse> secrets;
   std::vector<std::string> datasets;
   std::vector<std::string> routes;  ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
   InvocationClass invocation_class = InvocationClass::interactive;

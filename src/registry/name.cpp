@@ -33,11 +33,4 @@ Result<void> check_alias(std::string_view alias) {
                                           "' cannot be an alias: " + kRule + ", and not a number");
 }
 
-bool is_env_name(std::string_view name) {
-  const auto allowed = [](char c) {
-    return is_lower(c) || (c >= 'A' && c <= 'Z') || c == '_' || is_digit(c);
-  };
-  return !name.empty() && !is_digit(name[0]) && std::ranges::all_of(name, allowed);
-}
-
 }  // namespace mayfly::registry

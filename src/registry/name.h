@@ -1,4 +1,4 @@
-// The names that functions, aliases and environment variables may have.
+// The names that functions and aliases may have.
 #pragma once
 
 #include <string_view>
@@ -11,7 +11,5 @@ namespace mayfly::registry {
 [[nodiscard]] Result<void> check_function_name(std::string_view name);
 /// As a function's, but not of digits alone: `name@3` is a version.
 [[nodiscard]] Result<void> check_alias(std::string_view alias);
-/// [A-Za-z_][A-Za-z0-9_]*
-[[nodiscard]] bool is_env_name(std::string_view name);
 
 }  // namespace mayfly::registry

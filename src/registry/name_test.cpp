@@ -28,10 +28,5 @@ TEST(Alias, IsNoNumber) {
   EXPECT_FALSE(check_alias(""));
 }
 
-TEST(EnvName, IsAnIdentifier) {
-  EXPECT_TRUE(is_env_name("_A1"));
-  for (const char* bad : {"", "1A", "A B", "A=B", "A-B"}) EXPECT_FALSE(is_env_name(bad)) << bad;
-}
-
 }  // namespace
 }  // namespace mayfly::registry

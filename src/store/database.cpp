@@ -59,6 +59,12 @@ std::string Row::text(int column) const {
           static_cast<std::size_t>(sqlite3_column_bytes(statement_, column))};
 }
 
+std::string Row::blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
+  const auto size = static_cast<std::size_t>(sqlite3_column_bytes(statement_, column));
+  return bytes == nullptr ? std::string() : std::string(bytes, size);
+}
+
 bool Row::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
 void Database::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
@@ -102,6 +108,18 @@ Result<sqlite3_stmt*> Database::prepared(std::string_view sql) {
   return statements_.emplace(std::string(sql), StatementPtr(raw)).first->second.get();
 }
 
+namespace {
+
+// SQLITE_STATIC: the text outlives the call, and Reset forgets it.
+int bind_text(sqlite3_stmt* statement, int index, std::string_view text) {
+  return sqlite3_bind_text64(statement, index, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
+}
+int bind_blob(sqlite3_stmt* statement, int index, std::string_view bytes) {
+  return sqlite3_bind_blob64(statement, index, bytes.data(), bytes.size(), SQLITE_STATIC);
+}
+
+}  // namespace
+
 Result<void> Database::execute(std::string_view sql, const std::function<void(const Row&)>& on_row,
                                const Value* values, std::size_t count) {
   auto statement = prepared(sql);
@@ -110,10 +128,10 @@ Result<void> Database::execute(std::string_view sql, const std::function<void(co
   for (std::size_t i = 0; i < count; ++i) {
     const int index = static_cast<int>(i) + 1;
     const auto& value = values[i];
-    // SQLITE_STATIC: the text outlives this call, and reset forgets it.
-    const int code = value.is_text_ ? sqlite3_bind_text64(*statement, index, value.text_.data(),
-                                                          value.text_.size(), SQLITE_STATIC, SQLITE_UTF8)
-                                    : sqlite3_bind_int64(*statement, index, value.integer_);
+    const int code = value.kind_ == Value::Kind::integer
+                         ? sqlite3_bind_int64(*statement, index, value.integer_)
+                     : value.kind_ == Value::Kind::text ? bind_text(*statement, index, value.text_)
+                                                        : bind_blob(*statement, index, value.text_);
     if (code != SQLITE_OK) return error("bind to '" + std::string(sql) + "'");
   }
   for (;;) {

@@ -1,5 +1,5 @@
 // Database: SQLite's C API with owners, typed errors and bound values; no word of functions in it.
-// Not thread-safe: the control thread owns the daemon's only one.
+// Not thread-safe: the control thread owns the daemon's, one for each module that keeps something.
 #pragma once
 
 #include <concepts>
@@ -36,10 +36,16 @@ class Row {
   explicit Row(sqlite3_stmt* statement) : statement_(statement) {}
   [[nodiscard]] std::int64_t integer(int column) const;
   [[nodiscard]] std::string text(int column) const;  ///< "" for NULL
+  [[nodiscard]] std::string blob(int column) const;
   [[nodiscard]] bool is_null(int column) const;
 
  private:
   sqlite3_stmt* statement_;
+};
+
+/// Bytes to bind to a column of type BLOB.
+struct Blob {
+  std::string_view bytes;
 };
 
 /// A value to bind: parameters are never pasted into SQL.
@@ -47,15 +53,17 @@ class Value {
  public:
   template <std::integral Integer>
   Value(Integer integer) : integer_(integer) {}                      // NOLINT(google-explicit-constructor)
-  Value(std::string_view text) : text_(text), is_text_(true) {}      // NOLINT(google-explicit-constructor)
+  Value(std::string_view text) : text_(text), kind_(Kind::text) {}   // NOLINT(google-explicit-constructor)
+  Value(Blob blob) : text_(blob.bytes), kind_(Kind::blob) {}         // NOLINT(google-explicit-constructor)
   Value(const std::string& text) : Value(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
   Value(const char* text) : Value(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
 
  private:
   friend class Database;
+  enum class Kind { integer, text, blob };
   std::int64_t integer_ = 0;
   std::string_view text_;  ///< borrowed for the length of one call
-  bool is_text_ = false;
+  Kind kind_ = Kind::integer;
 };
 
 class Database {

@@ -50,6 +50,15 @@ CREATE TABLE aliases (
     R"sql(
 ALTER TABLE versions ADD COLUMN layers TEXT NOT NULL DEFAULT '';
 )sql",
+    R"sql(
+CREATE TABLE secrets (
+  name TEXT PRIMARY KEY,
+  sealed BLOB NOT NULL,  -- nonce, ciphertext, tag
+  key TEXT NOT NULL,     -- fingerprint of the key that it was sealed with
+  created INTEGER NOT NULL,
+  updated INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<int> version_of(Database& database) {
