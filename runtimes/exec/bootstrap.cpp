@@ -19,7 +19,7 @@ Result<void> Bootstrap::start(const Configuration& configuration, const std::str
     if (!*pipe) return propagate(*pipe);
   auto child = Child::start({.argv = {configuration.executable()},
                              .environment = bootstrap_environment(configuration, api),
-                             .descriptors = {{out->theirs.get(), 1}, {err->theirs.get(), 2}}});
+                             .descriptors = with_files({{out->theirs.get(), 1}, {err->theirs.get(), 2}})});
   if (!child) return propagate(child);
   child_ = std::move(*child);
   exit_.open(Fd(::fcntl(child_.pidfd(), F_DUPFD_CLOEXEC, 0)), EPOLLIN, [this] { on_exit(); });

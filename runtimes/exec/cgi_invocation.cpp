@@ -56,10 +56,10 @@ Result<void> CgiInvocation::launch(const std::string& executable, std::vector<st
   auto err = pipe_from_child();
   for (auto* pipe : {&in, &out, &err})
     if (!*pipe) return propagate(*pipe);
-  auto child =
-      Child::start({.argv = {executable},
-                    .environment = std::move(environment),
-                    .descriptors = {{in->theirs.get(), 0}, {out->theirs.get(), 1}, {err->theirs.get(), 2}}});
+  auto child = Child::start(
+      {.argv = {executable},
+       .environment = std::move(environment),
+       .descriptors = with_files({{in->theirs.get(), 0}, {out->theirs.get(), 1}, {err->theirs.get(), 2}})});
   if (!child) return propagate(child);
   child_ = std::move(*child);
   exit_.open(Fd(::fcntl(child_.pidfd(), F_DUPFD_CLOEXEC, 0)), EPOLLIN, [this] { on_exit(); });

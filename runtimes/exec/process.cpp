@@ -7,6 +7,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "wire/control.h"
+
 namespace mayfly::exec {
 namespace {
 
@@ -25,6 +27,12 @@ Result<Pipe> make_pipe(bool to_child) {
 
 Result<Pipe> pipe_to_child() { return make_pipe(true); }
 Result<Pipe> pipe_from_child() { return make_pipe(false); }
+
+std::vector<ChildOptions::Descriptor> with_files(std::vector<ChildOptions::Descriptor> own) {
+  // They have no close-on-exec, unlike whatever else this process may have opened there.
+  for (int file = wire::kFirstFile; ::fcntl(file, F_GETFD) == 0; ++file) own.push_back({file, file});
+  return own;
+}
 
 std::string describe(const ExitStatus& status) {
   if (status.how == ExitStatus::How::exited) return "exit code " + std::to_string(status.value);

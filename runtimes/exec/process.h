@@ -19,6 +19,9 @@ struct Pipe {
 [[nodiscard]] Result<Pipe> pipe_to_child();
 [[nodiscard]] Result<Pipe> pipe_from_child();
 
+/// The descriptors of an executable: these, and the files that this process was born with (wire::kFirstFile).
+[[nodiscard]] std::vector<ChildOptions::Descriptor> with_files(std::vector<ChildOptions::Descriptor> own);
+
 /// "exit code 3", "SIGSEGV".
 [[nodiscard]] std::string describe(const ExitStatus& status);
 

@@ -8,6 +8,7 @@
 #include "admin/route.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
+#include "secrets/secrets.h"
 
 namespace mayfly::admin {
 
@@ -16,6 +17,7 @@ struct Services {
   registry::Registry& registry;
   registry::Deployer& deployer;
   Operations& operations;
+  secrets::Secrets& secrets;
   boost::asio::any_io_executor control;  ///< the server's
 };
 
@@ -27,6 +29,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> function_routes(const Services& services);
 /// Invocations, logs, status, metrics and health: runtime_api.cpp.
 [[nodiscard]] std::vector<Route> runtime_routes(const Services& services);
+/// Set, list, delete: secrets_api.cpp.
+[[nodiscard]] std::vector<Route> secret_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

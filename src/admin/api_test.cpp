@@ -174,6 +174,41 @@ TEST_F(Api, InvocationsGiveThePayloadAndTheFunctionsAnswer) {
     EXPECT_EQ(call("POST", std::string("/v1/functions/hello/invocations") + query).status, 400U) << query;
 }
 
+TEST_F(Api, SecretsAreSetListedAndDeletedButNeverShown) {
+  const auto set = call("PUT", "/v1/secrets/KEY", "the-value");
+  EXPECT_EQ(set.status, 201U) << set.body;
+  daemon.operations.renewals = {{"pay@1", std::nullopt},
+                                {"pay@2", Error{registry::RegistryErrc::init_failed, "why", {}}}};
+  const auto changed = json::parse(call("PUT", "/v1/secrets/KEY", "the-value-2").body);
+  EXPECT_EQ(changed["renewed"], json::array({"pay@1"}));
+  EXPECT_NE(changed["warnings"][0].get<std::string>().find("pay@2 does not load"), std::string::npos);
+  EXPECT_EQ(daemon.operations.renewed, (std::vector<std::string>{"KEY", "KEY"}));
+  const auto all = call("GET", "/v1/secrets").body;
+  EXPECT_EQ((set.body + changed.dump() + all).find("the-value"), std::string::npos);
+  EXPECT_EQ(json::parse(all)["secrets"][0]["name"], "KEY");
+  EXPECT_EQ(call("GET", "/v1/secrets/KEY").status, 405U);
+  EXPECT_EQ(call("DELETE", "/v1/secrets/KEY").status, 204U);
+  EXPECT_EQ(problem(call("DELETE", "/v1/secrets/KEY")), "secrets:unknown-secret");
+  EXPECT_EQ(problem(call("PUT", "/v1/secrets/A-B", "x")), "secrets:bad-name");
+}
+
+TEST_F(Api, ASecretThatAVersionListsIsKeptInItsForm) {
+  call("PUT", "/v1/secrets/KEY", "text");
+  ASSERT_EQ(deploy("pay", hello("1"), "&set=secrets%3DKEY").status, 201U);
+  ASSERT_EQ(deploy("mail", hello("1"), "&set=secrets%3DKEY:file").status, 201U);
+  EXPECT_EQ(get("/v1/secrets")["secrets"][0]["functions"], json::array({"mail", "pay"}));
+  EXPECT_EQ(get("/v1/functions/mail")["config"]["secrets"], json::array({"KEY:file"}));
+  const auto refused = call("DELETE", "/v1/secrets/KEY");
+  EXPECT_EQ(refused.status, 409U);
+  EXPECT_NE(json::parse(refused.body)["detail"].get<std::string>().find("mail@1, pay@1"), std::string::npos);
+  const auto binary = call("PUT", "/v1/secrets/KEY", "\xff");
+  EXPECT_EQ(problem(binary), "secrets:bad-value");
+  EXPECT_NE(json::parse(binary.body)["detail"].get<std::string>().find("pay@1"), std::string::npos);
+  EXPECT_EQ(call("DELETE", "/v1/functions/pay").status, 204U);
+  EXPECT_EQ(call("PUT", "/v1/secrets/KEY", "\xff").status, 200U) << "as a file any bytes will do";
+  EXPECT_EQ(call("DELETE", "/v1/secrets/KEY?force=true").status, 204U);
+}
+
 TEST_F(Api, Evict) {
   deploy("hello", hello("1"));
   EXPECT_EQ(call("POST", "/v1/functions/hello/evict?what=instances").status, 204U);

@@ -38,6 +38,12 @@ struct FakeOperations final : Operations {
     evicted = function + (templates ? " with templates" : "");
     co_return;
   }
+  std::vector<Renewed> renewals;     ///< what renew() answers
+  std::vector<std::string> renewed;  ///< secrets that it was called with
+  boost::asio::awaitable<std::vector<Renewed>> renew(std::string secret) override {
+    renewed.push_back(std::move(secret));
+    co_return renewals;
+  }
   boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) override {
     seen = std::move(request);
     co_return answer;
@@ -55,8 +61,9 @@ class FakeDaemon {
  public:
   FakeDaemon()
       : registry_(registry::Registry::open({.data = folder_.path()}).value()),
+        secrets_(secrets::Secrets::open({.data = folder_.path()}).value()),
         deployer_(context.get_executor(), *registry_, platform),
-        services_{*registry_, deployer_, operations, context.get_executor()} {
+        services_{*registry_, deployer_, operations, *secrets_, context.get_executor()} {
     registry_->attach(platform);
   }
 
@@ -88,6 +95,7 @@ class FakeDaemon {
  private:
   TempFolder folder_;
   std::unique_ptr<registry::Registry> registry_;
+  std::unique_ptr<secrets::Secrets> secrets_;
   registry::Deployer deployer_;
   Services services_;
 };

@@ -8,6 +8,22 @@ std::string_view openapi_schemas() {
     "description": "A function. Where it is called: also NAME@VERSION or NAME@ALIAS"},
   "path.version": {"type": "integer", "minimum": 1},
   "path.alias": {"type": "string"},
+  "path.secret": {"type": "string", "pattern": "^[A-Za-z_][A-Za-z0-9_]*$", "maxLength": 255},
+  "Secret": {"type": "object", "required": ["name", "created", "updated", "functions"],
+    "properties": {
+      "name": {"type": "string"},
+      "created": {"type": "string", "format": "date-time"},
+      "updated": {"type": "string", "format": "date-time"},
+      "functions": {"type": "array", "items": {"type": "string"}, "description": "That list it"}}},
+  "Secrets": {"type": "object", "required": ["secrets"],
+    "properties": {
+      "secrets": {"type": "array", "items": {"$ref": "#/components/schemas/Secret"}},
+      "locked": {"type": "string", "description": "Why no value can be read now"}}},
+  "SecretSet": {"allOf": [{"$ref": "#/components/schemas/Secret"}], "required": ["renewed"],
+    "properties": {
+      "renewed": {"type": "array", "items": {"type": "string"},
+        "description": "Versions that were loaded and have the new value now"},
+      "warnings": {"type": "array", "items": {"type": "string"}}}},
   "Version": {"type": "object",
     "required": ["version", "address", "digest", "runtime", "entry", "created", "weight", "aliases"],
     "properties": {

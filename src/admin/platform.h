@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -41,6 +42,12 @@ struct LogQuery {
   std::string invocation{};  ///< only lines of this invocation; empty: all
 };
 
+/// What became of a version whose secret has changed.
+struct Renewed {
+  std::string address;         ///< "hello@3"
+  std::optional<Error> error;  ///< it does not load with the new value, and goes on with the old one
+};
+
 class Operations {
  public:
   virtual ~Operations() = default;
@@ -72,6 +79,10 @@ class Operations {
   /// Ends the idle instances of a function on all its versions, and with `templates` their templates, too;
   /// comes back when they are gone. What is running goes on. For measuring, and for giving memory back.
   virtual boost::asio::awaitable<void> evict(std::string function, bool templates) = 0;
+
+  /// A secret has a new value: gives it to every version that lists it and is loaded now, without losing a
+  /// request; comes back when they serve with it.
+  virtual boost::asio::awaitable<std::vector<Renewed>> renew(std::string secret) = 0;
 
   /// One invocation, to its end. An error is the platform's: the handler threw, the instance died, the
   /// deadline passed…; its details may hold "invocation", "stack" and "logs" (lines divided by '\n').

@@ -230,6 +230,10 @@ int serve(const cli::ServeOptions& options) {
   auto registry = registry::Registry::open({options.data, nullptr, {}});
   if (!registry) return complain(registry.error());
 
+  const auto secrets = secrets::Secrets::open({.data = options.data});
+  if (!secrets) return complain(secrets.error());
+  if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
+
   asio::io_context control(1);
   logs::FunctionLogs logs(options.data / "logs");
   Runtimes runtimes(control, {options.node, options.python});
@@ -246,11 +250,13 @@ int serve(const cli::ServeOptions& options) {
     shards[shard]->post(
         [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
   };
-  for (unsigned i = 0; i < count; ++i)
-    shards.push_back(std::make_unique<Shard>(shard_options(options, i, count), runtime_of, logs,
-                                             background.get_executor(), mover));
+  for (unsigned i = 0; i < count; ++i) {
+    auto shard = shard_options(options, i, count);
+    shard.secrets = secrets->get();
+    shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background.get_executor(), mover));
+  }
 
-  PlatformOperations operations({control, shards, logs, runtimes});
+  PlatformOperations operations({control, shards, logs, runtimes, **secrets});
   registry::DeployOptions deploy_options;
   deploy_options.esbuild = find_esbuild(options.esbuild);
   deploy_options.native_include = executable_folder() / "runtimes/native/include";
@@ -272,7 +278,7 @@ int serve(const cli::ServeOptions& options) {
   operations.data_address = text_of(*data_address);
 
   fs::create_directories(options.data / "uploads");
-  const admin::Services services{**registry, deployer, operations, control.get_executor()};
+  const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor()};
   admin::ServerOptions server_options;
   server_options.token = *token;
   server_options.names = options.admin_names;

@@ -4,6 +4,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
+#include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
@@ -52,6 +53,25 @@ Error as_deploy_error(Error error) {
     error.code = RegistryErrc::init_failed;
   std::erase_if(error.details, [](const auto& detail) { return detail.first == "kind"; });
   return error;
+}
+
+/// What a deployed version lists must be there and be readable; a name that is unknown is a mistake in its
+/// configuration.
+Result<void> check_secrets(const registry::FunctionConfig& config, const secrets::Secrets& secrets) {
+  const auto refused = [](const std::string& why) {
+    auto error = fail(registry::RegistryErrc::bad_config, "secrets: " + why);
+    error.error().with("key", "secrets");
+    return error;
+  };
+  for (const auto& secret : config.secrets) {
+    const auto value = secrets.reveal(secret.name);
+    if (!value && value.error().code == secrets::SecretsErrc::unknown_secret)
+      return refused(value.error().message + "; `mayfly secret set " + secret.name + "` makes it");
+    if (!value) return std::unexpected(value.error());
+    if (!secret.as_file && !is_plain_text(value->view()))
+      return refused("'" + secret.name + "' is not text: list it as \"" + secret.name + ":file\"");
+  }
+  return {};
 }
 
 bool has_route(const registry::Function& function, const std::string& pattern) {
@@ -148,6 +168,7 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
         co_return fail(registry::RegistryErrc::bad_config,
                        "route '" + pattern + "' belongs to the function '" + name + "' already");
   }
+  if (auto checked = check_secrets(version->config, parts_.secrets); !checked) co_return propagate(checked);
   auto& shard = home(version->function);
   std::function<void(std::function<void(Result<void>)>)> start =
       [&shard, version](std::function<void(Result<void>)> then) {
@@ -250,6 +271,27 @@ awaitable<void> PlatformOperations::evict(std::string function, bool templates) 
     return true;
   });
   co_await std::move(asked);
+}
+
+awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(std::string secret) {
+  struct All {
+    std::mutex mutex;
+    std::vector<admin::Renewed> done;
+    std::size_t open = 0;
+  };
+  using Answer = std::vector<admin::Renewed>;
+  std::function<void(std::function<void(Answer)>)> start = [this, secret](std::function<void(Answer)> then) {
+    const auto all = std::make_shared<All>();
+    all->open = parts_.shards.size();
+    const auto take = [all, then](const std::vector<Shard::Renewed>& renewed) {
+      const std::lock_guard lock(all->mutex);
+      for (const auto& one : renewed) all->done.push_back({one.version->address(), one.error});
+      if (--all->open == 0) then(std::move(all->done));
+    };
+    for (const auto& shard : parts_.shards)
+      shard->post([s = shard.get(), secret, take] { s->renew(secret, take); });
+  };
+  co_return co_await await_answer<Answer>(parts_.control, std::move(start));
 }
 
 awaitable<Result<admin::InvokeAnswer>> PlatformOperations::invoke(admin::InvokeRequest request) {

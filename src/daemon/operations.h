@@ -12,6 +12,7 @@
 #include "daemon/shard.h"
 #include "logs/function_logs.h"
 #include "registry/platform.h"
+#include "secrets/secrets.h"
 
 namespace mayfly::daemon {
 
@@ -23,6 +24,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     std::vector<std::unique_ptr<Shard>>& shards;
     logs::FunctionLogs& logs;
     Runtimes& runtimes;
+    secrets::Secrets& secrets;
   };
   explicit PlatformOperations(Parts parts) : parts_(std::move(parts)) {}
 
@@ -39,6 +41,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   bool ready() override { return serving && parts_.runtimes.up(); }
   std::string url(const std::string& function) override { return "http://" + data_address + "/" + function; }
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
+  boost::asio::awaitable<std::vector<admin::Renewed>> renew(std::string secret) override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
   boost::asio::awaitable<std::vector<std::string>> logs(admin::LogQuery query,
                                                         std::shared_ptr<admin::LogQueue> follow) override;

@@ -17,7 +17,7 @@ using registry::Runtime;
 class Missing final : public tmpl::Forker {
  public:
   explicit Missing(Error why) : why_(std::move(why)) {}
-  void fork(std::string, Fd, Fd, const boost::asio::any_io_executor& executor,
+  void fork(tmpl::Payload, Fd, Fd, const boost::asio::any_io_executor& executor,
             tmpl::ChildHandlers handlers) override {
     boost::asio::post(executor, [why = why_, forked = std::move(handlers.forked)] {
       if (forked) forked(std::unexpected(why));

@@ -71,6 +71,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
                [this](int pid, bool is_template, auto then) { measure(pid, is_template, std::move(then)); }}),
       runtime_of_(std::move(runtime_of)),
       logs_(logs),
+      secrets_(options.secrets),
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
@@ -131,14 +132,19 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
     slot->version = version;
     slot->stats = std::make_shared<pool::VersionStats>();
   }
-  if (!slot->scheduler)
-    slot->scheduler = std::make_unique<scheduler::Scheduler>(
-        pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*version), logs_, warmth_},
-        capacity_, version, slot->stats);
+  if (!slot->scheduler) slot->scheduler = make_scheduler(*slot);
   return *slot;
 }
 
+std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
+  return std::make_unique<scheduler::Scheduler>(
+      pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
+                        secrets_},
+      capacity_, entry.version, entry.stats);
+}
+
 void Shard::retire(std::unique_ptr<Served> served) {
+  served->successor.reset();
   if (!served->scheduler) return;
   Served* raw = served.get();
   retired_.push_back(std::move(served));

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <random>
 #include <string>
 #include <thread>
@@ -26,8 +27,9 @@ namespace mayfly::daemon {
 struct ShardOptions {
   unsigned index = 0;
   unsigned count = 1;
-  std::size_t max_instances = 1000;   ///< of all functions on this shard
-  std::uint64_t memory = UINT64_MAX;  ///< the budget for what is warm, templates and instances
+  std::size_t max_instances = 1000;           ///< of all functions on this shard
+  std::uint64_t memory = UINT64_MAX;          ///< the budget for what is warm, templates and instances
+  const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
   gateway::GatewayOptions gateway;
 };
 
@@ -64,6 +66,13 @@ class Shard final : public gateway::GatewayHost {
   void prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then);
   void invoke(const std::shared_ptr<OneInvocation>& one);
   void evict(const std::string& function, bool templates);
+  struct Renewed {
+    registry::VersionPtr version;
+    std::optional<Error> error;  ///< its code does not load: what it was made of before goes on
+  };
+  /// A secret has changed: versions that list it and are loaded get new templates. What runs or waits is
+  /// finished by the old ones, which then end. `then` is called when the new ones serve. In shard_renew.cpp.
+  void renew(const std::string& secret, std::function<void(std::vector<Renewed>)> then);
   void drain();
   /// Live figures of a function, as admin::Operations::live() gives them.
   [[nodiscard]] nlohmann::json live(const std::string& function);
@@ -83,8 +92,11 @@ class Shard final : public gateway::GatewayHost {
     registry::VersionPtr version;
     std::shared_ptr<pool::VersionStats> stats;
     std::unique_ptr<scheduler::Scheduler> scheduler;
-    bool preparing = false;  ///< being deployed: the table does not know it yet
+    bool preparing = false;                             ///< being deployed: the table does not know it yet
+    std::unique_ptr<scheduler::Scheduler> successor{};  ///< takes over when its template is ready
+    unsigned renewals = 0;                              ///< ever begun: the last one counts
   };
+  using RenewedHandler = std::function<void(std::optional<Error>)>;
   using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
 
   // gateway::GatewayHost
@@ -95,6 +107,11 @@ class Shard final : public gateway::GatewayHost {
   bool draining() const override { return draining_; }
 
   Served& served(const registry::VersionPtr& version);
+  [[nodiscard]] std::unique_ptr<scheduler::Scheduler> make_scheduler(const Served& entry);
+  [[nodiscard]] Served* find_served(const registry::Version& version);
+  void renew_version(const registry::VersionPtr& version, const RenewedHandler& done);
+  void on_successor(const registry::VersionPtr& version, unsigned renewal, const Result<void>& result,
+                    const RenewedHandler& done);
   void retire(std::unique_ptr<Served> served);
   void serve_ready();
   void measure(int pid, bool is_template, std::function<void(std::uint64_t)> then);
@@ -112,6 +129,7 @@ class Shard final : public gateway::GatewayHost {
   pool::Warmth warmth_;
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;
+  const secrets::Secrets* secrets_;
   Mover mover_;
   scheduler::Capacity capacity_;
   std::shared_ptr<const router::RouteTable> table_;

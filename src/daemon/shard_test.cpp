@@ -6,6 +6,7 @@
 #include <future>
 #include <set>
 
+#include "base/temp_folder.h"
 #include "gateway/session_test_support.h"
 
 namespace mayfly::daemon {
@@ -14,7 +15,8 @@ namespace {
 using nlohmann::json;
 using namespace std::chrono_literals;
 
-/// Runtimes of several functions on a thread of their own. Every instance answers "NAME@VERSION TARGET BODY".
+/// Runtimes of several functions on a thread of their own. Every instance answers "NAME@VERSION TARGET BODY",
+/// with the variable KEY of its environment behind the version.
 class Runtimes final : public tmpl::Forker {
  public:
   Runtimes() : work_(io_.get_executor()), thread_([this] { io_.run(); }) {}
@@ -22,32 +24,34 @@ class Runtimes final : public tmpl::Forker {
     io_.stop();
     thread_.join();
   }
-  void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
+  void fork(tmpl::Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
             tmpl::ChildHandlers handlers) override {
     auto fds = std::make_shared<FdPair>(FdPair{std::move(channel), std::move(log)});
-    boost::asio::post(
-        io_, [this, payload = std::move(payload), fds, executor, handlers = std::move(handlers)] {
-          const auto about = json::parse(payload);
-          const auto name =
-              about["function"].get<std::string>() + "@" + std::to_string(about["version"].get<int>());
-          tmpl::ChildHandlers there;
-          there.forked = [executor, handlers](Result<Fd> pidfd) {
-            auto result = std::make_shared<Result<Fd>>(std::move(pidfd));
-            boost::asio::post(executor, [result, handlers] { handlers.forked(std::move(*result)); });
-          };
-          auto& runtime = runtimes_[name];
-          if (!runtime) runtime = std::make_unique<pool::FakeRuntime>(io_);
-          runtime->loads = loads;
-          runtime->hook = [this, name](pool::FakeInstance& from, pool::FakeInstance::Got& got) {
-            if (got.type != wire::FrameType::invoke) return;
-            auto answer = [&from, stream = got.stream, text = name + " " + got.target + " " + got.payload] {
-              from.respond(stream, 200, {}, text);
-            };
-            if (hold) return held.push_back(answer);
-            answer();
-          };
-          runtime->fork(payload, std::move(fds->ours), std::move(fds->theirs), executor, std::move(there));
-        });
+    boost::asio::post(io_, [this, payload = std::move(payload), fds, executor,
+                            handlers = std::move(handlers)]() mutable {
+      const auto about = json::parse(read_all(payload.document.get()).value());
+      const auto name =
+          about["function"].get<std::string>() + "@" + std::to_string(about["version"].get<int>());
+      tmpl::ChildHandlers there;
+      there.forked = [executor, handlers](Result<Fd> pidfd) {
+        auto result = std::make_shared<Result<Fd>>(std::move(pidfd));
+        boost::asio::post(executor, [result, handlers] { handlers.forked(std::move(*result)); });
+      };
+      auto& runtime = runtimes_[name];
+      if (!runtime) runtime = std::make_unique<pool::FakeRuntime>(io_);
+      runtime->loads = loads;
+      const auto key = about["env"].value("KEY", "");
+      runtime->hook = [this, name, key](pool::FakeInstance& from, pool::FakeInstance::Got& got) {
+        if (got.type != wire::FrameType::invoke) return;
+        auto answer = [&from, stream = got.stream, text = name + key + " " + got.target + " " + got.payload] {
+          from.respond(stream, 200, {}, text);
+        };
+        if (hold) return held.push_back(answer);
+        answer();
+      };
+      runtime->fork(std::move(payload), std::move(fds->ours), std::move(fds->theirs), executor,
+                    std::move(there));
+    });
   }
   /// Lets go what was held.
   void release() {
@@ -60,6 +64,13 @@ class Runtimes final : public tmpl::Forker {
   /// The template of "NAME@VERSION" has loaded its code.
   void load(const std::string& name) {
     boost::asio::post(io_, [this, name] { runtimes_[name]->template_says(wire::ControlType::ready, "{}"); });
+  }
+
+  /// It cannot.
+  void break_template(const std::string& name) {
+    boost::asio::post(io_, [this, name] {
+      runtimes_[name]->template_says(wire::ControlType::failed, R"({"message":"no such key"})");
+    });
   }
 
   std::atomic<bool> loads = true;  ///< templates are ready at once
@@ -122,6 +133,7 @@ struct ShardTest : testing::Test {
       shard.index = i;
       shard.count = kShards;
       shard.gateway = options;
+      shard.secrets = secrets.get();
       shards.push_back(std::make_unique<Shard>(
           shard, [this](const registry::Version&) -> tmpl::Forker& { return runtimes; }, logs,
           background.get_executor(),
@@ -172,6 +184,7 @@ struct ShardTest : testing::Test {
       version->function = name;
       version->number = number;
       version->config.min_instances = minimum;
+      version->config.secrets = uses;
       function->versions[number] = version;
     }
     if (!versions.empty()) function->traffic.weights[versions.back()] = 100;
@@ -194,6 +207,18 @@ struct ShardTest : testing::Test {
       if (auto name = "f" + std::to_string(i); home(name) == shard) return name;
   }
 
+  /// Tells the shard that KEY has changed; what became of it.
+  std::future<std::vector<Shard::Renewed>> renew(unsigned shard) {
+    auto answer = std::make_shared<std::promise<std::vector<Shard::Renewed>>>();
+    shards[shard]->post([this, shard, answer] {
+      shards[shard]->renew("KEY", [answer](auto renewed) { answer->set_value(std::move(renewed)); });
+    });
+    return answer->get_future();
+  }
+
+  TempFolder folder;
+  std::unique_ptr<secrets::Secrets> secrets = secrets::Secrets::open({.data = folder.path()}).value();
+  std::vector<registry::SecretUse> uses;  ///< of what is published
   Runtimes runtimes;
   NoLogs logs;
   boost::asio::thread_pool background{1};
@@ -282,6 +307,86 @@ TEST_F(ShardTest, AVersionThatIsBeingDeployedStaysWhileItsFunctionChanges) {
   EXPECT_TRUE(answer.get());
   publish(name, {3});
   EXPECT_EQ(live(name)["templates"], json::array()) << "nobody came for it";
+}
+
+TEST_F(ShardTest, ASecretThatChangesComesWithANewTemplateAndTheOldOneFinishes) {
+  const auto name = name_on(0);
+  const auto other = name_on(1);
+  ASSERT_TRUE(secrets->set("KEY", "#old"));
+  publish(other, {1});
+  uses = {{"KEY", false}};
+  publish(name, {1}, 1);
+  runtimes.hold = true;
+  auto old = connect(0);
+  old.get("/" + name);
+  ASSERT_TRUE(eventually([&] { return live(name)["busy"] == 1; }));
+  runtimes.hold = false;
+  ASSERT_TRUE(secrets->set("KEY", "#new"));
+  const auto renewed = renew(0).get();
+  ASSERT_EQ(renewed.size(), 1U);
+  EXPECT_EQ(renewed[0].version->address(), name + "@1");
+  EXPECT_FALSE(renewed[0].error);
+  auto client = connect(0);
+  client.get("/" + name);
+  EXPECT_EQ(client.answer(), "200 " + name + "@1#new / ");
+  runtimes.release();
+  EXPECT_EQ(old.answer(), "200 " + name + "@1#old / ") << "it was running when the secret changed";
+  ASSERT_TRUE(eventually([&] { return live(name)["instances"] == 1; })) << "the minimum is kept";
+  EXPECT_EQ(live(name)["templates"].size(), 1U);
+  EXPECT_TRUE(renew(1).get().empty()) << "the other one does not list it";
+}
+
+TEST_F(ShardTest, CodeThatDoesNotLoadWithANewSecretGoesOnWithTheOld) {
+  const auto name = name_on(0);
+  ASSERT_TRUE(secrets->set("KEY", "#old"));
+  uses = {{"KEY", false}};
+  publish(name, {1});
+  EXPECT_TRUE(renew(0).get().empty()) << "nothing is loaded";
+  auto client = connect(0);
+  client.get("/" + name);
+  EXPECT_EQ(client.answer(), "200 " + name + "@1#old / ");
+  ASSERT_TRUE(secrets->set("KEY", "#bad"));
+  runtimes.loads = false;
+  auto failing = renew(0);
+  runtimes.break_template(name + "@1");
+  const auto renewed = failing.get();
+  ASSERT_EQ(renewed.size(), 1U);
+  ASSERT_TRUE(renewed[0].error);
+  EXPECT_EQ(renewed[0].error->message, "no such key");
+  client.get("/" + name);
+  EXPECT_EQ(client.answer(), "200 " + name + "@1#old / ");
+  runtimes.loads = true;
+  ASSERT_TRUE(secrets->set("KEY", "#good"));
+  EXPECT_FALSE(renew(0).get().at(0).error);
+  client.get("/" + name);
+  EXPECT_EQ(client.answer(), "200 " + name + "@1#good / ");
+}
+
+TEST_F(ShardTest, AVersionThatIsBeingDeployedGetsTheNewSecretToo) {
+  const auto name = name_on(0);
+  ASSERT_TRUE(secrets->set("KEY", "#old"));
+  uses = {{"KEY", false}};
+  auto candidate = pool::test_version();
+  candidate->function = name;
+  candidate->config.secrets = uses;
+  runtimes.loads = false;
+  std::promise<bool> prepared;
+  shards[0]->post([&] {
+    shards[0]->prepare(candidate,
+                       [&](const Result<void>& result) { prepared.set_value(result.has_value()); });
+  });
+  ASSERT_TRUE(eventually([&] { return live(name)["templates"].size() == 1; }));
+  ASSERT_TRUE(secrets->set("KEY", "#new"));
+  auto renewing = renew(0);
+  ask(0, [](Shard&) { return true; });  // it has begun
+  runtimes.loads = true;
+  runtimes.load(name + "@1");
+  EXPECT_TRUE(prepared.get_future().get()) << "the deploy does not fail for it";
+  ASSERT_EQ(renewing.get().size(), 1U);
+  publish(name, {1});
+  auto client = connect(0);
+  client.get("/" + name);
+  EXPECT_EQ(client.answer(), "200 " + name + "@1#new / ");
 }
 
 TEST_F(ShardTest, OneInvocationOfTheAdminPlane) {

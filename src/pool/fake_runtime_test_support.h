@@ -20,6 +20,7 @@
 
 #include "base/child.h"
 #include "base/deadline_wheel.h"
+#include "base/memory_file.h"
 #include "base/reactor.h"
 #include "pool/pool.h"
 #include "wire/control.h"
@@ -249,13 +250,16 @@ class FakeRuntime final : public tmpl::Forker {
   std::string report{"{}"};  ///< what a template says when it is ready
   std::function<void(FakeInstance&, FakeInstance::Got&)> hook;  ///< for all instances, see there
   std::vector<std::string> payloads;                            ///< of all forks asked for, in order
+  std::vector<std::string> files;                               ///< that the last of them had
   std::vector<std::shared_ptr<FakeInstance>> instances;         ///< all ever made, in order
   int templates = 0;                                            ///< ever asked for
 
-  void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor&,
+  void fork(tmpl::Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor&,
             tmpl::ChildHandlers handlers) override {
-    payloads.push_back(payload);
-    if (payload.find("\"role\":\"template\"") == std::string::npos)
+    payloads.push_back(payload.document ? read_all(payload.document.get()).value() : payload.json);
+    files.clear();
+    for (const auto& file : payload.files) files.push_back(read_all(file.get()).value());
+    if (payloads.back().find("\"role\":\"template\"") == std::string::npos)
       return fork_direct(channel, log, handlers);
     ++templates;
     control_ = std::make_shared<boost::asio::posix::stream_descriptor>(io_, channel.release());

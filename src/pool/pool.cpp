@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/reap.h"
+#include "pool/payload.h"
 
 namespace mayfly::pool {
 namespace {
@@ -47,6 +48,8 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       version_(std::move(version)),
       listener_(listener),
       stats_(std::move(stats)),
+      instances_shown_(stats_->instances),
+      running_shown_(stats_->running),
       concurrency_(single_use() ? 1 : version_->config.concurrency.value_or(kDefaultConcurrency)),
       account_(context_.warmth, *this) {}
 
@@ -69,23 +72,6 @@ void Pool::prepare(std::function<void(const Result<void>&)> then) {
   if (template_ != Template::building) build_template();
 }
 
-std::string Pool::payload(std::string_view role) const {
-  json payload{{"role", role}};
-  if (role == "instance") return payload.dump();
-  const auto& config = version_->config;
-  payload["root"] = version_->root.string();
-  payload["entry"] = version_->entry;
-  payload["layers"] = json::array();
-  for (const auto& layer : version_->layers) payload["layers"].push_back(layer.string());
-  payload["handler"] = config.handler;
-  payload["env"] = config.env;
-  payload["function"] = version_->function;
-  payload["version"] = version_->number;
-  payload["memory"] = config.memory;
-  payload["timeout"] = config.timeout.count();
-  return payload.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 void Pool::build_template() {
   template_ = Template::building;
   build_began_ = std::chrono::steady_clock::now();
@@ -93,6 +79,8 @@ void Pool::build_template() {
   auto log = socket_pair(SOCK_SEQPACKET);
   if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
   template_words_ = std::make_shared<LastWords>();
+  auto payload = template_payload("template", *version_, context_.secrets);
+  if (!payload) return template_answer(propagate(payload));
   context_.logs.take(std::move(log->ours), *version_, template_words_);
 
   // Handlers may come after this pool is gone.
@@ -121,7 +109,7 @@ void Pool::build_template() {
     template_answer(fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
   };
   context_.deadlines.add(build_deadline_, std::chrono::steady_clock::now() + kBuildPatience);
-  context_.runtime.fork(payload("template"), std::move(control->theirs), std::move(log->theirs),
+  context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
                         context_.executor, std::move(child));
 }
 
@@ -230,13 +218,22 @@ bool Pool::start_instance() {
     listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
     return false;
   }
+  std::optional<tmpl::Payload> payload;
+  if (template_ == Template::direct) {
+    auto made = template_payload("direct", *version_, context_.secrets);
+    if (!made) {
+      listener_.on_unavailable(made.error());
+      return false;
+    }
+    payload = std::move(*made);
+  }
   auto instance = std::make_shared<Instance>(context_.reactor, context_.deadlines, *this,
                                              std::move(data->ours), concurrency_);
   context_.logs.take(std::move(log->ours), *version_, instance->last_words);
   instances_.insert(instance);
   ++starting_;
   stats_->started.add();
-  stats_->instances.set(instances_.size());
+  instances_shown_.set(instances_.size());
   instance->start();
 
   tmpl::ChildHandlers child;
@@ -249,11 +246,11 @@ bool Pool::start_instance() {
   child.exited = [alive = alive_, instance](int status) {
     if (*alive) instance->on_exited(status);
   };
-  if (template_ == Template::direct)
-    context_.runtime.fork(payload("direct"), std::move(data->theirs), std::move(log->theirs),
+  if (payload)
+    context_.runtime.fork(std::move(*payload), std::move(data->theirs), std::move(log->theirs),
                           context_.executor, std::move(child));
   else
-    fork_client_->fork(payload("instance"), data->theirs.get(), log->theirs.get(), std::move(child));
+    fork_client_->fork(instance_payload(), data->theirs.get(), log->theirs.get(), std::move(child));
   return true;
 }
 
@@ -272,7 +269,7 @@ Lease Pool::lease(int depth, bool any) {
   Lease lease(*best);
   if (!std::exchange(best->counted_busy, true)) account_.instance_taken(std::chrono::steady_clock::now());
   ++in_flight_;
-  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  running_shown_.set(static_cast<std::uint64_t>(in_flight_));
   if (!best->has_slot())
     best->unlink();
   else if (best->in_flight() >= depth)
@@ -299,7 +296,7 @@ void Pool::on_started(Instance& instance) {
 
 void Pool::on_slot_free(Instance& instance) {
   --in_flight_;
-  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  running_shown_.set(static_cast<std::uint64_t>(in_flight_));
   if (instance.in_flight() == 0) {
     instance.counted_busy = false;
     account_.instance_returned(instance.idle_since());
@@ -333,11 +330,11 @@ void Pool::on_ended(Instance& instance, const Error& why) {
   else
     account_.instance_gone(instance.counted_busy);
   instances_.erase(held);
-  stats_->instances.set(instances_.size());
+  instances_shown_.set(instances_.size());
   // Leases that ended with it were not counted by on_slot_free.
   in_flight_ = 0;
   for (const auto& other : instances_) in_flight_ += other->in_flight();
-  stats_->running.set(static_cast<std::uint64_t>(in_flight_));
+  running_shown_.set(static_cast<std::uint64_t>(in_flight_));
   if (was_starting && ready() && ++failed_starts_ >= kMaxFailedStarts) {
     failed_starts_ = 0;
     listener_.on_unavailable(why);
@@ -384,7 +381,7 @@ void Pool::forget(Instance& instance) {
   const auto held = instance.shared_from_this();
   instances_.erase(held);
   leaving_.insert(held);
-  stats_->instances.set(instances_.size());
+  instances_shown_.set(instances_.size());
   listener_.on_retired(true);
 }
 

@@ -14,6 +14,7 @@
 #include "pool/stats.h"
 #include "pool/warmth.h"
 #include "registry/function.h"
+#include "secrets/secrets.h"
 #include "template/runtime_process.h"
 
 namespace mayfly::pool {
@@ -36,6 +37,7 @@ struct PoolContext {
   tmpl::Forker& runtime;
   LogSink& logs;
   Warmth& warmth;
+  const secrets::Secrets* secrets = nullptr;  ///< null: there are none
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -133,7 +135,6 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   void on_template_gone();
   void forget_template(Template now);
   void template_answer(const Result<void>& result);
-  [[nodiscard]] std::string payload(std::string_view role) const;
 
   /// The template took too long to load.
   struct BuildDeadline final : DeadlineEntry {
@@ -146,6 +147,8 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   registry::VersionPtr version_;
   PoolListener& listener_;
   std::shared_ptr<VersionStats> stats_;
+  Part instances_shown_;
+  Part running_shown_;
   int concurrency_;
   Template template_ = Template::none;
   std::vector<std::string> warnings_;

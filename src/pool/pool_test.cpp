@@ -6,10 +6,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/temp_folder.h"
 #include "pool/fake_runtime_test_support.h"
 
 namespace mayfly::pool {
 namespace {
+
+using testing::HasSubstr;
 
 using namespace std::chrono_literals;
 
@@ -35,9 +38,9 @@ struct PoolTest : testing::Test {
   /// A pool for what `version` says now.
   void make() {
     pool.reset();
-    pool = std::make_unique<Pool>(
-        PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs, loop.warmth},
-        std::make_shared<registry::Version>(*version), listener, stats);
+    pool = std::make_unique<Pool>(PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime,
+                                              logs, loop.warmth, secrets.get()},
+                                  std::make_shared<registry::Version>(*version), listener, stats);
   }
   /// How preparing went; fails the test if it does not end.
   Result<void> prepare() {
@@ -69,6 +72,7 @@ struct PoolTest : testing::Test {
   FakeRuntime runtime{loop.io};
   FakeLogs logs;
   Listener listener;
+  std::unique_ptr<secrets::Secrets> secrets;
   std::shared_ptr<registry::Version> version = test_version();
   std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
   std::unique_ptr<Pool> pool;
@@ -93,6 +97,43 @@ TEST_F(PoolTest, OneTemplateIsBuiltForAllWhoWaitForIt) {
   EXPECT_EQ(payload["entry"], "f.js");
   EXPECT_EQ(payload["root"], "/nowhere");
   EXPECT_EQ(payload["env"]["A"], "b");
+}
+
+TEST_F(PoolTest, SecretsGoIntoTheEnvironmentOrIntoFiles) {
+  const TempFolder folder;
+  secrets = secrets::Secrets::open({.data = folder.path()}).value();
+  const std::string awkward = "\"quotes\" \\ \n\x01 \xc3\xa4 \xf0\x9f\x91\x8d";
+  ASSERT_TRUE(secrets->set("VARIABLE", awkward));
+  ASSERT_TRUE(secrets->set("FILE_1", std::string("\0one", 4)));
+  ASSERT_TRUE(secrets->set("FILE_2", "two"));
+  version->config.secrets = {{"FILE_1", true}, {"VARIABLE", false}, {"FILE_2", true}};
+  make();
+  ASSERT_TRUE(prepare());
+  const auto env = nlohmann::json::parse(runtime.payloads.at(0))["env"];
+  EXPECT_EQ(env["A"], "b");
+  EXPECT_EQ(env["VARIABLE"], awkward);
+  EXPECT_EQ(env["FILE_1"], "/proc/self/fd/100");
+  EXPECT_EQ(env["FILE_2"], "/proc/self/fd/101");
+  EXPECT_EQ(runtime.files, (std::vector{std::string("\0one", 4), std::string("two")}));
+  start(1);
+  EXPECT_EQ(runtime.payloads.back(), R"({"role":"instance"})") << "it has them already";
+}
+
+TEST_F(PoolTest, ASecretThatCannotBeHadIsAnErrorOfTheTemplate) {
+  const auto message = [&] {
+    make();
+    const auto result = prepare();
+    return result ? "" : result.error().message;
+  };
+  version->config.secrets = {{"KEY", false}};
+  EXPECT_THAT(message(), HasSubstr("there is no secret 'KEY'")) << "there are none at all";
+  const TempFolder folder;
+  secrets = secrets::Secrets::open({.data = folder.path()}).value();
+  EXPECT_THAT(message(), HasSubstr("there is no secret 'KEY'"));
+  ASSERT_TRUE(secrets->set("KEY", "\xff"));
+  EXPECT_THAT(message(), HasSubstr("list it as \"KEY:file\""));
+  ASSERT_TRUE(secrets->set("KEY", "text"));
+  EXPECT_EQ(message(), "");
 }
 
 TEST_F(PoolTest, CodeThatCannotBeLoadedIsAnErrorWithItsPlace) {

@@ -12,11 +12,27 @@ class Counter {
   void add(std::uint64_t n = 1) {
     value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
   }
-  void set(std::uint64_t n) { value_.store(n, std::memory_order_relaxed); }
   [[nodiscard]] std::uint64_t get() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<std::uint64_t> value_{0};
+};
+
+/// One owner's part of a figure that several add up to; taken back when the owner goes.
+class Part {
+ public:
+  explicit Part(Counter& whole) : whole_(whole) {}
+  ~Part() { set(0); }
+  Part(const Part&) = delete;
+  Part& operator=(const Part&) = delete;
+  void set(std::uint64_t n) {
+    whole_.add(n - mine_);  // modulo 2^64, so it may fall
+    mine_ = n;
+  }
+
+ private:
+  Counter& whole_;
+  std::uint64_t mine_ = 0;
 };
 
 struct VersionStats {

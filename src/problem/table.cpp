@@ -75,6 +75,15 @@ constexpr auto kTable = std::to_array<Row>({
     {"scheduler", "deadline-exceeded", 504, "The deadline passed"},
     {"scheduler", "queue-full", 503, "Too many requests are waiting"},
     {"scheduler", "unavailable", 503, "The function takes no requests now"},
+    // secrets/
+    {"secrets", "bad-name", 400, "This is not a name that a secret can have"},
+    {"secrets", "bad-value", 422, "This cannot be the value of the secret"},
+    {"secrets", "damaged", 500, "The secret cannot be decrypted", guarded},
+    {"secrets", "in-use", 409, "The secret is in use"},
+    {"secrets", "locked", 503, "The secrets cannot be read", guarded},
+    {"secrets", "too-large", 413, "The secret is too large"},
+    {"secrets", "too-many", 422, "There are too many secrets"},
+    {"secrets", "unknown-secret", 404, "There is no such secret"},
     // store/: the database
     {"store", "busy", 503, "The store is busy"},
     {"store", "constraint", 500, "The store refused the change", guarded},

@@ -131,7 +131,7 @@ void Scheduler::enqueue(Invocation& invocation) {
   invocation.previous = last_;
   (last_ != nullptr ? last_->next : first_) = &invocation;
   last_ = &invocation;
-  stats_->waiting.set(++waiting_count_);
+  waiting_shown_.set(++waiting_count_);
   if (first_ == &invocation) arm_wait_deadline();
 }
 
@@ -140,7 +140,7 @@ void Scheduler::dequeue(Invocation& invocation) {
   (invocation.next != nullptr ? invocation.next->previous : last_) = invocation.previous;
   invocation.previous = invocation.next = nullptr;
   invocation.state = Invocation::State::idle;
-  stats_->waiting.set(--waiting_count_);
+  waiting_shown_.set(--waiting_count_);
 }
 
 void Scheduler::serve_waiting() {

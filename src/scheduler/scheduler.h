@@ -43,6 +43,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   void drain(std::function<void()> on_drained);
   /// Keep at least so many instances alive, from now on.
   void keep_minimum(int instances);
+  [[nodiscard]] int minimum() const { return minimum_; }
 
   [[nodiscard]] pool::Pool& pool() { return pool_; }
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }
@@ -86,6 +87,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   pool::Invocation* first_ = nullptr;  // those that wait, in order of arrival
   pool::Invocation* last_ = nullptr;
   std::size_t waiting_count_ = 0;
+  pool::Part waiting_shown_{stats_->waiting};
   WaitDeadline wait_deadline_;
   MonotonicTime retry_template_after_{};
   Error template_error_;

@@ -59,12 +59,15 @@ void ForkClient::handle(wire::ControlMessage& message) {
   }
 }
 
-void ForkClient::fork(std::string_view payload, int channel, int log, ChildHandlers child) {
+void ForkClient::fork(const Payload& payload, int channel, int log, ChildHandlers child) {
   const auto token = next_token_++;
-  Result<void> sent = closed_
-                          ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
-                          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, 0,
-                                               payload, {channel, log});
+  std::vector<int> fds{channel, log};
+  if (payload.document) fds.push_back(payload.document.get());
+  for (const auto& file : payload.files) fds.push_back(file.get());
+  Result<void> sent =
+      closed_
+          ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
+          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, 0, payload.json, fds);
   if (!sent) {
     // Not from inside the call: who asks must not find its request failed before it was made.
     auto failed = std::make_shared<Result<void>>(std::move(sent));

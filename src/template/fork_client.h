@@ -7,13 +7,20 @@
 #include <functional>
 #include <memory>
 #include <string>
-#include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "base/fd.h"
 #include "wire/control.h"
 
 namespace mayfly::tmpl {
+
+/// What a child is born with besides its channel and its log socket.
+struct Payload {
+  std::string json;         ///< for what is small and may pass through the memory of the fork server …
+  Fd document{};            ///< … or a file that holds the JSON instead: only the child reads it
+  std::vector<Fd> files{};  ///< at most wire::kMaxFiles; only with a document
+};
 
 /// What the daemon learns of one forked child. Either may be empty.
 struct ChildHandlers {
@@ -36,7 +43,7 @@ class ForkClient : public std::enable_shared_from_this<ForkClient> {
   /// Begin to listen. Handlers may be called from then on until close().
   void start();
   /// Ask for a child that is born with `payload` and the two descriptors, which stay the caller's.
-  void fork(std::string_view payload, int channel, int log, ChildHandlers child);
+  void fork(const Payload& payload, int channel, int log, ChildHandlers child);
   /// Let the fork server go: it ends. No handler is called any more.
   void close();
 

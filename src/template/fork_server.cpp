@@ -13,6 +13,7 @@
 #include <csignal>
 #include <cstdlib>
 
+#include "base/memory_file.h"
 #include "base/reap.h"
 
 namespace mayfly::tmpl {
@@ -26,6 +27,31 @@ constexpr int kSetupFailed = 125;
 constexpr int kMaxEvents = 64;
 /// As the first process of a PID namespace it inherits orphans, which have no pidfd here.
 constexpr int kOrphanPatience = 5'000;  // ms
+
+/// Out of the way of the numbers that a child's files get.
+Fd moved_up(Fd fd) {
+  constexpr int kAbove = wire::kFirstFile + static_cast<int>(wire::kMaxFiles);
+  if (fd.get() < wire::kFirstFile || fd.get() >= kAbove) return fd;
+  Fd moved(::fcntl(fd.get(), F_DUPFD_CLOEXEC, kAbove));
+  if (!moved) ::_exit(kSetupFailed);
+  return moved;
+}
+
+/// What came in a file is read here, in the child: the parent, and what it forks later, never had it in
+/// memory.
+std::string take_document(Fd& document) {
+  auto read = read_all(document.get());
+  if (!read) ::_exit(kSetupFailed);
+  document.reset();
+  return std::move(*read);
+}
+
+/// Gives the child's files their numbers; without close-on-exec.
+void place_files(std::vector<Fd>& fds) {
+  for (std::size_t i = 3; i < fds.size(); ++i)
+    if (::dup2(fds[i].get(), wire::kFirstFile + static_cast<int>(i - 3)) < 0) ::_exit(kSetupFailed);
+  fds.resize(std::min<std::size_t>(fds.size(), 3));
+}
 
 void watch(int epoll, int fd) {
   epoll_event event{};
@@ -63,7 +89,7 @@ bool ForkServer::serve_one(ForkedChild& child) {
   if (!message) ::_exit(0);  // the daemon is gone, or wants this process gone
   if (!*message || (*message)->type != wire::ControlType::fork) return false;
   auto& request = **message;
-  if (request.fds.size() != 2) return false;
+  if (request.fds.size() < 2) return false;
 
   const pid_t self = ::getpid();
   const pid_t pid = ::fork();
@@ -117,7 +143,9 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   control_.reset();
   epoll_.reset();
   children_.clear();
-  child.payload = std::move(request.payload);
+  for (auto& fd : request.fds) fd = moved_up(std::move(fd));
+  place_files(request.fds);
+  child.payload = request.fds.size() > 2 ? take_document(request.fds[2]) : std::move(request.payload);
   child.channel = std::move(request.fds[0]);
   child.log = std::move(request.fds[1]);
   // A function that writes to descriptor 1 faster than the daemon reads loses text; it never waits.

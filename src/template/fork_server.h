@@ -13,7 +13,7 @@
 
 namespace mayfly::tmpl {
 
-/// What a forked child is born with.
+/// What a forked child is born with, besides its files (wire::kFirstFile).
 struct ForkedChild {
   std::string payload;  ///< the JSON that the daemon sent for it
   Fd channel;           ///< its control socket (template) or data socket (instance)

@@ -1,5 +1,6 @@
 #include "template/fork_server.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <sys/socket.h>
@@ -11,6 +12,8 @@
 #include <filesystem>
 #include <fstream>
 #include <thread>
+
+#include "base/memory_file.h"
 
 namespace mayfly::tmpl {
 namespace {
@@ -34,6 +37,13 @@ class ForkServerProcess : public testing::Test {
       const ForkedChild child = server.run();
       (void)!::write(child.channel.get(), child.payload.data(), child.payload.size());
       if (child.payload == "exit 3") ::_exit(3);
+      if (child.payload == "tell files") {
+        for (int i = 0; ::fcntl(wire::kFirstFile + i, F_GETFD) == 0; ++i) {  // 0: not close-on-exec
+          const auto text = "," + mayfly::read_all(wire::kFirstFile + i).value();
+          (void)!::write(child.channel.get(), text.data(), text.size());
+        }
+        ::_exit(0);
+      }
       if (child.payload == "abort") ::raise(SIGKILL);
       if (child.payload == "leave a process") {
         if (::fork() == 0) {
@@ -82,6 +92,25 @@ class ForkServerProcess : public testing::Test {
   Fd control_;
   pid_t server_ = -1;
 };
+
+TEST_F(ForkServerProcess, APayloadInAFileIsReadByTheChildAndFilesGetTheirNumbers) {
+  auto channel = socket_pair(SOCK_STREAM);
+  auto log = socket_pair(SOCK_SEQPACKET);
+  const auto document = sealed_file("payload", "tell files").value();
+  const auto one = sealed_file("one", "first").value();
+  const auto two = sealed_file("two", "second").value();
+  ASSERT_TRUE(
+      wire::send_control(control_.get(), ControlType::fork, 1, 0, {},
+                         {channel->theirs.get(), log->theirs.get(), document.get(), one.get(), two.get()}));
+  channel->theirs.reset();
+  std::string told;
+  while (wait_readable(channel->ours.get())) {
+    const auto part = read_all(channel->ours);
+    if (part.empty()) break;
+    told += part;
+  }
+  EXPECT_EQ(told, "tell files,first,second");
+}
 
 TEST_F(ForkServerProcess, AChildGetsItsPayloadAndTheDaemonItsPidfd) {
   const Fd channel = fork(7, "hello");

@@ -166,7 +166,7 @@ void RuntimeProcess::stop() {
   close_output();
 }
 
-void RuntimeProcess::fork(std::string payload, Fd channel, Fd log, const asio::any_io_executor& executor,
+void RuntimeProcess::fork(Payload payload, Fd channel, Fd log, const asio::any_io_executor& executor,
                           ChildHandlers handlers) {
   // std::move_only_function is not there yet: the descriptors travel in a shared holder.
   auto request = std::make_shared<Waiting>(Waiting{std::move(payload), std::move(channel), std::move(log),

@@ -36,7 +36,7 @@ class Forker {
  public:
   virtual ~Forker() = default;
   /// Fork a child with `payload`. The handlers are called on `executor`. May be called from any thread.
-  virtual void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
+  virtual void fork(Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
                     ChildHandlers handlers) = 0;
 };
 
@@ -54,7 +54,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   void stop();
   /// If the process is just being restarted, the request waits for that, up to five seconds; if many are
   /// under way, for its turn.
-  void fork(std::string payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
+  void fork(Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
             ChildHandlers handlers) override;
 
   /// 0 while it does not run. Any thread.
@@ -65,7 +65,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
 
  private:
   struct Waiting {
-    std::string payload;
+    Payload payload;
     Fd channel;
     Fd log;
     ChildHandlers handlers;

@@ -43,7 +43,8 @@ TEST(RuntimeProcess, TakesMoreRequestsAtOnceThanItsSocketHolds) {
         errors.push_back(pidfd.error().message);
     };
     child.exited = [&](int) { ++ended; };
-    runtime->fork(std::string(8'000, 'x'), nowhere(), nowhere(), io.get_executor(), std::move(child));
+    runtime->fork({.json = std::string(8'000, 'x')}, nowhere(), nowhere(), io.get_executor(),
+                  std::move(child));
   }
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
   while (ended + static_cast<int>(errors.size()) < kRequests && std::chrono::steady_clock::now() < end)

@@ -12,7 +12,7 @@
 namespace mayfly::wire {
 namespace {
 
-constexpr std::size_t kMaxFds = 4;
+constexpr std::size_t kMaxFds = 3 + kMaxFiles;
 
 struct Header {
   std::uint8_t version;
@@ -42,9 +42,9 @@ std::vector<Fd> take_fds(msghdr& message) {
 }  // namespace
 
 Result<void> send_control(int socket, ControlType type, std::uint64_t token, std::uint64_t value,
-                          std::string_view payload, std::initializer_list<int> fds) {
+                          std::string_view payload, const std::vector<int>& fds) {
   if (payload.size() + sizeof(Header) > kMaxControl || fds.size() > kMaxFds)
-    return fail(WireErrc::frame_too_large, "a control message is longer than 160 KiB");
+    return fail(WireErrc::frame_too_large, "a control message is longer than 160 KiB, or has too many files");
   Header header{kVersion, static_cast<std::uint8_t>(type), static_cast<std::uint16_t>(fds.size()), 0, token,
                 value};
   std::array<iovec, 2> parts{iovec{&header, sizeof header},
@@ -60,7 +60,7 @@ Result<void> send_control(int socket, ControlType type, std::uint64_t token, std
     c->cmsg_level = SOL_SOCKET;
     c->cmsg_type = SCM_RIGHTS;
     c->cmsg_len = CMSG_LEN(fds.size() * sizeof(int));
-    std::memcpy(CMSG_DATA(c), std::data(fds), fds.size() * sizeof(int));
+    std::memcpy(CMSG_DATA(c), fds.data(), fds.size() * sizeof(int));
   }
   for (;;) {
     if (::sendmsg(socket, &message, MSG_NOSIGNAL) >= 0) return {};

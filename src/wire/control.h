@@ -14,10 +14,16 @@ namespace mayfly::wire {
 
 /// The largest packet: header and payload.
 inline constexpr std::size_t kMaxControl = 160U << 10U;
+/// Files that a child is born with are its descriptors kFirstFile, kFirstFile + 1, …: programs that it
+/// executes have them too.
+inline constexpr int kFirstFile = 100;
+inline constexpr std::size_t kMaxFiles = 16;
 
 enum class ControlType : std::uint8_t {
   // daemon → fork server
-  fork = 1,  ///< payload: JSON for the child; fds: its channel (control or data), its log socket
+  /// Payload: JSON for the child; fds: its channel (control or data), its log socket. With a third, that is a
+  /// file which holds the JSON instead, read by the child alone; those behind it are its files.
+  fork = 1,
   // fork server → daemon
   forked = 2,       ///< value = pid as the fork server sees it; fd: the child's pidfd
   fork_failed = 3,  ///< value = errno; payload = the step that failed
@@ -38,7 +44,7 @@ struct ControlMessage {
 /// does not read).
 [[nodiscard]] Result<void> send_control(int socket, ControlType type, std::uint64_t token,
                                         std::uint64_t value, std::string_view payload,
-                                        std::initializer_list<int> fds = {});
+                                        const std::vector<int>& fds = {});
 /// Receive one message. Nothing when the socket is non-blocking and empty; an error when the peer is
 /// gone (std::errc::connection_reset) or speaks another protocol. Descriptors arrive close-on-exec.
 [[nodiscard]] Result<std::optional<ControlMessage>> receive_control(int socket);
