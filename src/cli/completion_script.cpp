@@ -45,6 +45,8 @@ std::string candidates(ValueKind kind) {
       return "echo bash zsh fish";
     case ValueKind::template_name:
       return "echo " + template_names();
+    case ValueKind::secret_action:
+      return "echo set list delete";
     case ValueKind::text:
     case ValueKind::path:
       break;

@@ -25,8 +25,9 @@ struct Help : testing::Test {
 };
 
 TEST_F(Help, HasTheVerbsThatUsersKnow) {
-  for (const char* name : {"serve", "dev", "new", "deploy", "invoke", "list", "describe", "delete",
-                           "versions", "rollback", "traffic", "logs", "doctor", "completion", "man", "help"})
+  for (const char* name :
+       {"serve", "dev", "new", "deploy", "invoke", "list", "describe", "delete", "versions", "rollback",
+        "traffic", "logs", "secret", "doctor", "completion", "man", "help"})
     EXPECT_NE(std::ranges::find(*verbs, name, &Verb::name), verbs->end()) << name;
 }
 

@@ -21,6 +21,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb rollback_verb();
 [[nodiscard]] Verb traffic_verb();
 [[nodiscard]] Verb logs_verb();
+[[nodiscard]] Verb secret_verb();
 [[nodiscard]] Verb doctor_verb();
 
 using VerbList = std::shared_ptr<std::vector<Verb>>;

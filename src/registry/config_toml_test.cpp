@@ -213,7 +213,7 @@ TEST(ConfigJson, KeepsEveryKey) {
   for (const char* setting :
        {"handler=h", "timeout=90m", "timeout=7s", "memory=17MiB", "concurrency=3", "isolation=request",
         "min_instances=1", "max_instances=5", "queue=0", "max_request=3MB", "network=none", "env.A=ü\"",
-        "secrets=A,B", "datasets=d", "routes=/a", "class=background", "eager=true"})
+        "secrets=A,B:file", "datasets=d", "routes=/a", "class=background", "eager=true"})
     (void)set_text(spec, setting);
   const auto json = config_to_json(spec.config);
   const auto back = config_from_json(json);
@@ -224,7 +224,11 @@ TEST(ConfigJson, KeepsEveryKey) {
   EXPECT_EQ(back->concurrency, 3);
   EXPECT_EQ(back->env.at("A"), "ü\"");
   EXPECT_EQ(back->network, Network::none);
-  EXPECT_THAT(back->secrets, ElementsAre("A", "B"));
+  ASSERT_EQ(back->secrets.size(), 2U);
+  EXPECT_EQ(back->secrets[0].name, "A");
+  EXPECT_FALSE(back->secrets[0].as_file);
+  EXPECT_EQ(back->secrets[1].name, "B");
+  EXPECT_TRUE(back->secrets[1].as_file);
 
   // Defaults survive too, and what is damaged is an error.
   EXPECT_EQ(config_to_json(*config_from_json(config_to_json({}))), config_to_json({}));
