@@ -6,6 +6,7 @@
 
 #include "admin/platform.h"
 #include "admin/route.h"
+#include "admin/tokens.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 #include "secrets/secrets.h"
@@ -19,6 +20,7 @@ struct Services {
   Operations& operations;
   secrets::Secrets& secrets;
   boost::asio::any_io_executor control;  ///< the server's
+  Tokens& tokens;
 };
 
 /// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
@@ -31,6 +33,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> runtime_routes(const Services& services);
 /// Set, list, delete: secrets_api.cpp.
 [[nodiscard]] std::vector<Route> secret_routes(const Services& services);
+/// Make, list, revoke: tokens_api.cpp.
+[[nodiscard]] std::vector<Route> token_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

@@ -63,7 +63,8 @@ class FakeDaemon {
       : registry_(registry::Registry::open({.data = folder_.path()}).value()),
         secrets_(secrets::Secrets::open({.data = folder_.path()}).value()),
         deployer_(context.get_executor(), *registry_, platform),
-        services_{*registry_, deployer_, operations, *secrets_, context.get_executor()} {
+        tokens_(Tokens::open(folder_.path(), clock).value()),
+        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(), *tokens_} {
     registry_->attach(platform);
   }
 
@@ -91,12 +92,14 @@ class FakeDaemon {
   boost::asio::io_context context;
   FakePlatform platform;
   FakeOperations operations;
+  ManualClock clock;
 
  private:
   TempFolder folder_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<secrets::Secrets> secrets_;
   registry::Deployer deployer_;
+  std::unique_ptr<Tokens> tokens_;
   Services services_;
 };
 

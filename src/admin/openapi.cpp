@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "admin/scope.h"
 #include "problem/problem.h"
 
 namespace mayfly::admin {
@@ -44,7 +45,8 @@ Json request_body(const Route& route) {
 
 Json operation(const Route& route) {
   Json result = {{"operationId", route.id}, {"summary", route.summary}};
-  if (route.open) result["security"] = Json::array();
+  result["security"] = Json::array();
+  if (!route.open) result["security"].push_back({{"token", Json::array({scope_name(scope_of(route.id))})}});
   Json parameters = Json::array();
   for (const auto name : pattern_params(route.pattern)) parameters.push_back(path_parameter(name));
   for (const auto& parameter : route.query) parameters.push_back(query_parameter(parameter));
@@ -87,7 +89,8 @@ std::string openapi_document(const std::vector<Route>& routes) {
        {{"token",
          {{"type", "http"},
           {"scheme", "bearer"},
-          {"description", "The file admin-token of the data folder"}}}}},
+          {"description",
+           "The file admin-token of the data folder, or a named token with the scope that is listed"}}}}},
       {"schemas", Json::parse(openapi_schemas())},
   };
   return document.dump(2) + "\n";

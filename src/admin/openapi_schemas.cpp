@@ -24,6 +24,22 @@ std::string_view openapi_schemas() {
       "renewed": {"type": "array", "items": {"type": "string"},
         "description": "Versions that were loaded and have the new value now"},
       "warnings": {"type": "array", "items": {"type": "string"}}}},
+  "path.token": {"type": "string", "description": "A token's name"},
+  "Token": {"type": "object", "required": ["name", "scopes", "created"],
+    "properties": {
+      "name": {"type": "string", "pattern": "^[a-z0-9_-]{1,63}$"},
+      "scopes": {"type": "array", "items": {"enum": ["read", "invoke", "deploy"]}},
+      "created": {"type": "string", "format": "date-time"},
+      "expires": {"type": "string", "format": "date-time", "description": "Absent: never"}}},
+  "Tokens": {"type": "object", "required": ["tokens"],
+    "properties": {"tokens": {"type": "array", "items": {"$ref": "#/components/schemas/Token"}}}},
+  "CreatedToken": {"allOf": [{"$ref": "#/components/schemas/Token"}], "required": ["token"],
+    "properties": {"token": {"type": "string", "description": "The token itself; it is kept nowhere"}}},
+  "NewToken": {"type": "object", "required": ["name", "scopes"],
+    "properties": {
+      "name": {"type": "string", "pattern": "^[a-z0-9_-]{1,63}$"},
+      "scopes": {"type": "array", "minItems": 1, "items": {"enum": ["read", "invoke", "deploy"]}},
+      "expires_in_s": {"type": "integer", "minimum": 1, "description": "Absent: never"}}},
   "Version": {"type": "object",
     "required": ["version", "address", "digest", "runtime", "entry", "created", "weight", "aliases"],
     "properties": {

@@ -69,7 +69,7 @@ TEST_F(OpenApi, OnlyHealthIsOpen) {
   for (const auto& route : routes) {
     const bool open = route.pattern == "/healthz" || route.pattern == "/readyz";
     EXPECT_EQ(route.open, open) << route.pattern;
-    EXPECT_EQ(operation(route).contains("security"), open) << route.pattern;
+    EXPECT_EQ(operation(route).at("security").empty(), open) << route.pattern;
   }
 }
 

@@ -219,6 +219,7 @@ std::vector<Route> api_routes(const Services& services) {
   auto routes = function_routes(services);
   for (auto& route : runtime_routes(services)) routes.push_back(std::move(route));
   for (auto& route : secret_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : token_routes(services)) routes.push_back(std::move(route));
   auto document = std::make_shared<std::string>();
   routes.push_back({"GET",
                     "/v1/openapi.json",

@@ -12,11 +12,13 @@
 #include <vector>
 
 #include "admin/route.h"
+#include "admin/tokens.h"
 
 namespace mayfly::admin {
 
 struct ServerOptions {
-  std::string token{};               ///< never empty
+  std::string token{};               ///< may do everything; never empty
+  const Tokens* tokens = nullptr;    ///< others; null: there are none
   std::vector<std::string> names{};  ///< by which it may be asked, besides address and localhost: asker.h
   std::filesystem::path upload_folder{};             ///< exists; uploads are kept here while they are handled
   std::size_t max_connections = 256;                 ///< one more is answered 503 and closed

@@ -198,8 +198,15 @@ Result<void> Session::admit(const HeaderParser& parser, const Result<Match>& mat
                             .fetch_site = field("Sec-Fetch-Site")},
                            place_);
   if (!asked) return asked;
-  const auto credentials = field(http::field::authorization).value_or("");
-  if ((match && match->route->open) || authorizes(credentials, options_.token)) return {};
+  credentials_ = field(http::field::authorization).value_or("");
+  if (match && match->route->open) return {};
+  // Which routes there are, whoever may read anything may know.
+  return authorize(credentials_, match ? scope_of(match->route->id) : Scope::read);
+}
+
+Result<void> Session::authorize(std::string_view credentials, Scope needed) const {
+  if (authorizes(credentials, options_.token)) return {};
+  if (options_.tokens != nullptr) return options_.tokens->check(credentials, needed);
   return fail(AdminErrc::unauthorized,
               "send `Authorization: Bearer TOKEN`; the token is in the file admin-token of the data folder");
 }
@@ -356,6 +363,7 @@ asio::awaitable<void> Session::write_stream(Response& response) {
     }
     if (closed) break;
     LogQueue::Batch batch = co_await queue->next(options_.log_heartbeat);
+    if (!authorize(credentials_, Scope::read)) break;  // the token was revoked meanwhile
     closed = batch.closed;
     text.clear();
     for (const auto& line : batch.lines) text.append(line).append("\n");

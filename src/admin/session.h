@@ -35,6 +35,7 @@ class Session {
   boost::asio::awaitable<bool> serve_one();
   boost::asio::awaitable<bool> read_header(HeaderParser& parser);
   [[nodiscard]] Result<void> admit(const HeaderParser& parser, const Result<Match>& match);
+  [[nodiscard]] Result<void> authorize(std::string_view credentials, Scope needed) const;
   boost::asio::awaitable<Result<void>> read_body(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_memory(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_file(HeaderParser& parser, Exchange& exchange);
@@ -51,8 +52,9 @@ class Session {
   Place place_;
   std::chrono::steady_clock::time_point body_began_{};
   std::shared_ptr<LogQueue> following_;
-  bool idle_ = true;       // between two requests
-  bool admitted_ = false;  // a request of this connection was allowed
+  std::string credentials_;  // of the request that is being handled
+  bool idle_ = true;         // between two requests
+  bool admitted_ = false;    // a request of this connection was allowed
   bool stopping_ = false;
 };
 

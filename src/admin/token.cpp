@@ -40,19 +40,6 @@ Result<std::string> load(const std::filesystem::path& file) {
   return std::string(token);
 }
 
-Result<std::string> random_token() {
-  std::array<std::uint8_t, 32> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    return fail_errno("getrandom");
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : bytes) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 0xFU];
-  }
-  return text;
-}
-
 /// Writes a file of another name and links it into place: nobody ever sees it empty or half.
 Result<void> create(const std::filesystem::path& file, const std::string& token) {
   std::string draft = file.string() + ".XXXXXX";
@@ -72,6 +59,19 @@ Result<void> create(const std::filesystem::path& file, const std::string& token)
 
 }  // namespace
 
+Result<std::string> random_token() {
+  std::array<std::uint8_t, 32> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
+    return fail_errno("getrandom");
+  constexpr std::string_view kDigits = "0123456789abcdef";
+  std::string text;
+  for (const auto byte : bytes) {
+    text += kDigits[byte >> 4U];
+    text += kDigits[byte & 0xFU];
+  }
+  return text;
+}
+
 Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   const auto file = folder / "admin-token";
   auto token = load(file);
@@ -83,13 +83,17 @@ Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   return load(file);  // another daemon may have been first
 }
 
-bool authorizes(std::string_view header, std::string_view token) {
+std::string_view bearer_token(std::string_view header) {
   constexpr std::string_view kScheme = "bearer ";
-  if (header.size() < kScheme.size() || token.empty()) return false;
+  if (header.size() < kScheme.size()) return {};
   for (std::size_t i = 0; i < kScheme.size(); ++i)
-    if ((static_cast<unsigned char>(header[i]) | 0x20U) != static_cast<unsigned char>(kScheme[i]))
-      return false;
-  const auto given = trimmed(header.substr(kScheme.size()));
+    if ((static_cast<unsigned char>(header[i]) | 0x20U) != static_cast<unsigned char>(kScheme[i])) return {};
+  return trimmed(header.substr(kScheme.size()));
+}
+
+bool authorizes(std::string_view header, std::string_view token) {
+  const auto given = bearer_token(header);
+  if (given.empty() || token.empty()) return false;
   // Every byte given is compared, with some byte of the token, whatever came before.
   unsigned difference = given.size() == token.size() ? 0U : 1U;
   for (std::size_t i = 0; i < given.size(); ++i)

@@ -47,6 +47,8 @@ std::string candidates(ValueKind kind) {
       return "echo " + template_names();
     case ValueKind::secret_action:
       return "echo set list delete";
+    case ValueKind::token_action:
+      return "echo create list revoke";
     case ValueKind::text:
     case ValueKind::path:
       break;

@@ -14,7 +14,7 @@
 namespace mayfly::cli {
 
 /// What stands for a value, for the shell's completion.
-enum class ValueKind { text, function, path, verb, shell, template_name, secret_action };
+enum class ValueKind { text, function, path, verb, shell, template_name, secret_action, token_action };
 
 /// An option ("-f,--follow"), or a positional argument (a name without dashes).
 struct Argument {

@@ -229,6 +229,9 @@ int serve(const cli::ServeOptions& options) {
   if (!token) return complain(token.error());
   auto registry = registry::Registry::open({options.data, nullptr, {}});
   if (!registry) return complain(registry.error());
+  const SystemClock clock;
+  const auto tokens = admin::Tokens::open(options.data, clock);
+  if (!tokens) return complain(tokens.error());
 
   const auto secrets = secrets::Secrets::open({.data = options.data});
   if (!secrets) return complain(secrets.error());
@@ -278,9 +281,11 @@ int serve(const cli::ServeOptions& options) {
   operations.data_address = text_of(*data_address);
 
   fs::create_directories(options.data / "uploads");
-  const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor()};
+  const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor(),
+                                 **tokens};
   admin::ServerOptions server_options;
   server_options.token = *token;
+  server_options.tokens = tokens->get();
   server_options.names = options.admin_names;
   server_options.upload_folder = options.data / "uploads";
   admin::Server server(control, server_options, admin::api_routes(services));

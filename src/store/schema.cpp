@@ -59,6 +59,15 @@ CREATE TABLE secrets (
   updated INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+CREATE TABLE tokens (
+  name TEXT PRIMARY KEY,
+  hash TEXT NOT NULL UNIQUE,  -- SHA-256 of the token, hexadecimal
+  scopes INTEGER NOT NULL,    -- sum of bits: 1 read, 2 invoke, 4 deploy
+  created INTEGER NOT NULL,
+  expires INTEGER             -- NULL: never
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<int> version_of(Database& database) {
