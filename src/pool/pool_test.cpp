@@ -106,6 +106,7 @@ TEST_F(PoolTest, SecretsGoIntoTheEnvironmentOrIntoFiles) {
   ASSERT_TRUE(secrets->set("VARIABLE", awkward));
   ASSERT_TRUE(secrets->set("FILE_1", std::string("\0one", 4)));
   ASSERT_TRUE(secrets->set("FILE_2", "two"));
+  version->config.env = {{"A", "b"}};
   version->config.secrets = {{"FILE_1", true}, {"VARIABLE", false}, {"FILE_2", true}};
   make();
   ASSERT_TRUE(prepare());

@@ -95,7 +95,7 @@ TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
            {"routes = [1]", "patterns with a path"},
            {"env = { A = 1 }", "variables with a value"},
            {"env = { \"A B\" = \"1\" }", "variables with a value"},
-           {"secrets = [\"A B\"]", "names of variables"},
+           {"secrets = [\"A B\"]", "names of secrets"},
            {"source = \"/etc/passwd\"", "below mayfly.toml"},
            {"source = \"a/../../b\"", "below mayfly.toml"},
            {"handler = \"\"", "name of an export"}}) {

@@ -125,6 +125,20 @@ def test_idle_and_slow_connections_leave_room_for_others(server):
         for wire in wires:
             wire.close()
 
+    def room_for_many():
+        wires = [http.Wire(server.admin_port) for _ in range(200)]
+        try:
+            for wire in wires:
+                wire.get("/healthz")
+            return all(wire.answer().status for wire in wires)
+        except (OSError, EOFError):
+            return False
+        finally:
+            for wire in wires:
+                wire.close()
+
+    processes.eventually(room_for_many, 30, "those who have left are forgotten")
+
 
 def test_portions_do_not_widen_the_limit_of_a_header(server):
     with http.Wire(server.admin_port) as wire:

@@ -179,7 +179,7 @@ PyObject* fatal(PyObject*, PyObject* arguments) {
 PyObject* exit_now(PyObject*, PyObject* arguments) {
   int status = 0;
   if (!PyArg_ParseTuple(arguments, "i", &status)) return nullptr;
-  if (process().server != nullptr) process().server->connection().flush();
+  if (process().server != nullptr) process().server->connection().drain();
   process().log.flush();
   ::_exit(status);
 }
