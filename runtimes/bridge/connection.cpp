@@ -97,9 +97,7 @@ void Connection::dispatch(const wire::Frame& frame) {
     case FrameType::credit:
       return dispatch_credit(frame);
     case FrameType::abort:
-      if (find(frame.stream) != nullptr)
-        service_.on_abort(frame.stream, static_cast<wire::AbortReason>(frame.aux));
-      return;
+      return dispatch_abort(frame);
     case FrameType::ping:
       return wire::append_frame(out_, {FrameType::pong, 0, 0, frame.aux, {}});
     case FrameType::stop:
@@ -118,6 +116,16 @@ void Connection::dispatch_invoke(const wire::Frame& frame) {
   Stream& stream = open(frame.stream);
   stream.invocation.assign(head->invocation);
   service_.on_request({frame.stream, *head, body, !frame.has(wire::kEnd), frame.has(wire::kEvent)});
+}
+
+/// What waits for credit waits for ever: it is let go, and with it a stream that waits for nothing else.
+void Connection::dispatch_abort(const wire::Frame& frame) {
+  Stream* stream = find(frame.stream);
+  if (stream == nullptr) return;
+  stream->aborted = true;
+  const bool over = stream->done;
+  pump(*stream);
+  if (!over) service_.on_abort(frame.stream, static_cast<wire::AbortReason>(frame.aux));
 }
 
 void Connection::dispatch_credit(const wire::Frame& frame) {
@@ -151,7 +159,7 @@ Connection::Stream& Connection::open(std::uint32_t id) {
   stream.id = id;
   stream.window = wire::kWindow;
   stream.pending.clear();
-  stream.head_sent = stream.ending = stream.done = stream.told_full = false;
+  stream.head_sent = stream.ending = stream.done = stream.told_full = stream.aborted = false;
   return stream;
 }
 
@@ -165,6 +173,7 @@ void Connection::finish(Stream& stream) {
 
 /// Sends as much of `pending` as the window allows, then the end, then done.
 void Connection::pump(Stream& stream) {
+  if (stream.aborted) stream.pending.clear();
   std::string_view rest = stream.pending;
   while (!rest.empty() && stream.window > 0) {
     const auto size = std::min({rest.size(), static_cast<std::size_t>(stream.window), wire::kMaxChunk});
@@ -249,7 +258,7 @@ void Connection::respond_start(std::uint32_t id, std::uint32_t status, std::stri
 
 bool Connection::respond_chunk(std::uint32_t id, std::string_view chunk) {
   Stream* stream = find(id);
-  if (stream == nullptr) return true;
+  if (stream == nullptr || stream->aborted) return true;
   stream->pending.append(chunk);
   pump(*stream);
   stream->told_full = !stream->pending.empty() || stream->window <= 0;

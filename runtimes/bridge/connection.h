@@ -108,6 +108,7 @@ class Connection {
     bool ending = false;     ///< the answer ends when `pending` is sent
     bool done = false;       ///< done() was called
     bool told_full = false;  ///< the runtime waits for on_writable
+    bool aborted = false;    ///< nobody takes the answer, and no credit comes for it
   };
 
   [[nodiscard]] const Stream* find(std::uint32_t id) const;
@@ -117,6 +118,7 @@ class Connection {
   void pump(Stream& stream);
   void dispatch(const wire::Frame& frame);
   void dispatch_invoke(const wire::Frame& frame);
+  void dispatch_abort(const wire::Frame& frame);
   void dispatch_credit(const wire::Frame& frame);
   void append_usage();
 

@@ -199,6 +199,26 @@ TEST_F(ConnectionTest, aborts_and_pings_are_heard) {
   EXPECT_EQ(sent[0].aux, 7U);
 }
 
+TEST_F(ConnectionTest, an_answer_that_nobody_takes_holds_no_stream) {
+  invoke(kStream, "");
+  connection->respond(kStream, 200, {}, std::string(wire::kWindow + 1000, 'x'), true);
+  EXPECT_EQ(connection->open_streams(), 1U) << "it waits for credit";
+  send({FrameType::abort, 0, kStream, static_cast<std::uint32_t>(wire::AbortReason::client), {}});
+  EXPECT_EQ(connection->open_streams(), 0U);
+  EXPECT_EQ(answers().back().type, FrameType::done);
+  EXPECT_FALSE(service.aborted) << "the handler was done with it";
+
+  const auto next = kStream + wire::kMaxStreams;
+  invoke(next, "");
+  connection->respond_start(next, 200, {});
+  EXPECT_FALSE(connection->respond_chunk(next, std::string(wire::kWindow + 1, 'x')));
+  send({FrameType::abort, 0, next, static_cast<std::uint32_t>(wire::AbortReason::client), {}});
+  EXPECT_TRUE(service.aborted);
+  EXPECT_TRUE(connection->respond_chunk(next, "more")) << "is let go";
+  connection->done(next);
+  EXPECT_EQ(connection->open_streams(), 0U);
+}
+
 TEST_F(ConnectionTest, nonsense_and_an_end_of_file_end_it) {
   std::string nonsense(64, '\xff');
   ASSERT_GT(::send(daemon.get(), nonsense.data(), nonsense.size(), 0), 0);

@@ -262,7 +262,7 @@ void LambdaService::on_end(const ExitStatus& status) {
   if (status.how == ExitStatus::How::exited)
     connection_->fatal(wire::FatalKind::exit, std::to_string(status.value), {});
   // This process ends as the function did: the daemon has words for each signal.
-  connection_->flush();
+  connection_->drain();
   log_.flush();
   std::signal(status.value, SIG_DFL);
   ::raise(status.value);

@@ -199,9 +199,10 @@ Result<void> Session::admit(const HeaderParser& parser, const Result<Match>& mat
                            place_);
   if (!asked) return asked;
   credentials_ = field(http::field::authorization).value_or("");
-  if (match && match->route->open) return {};
   // Which routes there are, whoever may read anything may know.
-  return authorize(credentials_, match ? scope_of(match->route->id) : Scope::read);
+  needed_ = match ? scope_of(match->route->id) : Scope::read;
+  if (match && match->route->open) return {};
+  return authorize(credentials_, needed_);
 }
 
 Result<void> Session::authorize(std::string_view credentials, Scope needed) const {
@@ -363,7 +364,7 @@ asio::awaitable<void> Session::write_stream(Response& response) {
     }
     if (closed) break;
     LogQueue::Batch batch = co_await queue->next(options_.log_heartbeat);
-    if (!authorize(credentials_, Scope::read)) break;  // the token was revoked meanwhile
+    if (!authorize(credentials_, needed_)) break;  // the token was revoked meanwhile
     closed = batch.closed;
     text.clear();
     for (const auto& line : batch.lines) text.append(line).append("\n");

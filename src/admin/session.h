@@ -52,9 +52,10 @@ class Session {
   Place place_;
   std::chrono::steady_clock::time_point body_began_{};
   std::shared_ptr<LogQueue> following_;
-  std::string credentials_;  // of the request that is being handled
-  bool idle_ = true;         // between two requests
-  bool admitted_ = false;    // a request of this connection was allowed
+  std::string credentials_;     // of the request that is being handled
+  Scope needed_ = Scope::read;  // what the request under way needs
+  bool idle_ = true;            // between two requests
+  bool admitted_ = false;       // a request of this connection was allowed
   bool stopping_ = false;
 };
 

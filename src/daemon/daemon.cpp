@@ -239,7 +239,9 @@ int serve(const cli::ServeOptions& options) {
 
   asio::io_context control(1);
   logs::FunctionLogs logs(options.data / "logs");
-  Runtimes runtimes(control, {options.node, options.python});
+  std::vector<fs::path> untrusted{options.data};
+  if (const char* cache = std::getenv("MAYFLY_BUILD_CACHE")) untrusted.emplace_back(cache);
+  Runtimes runtimes(control, {options.node, options.python, std::move(untrusted)});
   start_runtimes(runtimes, **registry);
   const auto runtime_of = [&runtimes](const registry::Version& version) -> tmpl::Forker& {
     return runtimes.of(version.runtime, version.config);

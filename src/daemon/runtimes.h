@@ -3,6 +3,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <filesystem>
 #include <future>
 #include <map>
 #include <memory>
@@ -21,6 +22,8 @@ class Runtimes {
   struct Options {
     std::string node;    ///< as find_node() takes it
     std::string python;  ///< as find_python() takes it
+    /// Folders with what functions and their builds have made: no interpreter is taken from there.
+    std::vector<std::filesystem::path> untrusted{};
   };
   /// One runtime process, for people.
   struct State {
@@ -60,6 +63,7 @@ class Runtimes {
   };
 
   boost::asio::io_context& control_;
+  std::vector<std::filesystem::path> untrusted_;
   std::shared_future<Result<Interpreter>> node_;
   std::shared_future<Result<Interpreter>> python_;
   mutable std::mutex mutex_;  // of what follows; no request takes it

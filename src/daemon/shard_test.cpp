@@ -364,7 +364,8 @@ TEST_F(ShardTest, CodeThatDoesNotLoadWithANewSecretGoesOnWithTheOld) {
   ASSERT_EQ(renewed.size(), 1U);
   ASSERT_TRUE(renewed[0].error);
   EXPECT_EQ(renewed[0].error->message, "no such key");
-  EXPECT_EQ(live(name)["templates"].size(), 1U) << "the old one; that it serves on is in the integration tests";
+  EXPECT_EQ(live(name)["templates"].size(), 1U)
+      << "the old one; that it serves on is in the integration tests";
   runtimes.loads = true;
   ASSERT_TRUE(secrets->set("KEY", "#good"));
   EXPECT_FALSE(renew(0).get().at(0).error);

@@ -94,11 +94,20 @@ Result<Interpreter> find_python(const std::string& wanted) {
   return first;
 }
 
-Result<void> check_interpreter(const fs::path& path) {
+Result<void> check_interpreter(const fs::path& path, const std::vector<fs::path>& untrusted) {
   const auto refuse = [&](const char* why) {
     return fail(std::make_error_code(std::errc::permission_denied),
                 "interpreter " + path.string() + " " + why);
   };
+  if (path != path.lexically_normal()) return refuse("has to be named without . and ..");
+  std::error_code ignored;
+  const auto real = fs::canonical(path, ignored);
+  for (const auto& folder : untrusted) {
+    const auto within = fs::weakly_canonical(folder, ignored);
+    for (const auto& place : {path, real})
+      if (std::ranges::mismatch(within, place).in1 == within.end())
+        return refuse("lies among what functions have brought");
+  }
   struct stat file{};
   if (::stat(path.c_str(), &file) != 0) return refuse("is not there");
   if (!S_ISREG(file.st_mode) || (file.st_mode & 0111U) == 0) return refuse("is no program");

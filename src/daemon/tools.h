@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 
@@ -28,7 +29,9 @@ struct Interpreter {
 [[nodiscard]] Result<Interpreter> find_python(const std::string& wanted);
 
 /// Whether a function may name this file as its interpreter: a program that belongs to root or to the
-/// daemon's user, which nobody else can write. Error: why not.
-[[nodiscard]] Result<void> check_interpreter(const std::filesystem::path& path);
+/// daemon's user, which nobody else can write, and does not lie in one of the untrusted folders. Error: why
+/// not.
+[[nodiscard]] Result<void> check_interpreter(const std::filesystem::path& path,
+                                             const std::vector<std::filesystem::path>& untrusted);
 
 }  // namespace mayfly::daemon

@@ -196,6 +196,21 @@ class Unpacker {
     return {};
   }
 
+  /// Judged by its text alone, whatever there may be one day: it goes up beyond the folder, or up again after
+  /// down.
+  static bool could_leave(const Link& link) {
+    auto depth = std::distance(link.path.begin(), link.path.end()) - 1;
+    bool down = false;
+    for (const auto& part : fs::path(link.target)) {
+      if (part == "..") {
+        if (down || --depth < 0) return true;
+      } else if (part != ".") {
+        down = true;
+      }
+    }
+    return fs::path(link.target).is_absolute();
+  }
+
   /// All links are made, then each is followed by the kernel with the folder as its bounds, so that no
   /// chain of links that each look harmless leads out.
   Result<void> make_links() {
@@ -211,8 +226,9 @@ class Unpacker {
       how.resolve = RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS;
       const Fd reached(
           static_cast<int>(::syscall(SYS_openat2, root.get(), link.path.c_str(), &how, sizeof how)));
-      // A link to what is missing is common in packages and harmless: the folder never changes again.
-      if (!reached && errno != ENOENT)
+      // A link to what is missing is common in packages. A build may make what is missing: then, too, it must
+      // not lead out.
+      if (!reached && (errno != ENOENT || could_leave(link)))
         return unsafe(link.path, "is a link that leaves the folder or has no end");
     }
     return {};

@@ -61,9 +61,9 @@ std::vector<fs::path> sources_in(const fs::path& root, const fs::path& folder) {
   return sources;
 }
 
-/// No file is taken for an option.
+/// No file is taken for an option, or for a file of options.
 std::string argument_of(const fs::path& source) {
-  return (source.native().starts_with('-') ? "./" : "") + source.string();
+  return (source.native().starts_with('-') || source.native().starts_with('@') ? "./" : "") + source.string();
 }
 
 /// What is built, of what, and by which programs; those that are not needed are empty.
@@ -277,9 +277,14 @@ std::unexpected<Error> NativeBuild::failure(const fs::path& program, const ToolR
 
 /// The objects of a layer beside their source, where the runtime loads the function.
 Result<void> place(BuildContext& context, const fs::path& folder, const fs::path& layer) {
-  for (const auto& object : fs::directory_iterator(layer / kObjects))
-    fs::copy_file(object.path(), context.root / folder / object.path().filename(),
-                  fs::copy_options::overwrite_existing);
+  for (const auto& object : fs::directory_iterator(layer / kObjects)) {
+    // Not through a link that the build has put there.
+    const auto target = fs::canonical(context.root / folder) / object.path().filename();
+    if (!target.native().starts_with(fs::canonical(context.root).native()))
+      return fail(RegistryErrc::unsafe_path, "the build has put a link in the place of its own folder");
+    fs::remove_all(target);
+    fs::copy_file(object.path(), target);
+  }
   const auto function = read_file(layer / kFunction);
   const auto warnings = read_file(layer / kWarnings);
   if (!function || !warnings) return fail_errno("read what was built", EIO);

@@ -71,8 +71,9 @@ class NodeInstall {
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
     std::string text = "node packages 1\n" + identity_of(npm_.node) + "\nnpm " + npm_.version + "\n" +
-                       platform_identity() + "\n" + manifest_.package.dump() + "\n" +
-                       digest_of_text(manifest_.lock) + "\n" + digest_of_text(manifest_.npmrc) + "\n";
+                       platform_identity() + "\n" + manifest_.folder.string() + "\n" +
+                       manifest_.package.dump() + "\n" + digest_of_text(manifest_.lock) + "\n" +
+                       digest_of_text(manifest_.npmrc) + "\n";
     for (const auto& path : manifest_.local) {
       auto digest = digest_of_local(path);
       if (!digest) return digest;

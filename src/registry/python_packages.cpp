@@ -143,13 +143,15 @@ class PythonInstall {
       if (!own_place) environment.push_back(std::move(setting));
     }
     environment.emplace_back("HOME=/tmp");
+    environment.emplace_back("PYTHONSAFEPATH=1");  // -m would find an uploaded pip.py first
     environment.push_back("TMPDIR=" + work_.string());
     environment.push_back("PATH=" + python_.parent_path().string() + ":/usr/local/bin:/usr/bin:/bin");
     // The settings of the daemon's user, where others can read them for the time.
     if (const char* home = std::getenv("HOME")) {
       for (const char* name : {".config/pip/pip.conf", ".pip/pip.conf"}) {
         std::error_code error;
-        if (!fs::copy_file(fs::path(home) / name, work_ / "pip.conf", fs::copy_options::skip_existing, error))
+        if (!fs::copy_file(fs::path(home) / name, work_ / "pip.conf", fs::copy_options::overwrite_existing,
+                           error))
           continue;
         environment.push_back("PIP_CONFIG_FILE=" + (work_ / "pip.conf").string());
         break;

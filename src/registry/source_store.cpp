@@ -102,7 +102,7 @@ void remove_sealed(const fs::path& folder) {
 }
 
 Result<void> sync_path(const fs::path& path) {
-  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC));
+  const Fd fd(::open(path.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC));
   if (!fd) return fail_errno("open " + path.string());
   if (::fsync(fd.get()) != 0) return fail_errno("sync " + path.string());
   return {};

@@ -40,7 +40,10 @@ Result<void> walk(Fd folder, const Visit& visit, int depth) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
     struct stat status{};
-    if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) return fail_errno("stat a file");
+    if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
+      if (errno == ENOENT) continue;  // of a cache that another command is using
+      return fail_errno("stat a file");
+    }
     if (!visit(fd, entry->d_name, status)) return fail_errno("change the owner of " + std::string(name));
     if (!S_ISDIR(status.st_mode)) continue;
     Fd inner(::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
