@@ -2,8 +2,9 @@
 
 namespace mayfly::admin {
 
-std::string_view openapi_schemas() {
-  static constexpr std::string_view kSchemas = R"json({
+namespace {
+
+constexpr std::string_view kSchemas = R"json({
   "path.name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}(@[a-z0-9_-]+)?$",
     "description": "A function. Where it is called: also NAME@VERSION or NAME@ALIAS"},
   "path.version": {"type": "integer", "minimum": 1},
@@ -122,7 +123,9 @@ std::string_view openapi_schemas() {
       "logs": {"type": "array", "items": {"type": "string"}}},
     "additionalProperties": true}
 })json";
-  return kSchemas;
-}
+
+}  // namespace
+
+std::string_view openapi_schemas() { return kSchemas; }
 
 }  // namespace mayfly::admin

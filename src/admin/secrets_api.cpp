@@ -80,7 +80,7 @@ awaitable<Result<Response>> list_secrets(const Services& services, Request&) {
 }
 
 awaitable<Result<Response>> delete_secret(const Services& services, Request& request) {
-  const std::string name = request.param("secret");
+  const std::string& name = request.param("secret");
   auto known = services.secrets.get(name);
   if (!known) co_return propagate(known);
   const auto listed_by = users(services.registry, name);

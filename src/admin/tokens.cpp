@@ -59,7 +59,7 @@ Result<std::string> Tokens::create(const std::string& name, Scopes scopes,
   if (by_hash_.size() >= kMaxTokens) return fail(AdminErrc::invalid_body, "there are 1000 tokens already");
   auto random = random_token();
   if (!random) return propagate(random);
-  const std::string token = std::string(kPrefix) + *random;
+  std::string token = std::string(kPrefix) + *random;
   const auto hash = registry::digest_of_text(token);
   TokenInfo info{.name = name, .scopes = scopes, .created = clock_.wall()};
   if (lifetime) info.expires = info.created + *lifetime;

@@ -305,7 +305,9 @@ void Instance::ping() {
 }
 
 void Instance::handle_pong() {
-  if (pings_ == 0 || --pings_ > 0 || state_ != State::serving) return;
+  if (pings_ == 0) return;
+  --pings_;
+  if (pings_ > 0 || state_ != State::serving) return;
   patience_.cancel();
   owner_.on_reacts(*this);
 }

@@ -90,8 +90,10 @@ Result<Plan> make_plan(const fs::path& root, const fs::path& entry) {
     if (plan.cxx.empty())
       return no_tool("a C++ compiler (c++, g++, clang++, or the one that CXX names)", "g++");
   }
-  if (cmake && (plan.cmake = find_tool("CMAKE", {"cmake"})).empty())
-    return no_tool("cmake, which a CMakeLists.txt needs,", "cmake make");
+  if (cmake) {
+    plan.cmake = find_tool("CMAKE", {"cmake"});
+    if (plan.cmake.empty()) return no_tool("cmake, which a CMakeLists.txt needs,", "cmake make");
+  }
   return plan;
 }
 

@@ -53,7 +53,7 @@ Result<void> send_control(int socket, ControlType type, std::uint64_t token, std
   msghdr message{};
   message.msg_iov = parts.data();
   message.msg_iovlen = parts.size();
-  if (fds.size() > 0) {
+  if (!fds.empty()) {
     message.msg_control = ancillary.data();
     message.msg_controllen = CMSG_SPACE(fds.size() * sizeof(int));
     cmsghdr* c = CMSG_FIRSTHDR(&message);
