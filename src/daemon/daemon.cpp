@@ -213,6 +213,64 @@ fs::path build_caches(const fs::path& data) {
   return wanted != nullptr && *wanted != '\0' ? fs::absolute(wanted) : data / "cache";
 }
 
+/// What functions and their builds have made: no interpreter is taken from there.
+std::vector<fs::path> untrusted_folders(const cli::ServeOptions& options) {
+  return {options.data, build_caches(fs::absolute(options.data))};
+}
+
+void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
+                 const Shard::RuntimeOf& runtime_of, logs::FunctionLogs& logs,
+                 const asio::any_io_executor& background, const secrets::Secrets* secrets) {
+  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
+  const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
+  const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
+    shards[shard]->post(
+        [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
+  };
+  for (unsigned i = 0; i < count; ++i) {
+    auto shard = shard_options(options, i, count);
+    shard.secrets = secrets;
+    shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background, mover));
+  }
+}
+
+registry::DeployOptions deploy_options(const cli::ServeOptions& options, const Runtimes& runtimes) {
+  registry::DeployOptions deploy;
+  deploy.esbuild = find_esbuild(options.esbuild);
+  deploy.native_include = executable_folder() / "runtimes/native/include";
+  deploy.caches = build_caches(fs::absolute(options.data));
+  deploy.build_limit = options.build_limit;
+  deploy.interpreter = [&runtimes](registry::Runtime runtime,
+                                   const registry::FunctionConfig& config) -> Result<std::string> {
+    auto found = runtimes.interpreter(runtime, config);
+    if (!found) return propagate(found);
+    return found->path;
+  };
+  return deploy;
+}
+
+admin::ServerOptions server_options(const cli::ServeOptions& options, const std::string& token,
+                                    admin::Tokens* tokens) {
+  admin::ServerOptions server;
+  server.token = token;
+  server.tokens = tokens;
+  server.names = options.admin_names;
+  server.upload_folder = options.data / "uploads";
+  return server;
+}
+
+/// The first signal begins the end; a second one is not waited for.
+void on_signals(asio::signal_set& signals, std::function<void()> first, std::function<void()> second) {
+  signals.async_wait([&signals, first = std::move(first), second = std::move(second)](
+                         const boost::system::error_code& error, int) {
+    if (error) return;
+    first();
+    signals.async_wait([second](const boost::system::error_code& again, int) {
+      if (!again) second();
+    });
+  });
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -239,41 +297,19 @@ int serve(const cli::ServeOptions& options) {
 
   asio::io_context control(1);
   logs::FunctionLogs logs(options.data / "logs");
-  std::vector<fs::path> untrusted{options.data};
-  if (const char* cache = std::getenv("MAYFLY_BUILD_CACHE")) untrusted.emplace_back(cache);
-  Runtimes runtimes(control, {options.node, options.python, std::move(untrusted)});
+  Runtimes runtimes(control, {options.node, options.python, untrusted_folders(options)});
   start_runtimes(runtimes, **registry);
   const auto runtime_of = [&runtimes](const registry::Version& version) -> tmpl::Forker& {
     return runtimes.of(version.runtime, version.config);
   };
 
-  const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
-  const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
-  const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
-    shards[shard]->post(
-        [s = shards[shard].get(), moved = std::move(connection)]() mutable { s->adopt(std::move(moved)); });
-  };
-  for (unsigned i = 0; i < count; ++i) {
-    auto shard = shard_options(options, i, count);
-    shard.secrets = secrets->get();
-    shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background.get_executor(), mover));
-  }
+  make_shards(shards, options, runtime_of, logs, background.get_executor(), secrets->get());
 
   PlatformOperations operations({control, shards, logs, runtimes, **secrets});
-  registry::DeployOptions deploy_options;
-  deploy_options.esbuild = find_esbuild(options.esbuild);
-  deploy_options.native_include = executable_folder() / "runtimes/native/include";
-  deploy_options.caches = build_caches(fs::absolute(options.data));
-  deploy_options.build_limit = options.build_limit;
-  deploy_options.interpreter = [&runtimes](registry::Runtime runtime,
-                                           const registry::FunctionConfig& config) -> Result<std::string> {
-    auto found = runtimes.interpreter(runtime, config);
-    if (!found) return propagate(found);
-    return found->path;
-  };
-  registry::Deployer deployer(control.get_executor(), **registry, operations, deploy_options);
+  registry::Deployer deployer(control.get_executor(), **registry, operations,
+                              deploy_options(options, runtimes));
   for (const auto& shard : shards) shard->start();
   (*registry)->attach(operations);
 
@@ -285,12 +321,7 @@ int serve(const cli::ServeOptions& options) {
   fs::create_directories(options.data / "uploads");
   const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor(),
                                  **tokens};
-  admin::ServerOptions server_options;
-  server_options.token = *token;
-  server_options.tokens = tokens->get();
-  server_options.names = options.admin_names;
-  server_options.upload_folder = options.data / "uploads";
-  admin::Server server(control, server_options, admin::api_routes(services));
+  admin::Server server(control, server_options(options, *token, tokens->get()), admin::api_routes(services));
   const auto admin_address = server.listen(*admin_listen);
   if (!admin_address) return complain(admin_address.error());
   operations.serving = true;
@@ -300,10 +331,7 @@ int serve(const cli::ServeOptions& options) {
   asio::co_spawn(control, collect_now_and_then(**registry, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
-  bool leaving = false;
-  signals.async_wait([&](const boost::system::error_code& error, int) {
-    if (error || leaving) return;
-    leaving = true;
+  const auto leave = [&] {
     operations.serving = false;
     door.close();
     asio::co_spawn(
@@ -315,11 +343,8 @@ int serve(const cli::ServeOptions& options) {
           control.stop();
         },
         asio::detached);
-    // A second signal ends it at once.
-    signals.async_wait([&](const boost::system::error_code& again, int) {
-      if (!again) control.stop();
-    });
-  });
+  };
+  on_signals(signals, leave, [&control] { control.stop(); });
   control.run();
   for (const auto& shard : shards) shard->stop();
   runtimes.stop();

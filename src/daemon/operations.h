@@ -26,7 +26,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     Runtimes& runtimes;
     secrets::Secrets& secrets;
   };
-  explicit PlatformOperations(Parts parts) : parts_(std::move(parts)) {}
+  explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 
   /// Where the data plane listens, once it does.
   std::string data_address;

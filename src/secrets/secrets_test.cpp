@@ -173,7 +173,7 @@ TEST_F(SecretsTest, ADiskThatFailsChangesNothing) {
 
 TEST_F(SecretsTest, APowerCutKeepsWhatWasSet) {
   store::FaultyVfs disk;
-  auto* secrets = open(store::FaultyVfs::kName).release();  // left, not closed: a close would write
+  const auto secrets = open(store::FaultyVfs::kName);  // closed last: a close would write
   ASSERT_TRUE(secrets->set("A", "kept"));
   disk.power_cut();
   EXPECT_EQ(value(*open(), "A"), "kept");

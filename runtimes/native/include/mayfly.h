@@ -454,6 +454,7 @@ void serve(mayfly_request* request, mayfly_response* response) noexcept {
       send(function(view), response);
     }
   } catch (const Gone&) {
+    return;  // nobody takes the answer
   } catch (...) {
     const std::string message = describe_exception();
     mayfly_host_->fail(response, message.data(), message.size());
