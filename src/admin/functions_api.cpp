@@ -1,6 +1,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/api.h"
+#include "admin/endpoint.h"
 #include "admin/view.h"
 
 namespace mayfly::admin {
@@ -115,19 +116,6 @@ Result<Response> remove_alias(const Services& services, Request& request) {
   auto function = services.registry.remove_alias(request.param("name"), request.param("alias"));
   if (!function) return propagate(function);
   return Response{.status = 204};
-}
-
-// The registry answers at once: its endpoints are plain functions, made into coroutines here.
-using Immediate = Result<Response> (*)(const Services&, Request&);
-awaitable<Result<Response>> run(Immediate endpoint, const Services& services, Request& request) {
-  co_return endpoint(services, request);
-}
-Handler immediate(Immediate endpoint, const Services& services) {
-  return [endpoint, &services](Request& request) { return run(endpoint, services, request); };
-}
-Handler with_services(awaitable<Result<Response>> (*endpoint)(const Services&, Request&),
-                      const Services& services) {
-  return [endpoint, &services](Request& request) { return endpoint(services, request); };
 }
 
 const std::vector<Parameter> kDeployQuery = {

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/api.h"
+#include "admin/endpoint.h"
 #include "admin/errors.h"
 #include "admin/openapi.h"
 #include "base/text.h"
@@ -134,11 +135,6 @@ awaitable<Result<Response>> ready(const Services& services, Request& request) {
 
 awaitable<Result<Response>> text(std::shared_ptr<const std::string> body) {
   co_return Response{.body = *body};
-}
-
-Handler with_services(awaitable<Result<Response>> (*endpoint)(const Services&, Request&),
-                      const Services& services) {
-  return [endpoint, &services](Request& request) { return endpoint(services, request); };
 }
 
 const std::vector<Parameter> kInvokeQuery = {

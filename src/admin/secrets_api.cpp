@@ -2,6 +2,7 @@
 #include <set>
 
 #include "admin/api.h"
+#include "admin/endpoint.h"
 #include "base/text.h"
 
 namespace mayfly::admin {
@@ -90,11 +91,6 @@ awaitable<Result<Response>> delete_secret(const Services& services, Request& req
   auto removed = services.secrets.remove(name);
   if (!removed) co_return propagate(removed);
   co_return Response{.status = 204};
-}
-
-Handler with_services(awaitable<Result<Response>> (*endpoint)(const Services&, Request&),
-                      const Services& services) {
-  return [endpoint, &services](Request& request) { return endpoint(services, request); };
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/api.h"
+#include "admin/endpoint.h"
 #include "admin/errors.h"
 #include "admin/view.h"
 #include "base/text.h"
 
 namespace mayfly::admin {
 
-using boost::asio::awaitable;
 using nlohmann::json;
 
 namespace {
@@ -70,14 +70,6 @@ Result<Response> revoke(const Services& services, Request& request) {
   auto gone = services.tokens.revoke(request.param("token"));
   if (!gone) return propagate(gone);
   return Response{.status = 204};
-}
-
-using Immediate = Result<Response> (*)(const Services&, Request&);
-awaitable<Result<Response>> run(Immediate endpoint, const Services& services, Request& request) {
-  co_return endpoint(services, request);
-}
-Handler immediate(Immediate endpoint, const Services& services) {
-  return [endpoint, &services](Request& request) { return run(endpoint, services, request); };
 }
 
 }  // namespace

@@ -4,27 +4,10 @@
 #include <array>
 #include <optional>
 
-#include "base/text.h"
+#include "registry/tool_log.h"
 
 namespace mayfly::registry {
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const auto end = std::min(text.find('\n'), text.size());
-  const auto line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
-
-/// The number behind the last ':' of `text`, which is cut off with it.
-std::optional<int> take_number(std::string_view& text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto number = parse_integer(text.substr(colon + 1));
-  if (!number || *number < 0 || *number > 100'000'000) return std::nullopt;
-  text = text.substr(0, colon);
-  return static_cast<int>(*number);
-}
 
 std::string plain_path(std::string_view path) {
   if (path.starts_with("./")) path.remove_prefix(2);

@@ -1,19 +1,11 @@
 #include "registry/esbuild_log.h"
 
-#include <algorithm>
 #include <optional>
 
-#include "base/text.h"
+#include "registry/tool_log.h"
 
 namespace mayfly::registry {
 namespace {
-
-std::string_view take_line(std::string_view& text) {
-  const auto end = std::min(text.find('\n'), text.size());
-  const auto line = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return line;
-}
 
 std::optional<EsbuildMessage> parse_head(std::string_view line) {
   for (const auto& [mark, is_error] :
@@ -27,16 +19,6 @@ std::optional<EsbuildMessage> parse_head(std::string_view line) {
     return message;
   }
   return std::nullopt;
-}
-
-/// The number before the last ':' of `text`, which is cut off with it.
-std::optional<int> take_number(std::string_view& text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  const auto number = parse_integer(text.substr(colon + 1));
-  if (!number || *number < 0 || *number > 100'000'000) return std::nullopt;
-  text = text.substr(0, colon);
-  return static_cast<int>(*number);
 }
 
 /// "    src/index.ts:3:5:"
