@@ -60,6 +60,10 @@ void kill_all_of_user(uid_t user) {
 
 void kill_process(int pidfd) { ::syscall(SYS_pidfd_send_signal, pidfd, SIGKILL, nullptr, 0); }
 
+void kill_pid(pid_t pid) {
+  if (pid > 0) ::kill(pid, SIGKILL);
+}
+
 pid_t pid_of(int pidfd) {
   std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
   for (std::string word; info >> word;) {

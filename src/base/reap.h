@@ -25,6 +25,9 @@ struct Reaped {
 /// SIGKILL to the process behind a pidfd; nothing happens if it has ended.
 void kill_process(int pidfd);
 
+/// SIGKILL to a process that cannot end, and so give its number to another, meanwhile: a frozen one.
+void kill_pid(pid_t pid);
+
 /// Process id, in our PID namespace, of the process behind a pidfd; 0 if it has been reaped, or if this is no
 /// pidfd. Only for logs and for /proc.
 [[nodiscard]] pid_t pid_of(int pidfd);
