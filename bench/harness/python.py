@@ -81,7 +81,7 @@ def row_of(results, application, title, least):
 
 
 def rows(admin, load, mayfly, build, rounds, quick):
-    python = install(build / "bench-python")
+    python = install(build.resolve() / "bench-python")
     logs = pathlib.Path(mayfly.log_path).parent
     times = 10 if quick else 30
     found = throughput_rows(admin, load, mayfly, python, logs, rounds, 1 if quick else 2)

@@ -164,10 +164,14 @@ Connection::Stream& Connection::open(std::uint32_t id) {
 }
 
 void Connection::finish(Stream& stream) {
+  ++completed_;
+  close(stream);
+}
+
+void Connection::close(Stream& stream) {
   stream.id = 0;
   if (stream.pending.capacity() > wire::kMaxChunk) stream.pending = {};
   --open_streams_;
-  ++completed_;
   if (stopping_ && open_streams_ == 0) service_.on_stop();
 }
 
@@ -295,6 +299,11 @@ void Connection::done(std::uint32_t id) {
   if (stream == nullptr) return;
   stream->done = true;
   pump(*stream);
+}
+
+void Connection::forget(std::uint32_t id) {
+  Stream* stream = find(id);
+  if (stream != nullptr) close(*stream);
 }
 
 void Connection::drain() {

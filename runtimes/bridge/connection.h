@@ -86,6 +86,8 @@ class Connection {
   void request_credit(std::uint32_t stream, std::uint32_t bytes);
   /// Nothing follows for this invocation: its slot is free.
   void done(std::uint32_t stream);
+  /// The daemon took it back before it began: nothing is said about it.
+  void forget(std::uint32_t stream);
 
   /// Says why, sends what waits for at most 10 s, and ends the process: with status 1, or for
   /// FatalKind::exit with the one that `message` holds.
@@ -95,6 +97,8 @@ class Connection {
   [[nodiscard]] std::string_view invocation(std::uint32_t stream) const;
   void log(wire::LogLevel level, std::string_view text, std::uint32_t full_length, std::uint32_t stream);
   [[nodiscard]] bool has_head(std::uint32_t stream) const;
+  /// Whether something of it may still have to be sent.
+  [[nodiscard]] bool is_open(std::uint32_t stream) const { return find(stream) != nullptr; }
   [[nodiscard]] std::uint32_t open_streams() const { return open_streams_; }
 
  private:
@@ -115,6 +119,7 @@ class Connection {
   [[nodiscard]] Stream* find(std::uint32_t id);
   Stream& open(std::uint32_t id);
   void finish(Stream& stream);
+  void close(Stream& stream);
   void pump(Stream& stream);
   void dispatch(const wire::Frame& frame);
   void dispatch_invoke(const wire::Frame& frame);

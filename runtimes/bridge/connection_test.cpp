@@ -232,5 +232,20 @@ TEST(HeaderValue, is_found_by_whole_name) {
   EXPECT_EQ(header_value(std::string_view("cut", 3), "cut"), "");
 }
 
+TEST_F(ConnectionTest, NothingIsSaidOfWhatWasTakenBack) {
+  invoke(kStream, "");
+  connection->forget(kStream);
+  EXPECT_FALSE(connection->is_open(kStream));
+  EXPECT_EQ(connection->open_streams(), 0U);
+  EXPECT_TRUE(answers().empty());
+  invoke(kStream * 2, "");  // the next one in its slot
+  connection->forget(kStream);
+  EXPECT_TRUE(connection->is_open(kStream * 2));
+  send({FrameType::stop, 0, 0, 0, {}});
+  EXPECT_EQ(service.stops, 0);
+  connection->forget(kStream * 2);
+  EXPECT_EQ(service.stops, 1);
+}
+
 }  // namespace
 }  // namespace mayfly::bridge

@@ -105,7 +105,8 @@ class FakeInstance : public std::enable_shared_from_this<FakeInstance> {
   std::function<void(FakeInstance&, Got&)> hook;  ///< called with each frame instead of keeping it
   std::function<void(int wait_status)> report;    ///< tells the fork server's client that it has ended
   bool dead = false;
-  bool direct = false;  ///< forked from the runtime process, not from a template
+  bool direct = false;                 ///< forked from the runtime process, not from a template
+  std::optional<wire::Offers> offers;  ///< if it was born with a page of them
   [[nodiscard]] int pidfd() const { return child_.pidfd(); }
   [[nodiscard]] int pid() const { return child_.pid(); }
 
@@ -250,7 +251,8 @@ class FakeRuntime final : public tmpl::Forker {
   std::string report{"{}"};  ///< what a template says when it is ready
   std::function<void(FakeInstance&, FakeInstance::Got&)> hook;  ///< for all instances, see there
   std::vector<std::string> payloads;                            ///< of all forks asked for, in order
-  std::vector<std::string> files;                               ///< that the last of them had
+  std::vector<std::string> files;                               ///< that the last of them had, and …
+  bool offers = false;                                          ///< … whether it had a page of offers
   std::vector<std::shared_ptr<FakeInstance>> instances;         ///< all ever made, in order
   int templates = 0;                                            ///< ever asked for
 
@@ -259,6 +261,7 @@ class FakeRuntime final : public tmpl::Forker {
     payloads.push_back(payload.document ? read_all(payload.document.get()).value() : payload.json);
     files.clear();
     for (const auto& file : payload.files) files.push_back(read_all(file.get()).value());
+    offers = static_cast<bool>(payload.offers);
     if (payloads.back().find("\"role\":\"template\"") == std::string::npos)
       return fork_direct(channel, log, handlers);
     ++templates;
@@ -321,6 +324,7 @@ class FakeRuntime final : public tmpl::Forker {
       return;
     }
     auto instance = make(std::move(message.fds.at(0)), std::move(message.fds.at(1)));
+    if (message.value == wire::kOffers) instance->offers = wire::Offers::open(message.fds.back()).value();
     instance->report = [this, control, token](int status) {
       if (control == control_)
         (void)wire::send_control(control->native_handle(), wire::ControlType::exited, token,

@@ -11,8 +11,6 @@
 namespace mayfly::pool {
 namespace {
 
-/// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
-constexpr milliseconds kPingPatience{200};
 /// From the request for it until it serves. Code that cannot be forked is loaded in this time.
 constexpr std::chrono::seconds kStartPatience{30};
 /// From a death by signal until its last words are read.
@@ -26,34 +24,17 @@ std::size_t body_frame_count(std::size_t bytes) { return bytes / wire::kMaxChunk
 
 }  // namespace
 
-// --- Lease -----------------------------------------------------------------------------------------
-
-Lease::Lease(Instance& instance) : instance_(&instance) { ++instance.in_flight_; }
-
-Lease& Lease::operator=(Lease&& other) noexcept {
-  // The old one ends last: its slot may be taken at once, by a lease that comes into this very place.
-  const Lease old(std::move(*this));
-  instance_ = std::exchange(other.instance_, nullptr);
-  return *this;
-}
-
-void Lease::release() {
-  if (instance_ == nullptr) return;
-  Instance& instance = *std::exchange(instance_, nullptr);
-  --instance.in_flight_;
-  if (instance.in_flight_ == 0) instance.idle_since_ = std::chrono::steady_clock::now();
-  if (instance.state_ == Instance::State::serving) instance.owner_.on_slot_free(instance);
-}
-
 // --- Life ------------------------------------------------------------------------------------------
 
-Instance::Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency)
+Instance::Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency,
+                   std::optional<wire::Offers> offers)
     : data_(std::move(data)),
       reactor_(reactor),
       deadlines_(deadlines),
       owner_(owner),
       concurrency_(static_cast<unsigned>(concurrency)),
       patience_(*this),
+      offers_(std::move(offers)),
       created_(std::chrono::steady_clock::now()),
       idle_since_(created_) {}
 
@@ -107,6 +88,7 @@ void Instance::disown() {
   state_ = State::ended;
   unlink();
   patience_.cancel();
+  tail_watch_.cancel();
   for (Stream& stream : streams_) {
     stream.cancel();
     if (stream.id != 0) detach(stream);
@@ -143,11 +125,14 @@ void Instance::finish() {
   state_ = State::ended;
   unlink();
   patience_.cancel();
+  tail_watch_.cancel();
   leave();
   data_.reset();
   const Error why = why_it_ended();
+  if (offers_) return_tail(why);
   for (Stream& stream : streams_) {
     if (stream.id == 0) continue;
+    note_begun(stream);
     Invocation* invocation = detach(stream);
     stream.cancel();
     stream.id = 0;
@@ -175,7 +160,7 @@ Instance::Stream& Instance::take_stream() {
   stream.generation = (stream.generation + 1) % kGenerations;
   if (stream.generation == 0) stream.generation = 1;
   stream.id = slot | stream.generation << wire::kSlotBits;
-  stream.has_head = stream.lapsed = false;
+  stream.has_head = stream.lapsed = stream.has_begun = stream.whole = false;
   return stream;
 }
 
@@ -186,13 +171,21 @@ Instance::Stream* Instance::find(std::uint32_t id) {
   return id != 0 && stream.id == id ? &stream : nullptr;
 }
 
-void Instance::free_stream(Stream& stream) {
+/// Its slot is another's.
+void Instance::vacate(Stream& stream) {
   stream.cancel();
   free_slots_.push_back(wire::slot_of(stream.id));
   stream.id = 0;
+  stream.lease = Lease();
+}
+
+/// Its handler is done.
+void Instance::free_stream(Stream& stream) {
   ++served_;
   if (stream.lapsed) --lapsed_;
-  stream.lease = Lease();
+  if (offers_) progress_ = std::chrono::steady_clock::now();
+  if (in_flight_ == 1) shut_ = false;
+  vacate(stream);
   if (lapsed_ > 0 && lapsed_ == in_flight_) end(KillCause::deadline);
 }
 
@@ -226,6 +219,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
   invocation.stream = stream.id;
   invocation.started = std::chrono::steady_clock::now();
   deadlines_.add(stream, invocation.deadline);
+  if (offers_) note_given(stream);
 
   std::uint8_t flags = invocation.body_complete ? wire::kEnd : 0;
   if (invocation.event) flags |= wire::kEvent;
@@ -234,7 +228,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
       out_, {to_wire(invocation.deadline), invocation.id_text(), invocation.remote, invocation.scheme,
              invocation.method, invocation.target, invocation.headers});
   out_.append(invocation.body);
-  invocation.body.clear();
+  if (!stream.whole) invocation.body.clear();
   wire::end_frame(out_, begin);
   if (owner_.single_use()) wire::append_frame(out_, {wire::FrameType::stop, 0, 0, 0, {}});
   schedule_flush();
@@ -260,7 +254,9 @@ void Instance::credit(Invocation& invocation, std::size_t bytes) {
 void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
   Stream* stream = find(invocation.stream);
   if (stream == nullptr) return;
+  const bool unbegun = take_back(*stream);
   detach(*stream);
+  if (unbegun) return vacate(*stream);
   wire::append_frame(out_, {wire::FrameType::abort, 0, stream->id, static_cast<std::uint32_t>(reason), {}});
   schedule_flush();
 }
@@ -273,10 +269,15 @@ void Instance::Stream::on_deadline() { instance->overdue(*this); }
 void Instance::overdue(Stream& stream) {
   const auto self = shared_from_this();
   if (stream.invocation != nullptr) {
+    if (take_back(stream)) return overdue_unbegun(stream);
+    note_begun(stream);
     Invocation& invocation = *stream.invocation;
     abandon(invocation, wire::AbortReason::deadline);
     deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
-    if (concurrency_ > 1) ping();
+    if (offers_)
+      clear_tail();
+    else if (concurrency_ > 1)
+      ping();
     const Error error = owner_.on_overdue(invocation);
     invocation.listener->on_failure(invocation, error);
     return;
@@ -373,6 +374,7 @@ void Instance::handle(const wire::Frame& frame) {
       return;
     case FrameType::error:
       if (Stream* stream = find(frame.stream); stream != nullptr) {
+        note_begun(*stream);
         const Error error = describe_handler_error(static_cast<wire::ErrorKind>(frame.aux), frame.payload);
         owner_.on_failure({stream->invocation_id.data(), stream->invocation_id.size()}, error);
         if (Invocation* invocation = detach(*stream)) invocation->listener->on_failure(*invocation, error);
@@ -406,6 +408,7 @@ void Instance::handle_response(const wire::Frame& frame) {
   const auto headers = wire::parse_response_head(frame.payload, body);
   if (!headers || frame.aux < 100 || frame.aux > 999 || std::exchange(stream->has_head, true))
     return end(KillCause::protocol);
+  note_begun(*stream);
   stream->answer_bytes = 0;
   if (stream->invocation != nullptr && !admit(*stream, body.size())) {
     if (frame.has(wire::kDone)) free_stream(*stream);

@@ -15,6 +15,7 @@
 #include "pool/invocation.h"
 #include "pool/last_words.h"
 #include "wire/frame.h"
+#include "wire/offers.h"
 
 namespace mayfly::pool {
 
@@ -28,6 +29,10 @@ class InstanceOwner {
   /// What an invocation cost on average since the last call, in CPU or blocked event loop, whichever is more.
   virtual void on_cost(nanoseconds per_invocation) = 0;
   virtual void on_answered(nanoseconds ran) = 0;  ///< an answer is complete
+  /// It was given to an instance and did not begin there: it waits again, where it did before.
+  virtual void on_taken_back(Invocation& invocation) = 0;
+  /// What another instance costs: no invocation waits longer for one that runs before it.
+  [[nodiscard]] virtual nanoseconds fork_price() const = 0;
   /// The deadline of an invocation has passed while it ran: the error that its caller gets. It is not told to
   /// on_failure().
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
@@ -59,6 +64,11 @@ class [[nodiscard]] Lease {
 };
 
 /// Belongs to one shard's thread; held by shared_ptr since its end is heard of from several sides.
+///
+/// A *serial* instance runs one invocation after another. Others are sent to it meanwhile, so that it need
+/// not wait for the daemon between two; until it claims them (wire::Offers) they are taken back when the
+/// process dies, when the one that runs is past its deadline, or runs for longer than a fork takes, and when
+/// their caller leaves or their own deadline comes. What has begun is never run again. See tail.cpp.
 class Instance
     : public std::enable_shared_from_this<Instance>,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
@@ -67,8 +77,10 @@ class Instance
  public:
   enum class State { starting, serving, ending, ended };
 
-  /// `data` is non-blocking.
-  Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency);
+  /// `data` is non-blocking. With `offers` it is serial, and `concurrency` is how many it may be given at
+  /// once.
+  Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& owner, Fd data, int concurrency,
+           std::optional<wire::Offers> offers = {});
   ~Instance() override;
   void start();
 
@@ -104,7 +116,7 @@ class Instance
   /// else is left in it and it can be ended. Nor does it while a handler is past its deadline and the event
   /// loop has not shown since then that it turns: who came now might be lost with it.
   [[nodiscard]] bool has_slot() const {
-    return state_ == State::serving && pings_ == 0 && in_flight_ < concurrency() &&
+    return state_ == State::serving && pings_ == 0 && !shut_ && in_flight_ < concurrency() &&
            2 * lapsed_ < concurrency();
   }
   [[nodiscard]] MonotonicTime idle_since() const { return idle_since_; }
@@ -130,6 +142,8 @@ class Instance
     bool has_head = false;             ///< the answer's head has come
     std::uint64_t answer_bytes = 0;    ///< of its body, so far
     bool lapsed = false;               ///< still there after the deadline and its grace
+    bool has_begun = false;            ///< serial: the daemon has noticed that it began
+    bool whole = false;                ///< it was sent with its whole body: it can be sent again
     std::array<char, 32> invocation_id{};
     Lease lease;
   };
@@ -140,10 +154,17 @@ class Instance
     void on_deadline() override { instance.out_of_patience(); }
     Instance& instance;
   };
+  /// Wakes to see whether the one that runs in a serial instance holds up those behind it.
+  struct TailWatch final : DeadlineEntry {
+    explicit TailWatch(Instance& i) : instance(i) {}
+    void on_deadline() override { instance.watch_tail(); }
+    Instance& instance;
+  };
 
   Stream* find(std::uint32_t id);
   Stream& take_stream();
   void free_stream(Stream& stream);
+  void vacate(Stream& stream);
   Invocation* detach(Stream& stream);
   Invocation* answered(Stream& stream);
 
@@ -163,7 +184,22 @@ class Instance
   void schedule_flush();
   void flush();
   void finish();
+
+  // tail.cpp: those that wait in a serial instance.
+  void note_given(Stream& stream);
+  void note_begun(Stream& stream);
+  [[nodiscard]] MonotonicTime begun_at(const Stream& stream) const;
+  [[nodiscard]] bool take_back(Stream& stream);
+  [[nodiscard]] const Stream* running() const;
+  [[nodiscard]] std::vector<Stream*> take_back_tail();
+  void clear_tail();
+  void watch_tail();
+  void overdue_unbegun(Stream& stream);
+  void return_tail(const Error& why);
   Error why_it_ended() const;
+
+  /// An instance whose event loop turns answers a ping in microseconds; one that computes may take a while.
+  static constexpr milliseconds kPingPatience{200};
 
   Fd data_;
   Reactor& reactor_;
@@ -176,6 +212,10 @@ class Instance
   std::deque<Stream> streams_;
   std::vector<std::uint32_t> free_slots_;
   Patience patience_;
+  std::optional<wire::Offers> offers_;  // of a serial instance
+  TailWatch tail_watch_{*this};
+  bool shut_ = false;         // serial: nothing more until it is empty
+  MonotonicTime progress_{};  // serial: when one was answered, or given to an empty instance
   State state_ = State::starting;
   bool came_up_ = false;
   int in_flight_ = 0;

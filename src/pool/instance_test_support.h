@@ -20,6 +20,8 @@ struct TestOwner final : InstanceOwner {
   void on_reacts(Instance&) override { ++reacted; }
   void on_cost(nanoseconds per_invocation) override { cost = per_invocation; }
   void on_answered(nanoseconds) override { ++answered; }
+  void on_taken_back(Invocation& invocation) override { taken_back.push_back(&invocation); }
+  nanoseconds fork_price() const override { return price; }
   Error on_overdue(const Invocation&) override {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
@@ -37,6 +39,8 @@ struct TestOwner final : InstanceOwner {
   nanoseconds cost{0};
   std::optional<Error> why;
   std::vector<std::string> failures;
+  std::vector<Invocation*> taken_back;  ///< in the order that they came
+  nanoseconds price{std::chrono::hours(1)};
 };
 
 struct InstanceTest : testing::Test {
@@ -48,12 +52,12 @@ struct InstanceTest : testing::Test {
   }
 
   /// A new instance that takes so many invocations at once, and its bridge.
-  void make(int concurrency) {
+  void make(int concurrency, std::optional<wire::Offers> offers = {}) {
     if (bridge) instance->disown(), bridge->vanish();
     auto pair = socket_pair(SOCK_STREAM);
     bridge = std::make_shared<FakeInstance>(loop.io, std::move(pair->theirs), Fd());
-    instance =
-        std::make_shared<Instance>(loop.reactor, loop.deadlines, owner, std::move(pair->ours), concurrency);
+    instance = std::make_shared<Instance>(loop.reactor, loop.deadlines, owner, std::move(pair->ours),
+                                          concurrency, std::move(offers));
     bridge->report = [this](int status) { instance->on_exited(status); };
     instance->start();
     instance->on_forked(Fd(copy_of(bridge->pidfd())));

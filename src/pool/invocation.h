@@ -41,21 +41,22 @@ struct Invocation {
   MonotonicTime accepted{};   ///< when the platform took it
   MonotonicTime deadline{};   ///< waiting included
   bool event = false;         ///< the body is an event's payload, not an HTTP request's
-  std::string_view method{};  ///< these views must stay valid until it is started
+  std::string_view method{};  ///< these views must stay valid until it has begun
   std::string_view target{};
   std::string_view remote{};
   std::string_view scheme = "http";
   std::string headers{};  ///< "name\0value\0…", names in lower case
-  std::string body{};     ///< what came of the body so far; moved out at the start
+  std::string body{};     ///< what came of the body so far; cleared when it cannot begin any more elsewhere
   bool body_complete = true;
 
   // Where it is: kept by scheduler and pool.
   enum class State { idle, waiting, running } state = State::idle;
-  MonotonicTime started{};    ///< when it was given to an instance
+  MonotonicTime started{};    ///< when it was given to an instance; with the answer: when it began
   MonotonicTime answered{};   ///< when the whole answer was there
   nanoseconds start_cost{0};  ///< part of the wait: an instance, perhaps a template, was made
   Instance* instance = nullptr;
   std::uint32_t stream = 0;
+  int lost = 0;  ///< instances that died while they had it and nothing ran in them
   InvocationListener* listener;
   Invocation* previous = nullptr;  ///< neighbours in the scheduler's queue
   Invocation* next = nullptr;

@@ -127,7 +127,10 @@ void Pool::on_template_ready(const std::string& text) {
   warnings_.clear();
   bool unsafe = false;
   if (report.is_object()) {
-    if (!version_->config.concurrency && !single_use())
+    serial_ = report.value("serial", false) && !single_use();
+    if (serial_)
+      concurrency_ = wire::kMaxOffers;
+    else if (!version_->config.concurrency && !single_use())
       concurrency_ = report.value("concurrency", kDefaultConcurrency);
     for (const auto& warning : report.value("warnings", json::array())) warnings_.push_back(warning);
     unsafe = !report.value("unsafe", json::array()).empty();
@@ -218,7 +221,7 @@ bool Pool::start_instance() {
     listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
     return false;
   }
-  std::optional<tmpl::Payload> payload;
+  auto payload = instance_payload();
   if (template_ == Template::direct) {
     auto made = template_payload("direct", *version_, context_.secrets);
     if (!made) {
@@ -227,8 +230,18 @@ bool Pool::start_instance() {
     }
     payload = std::move(*made);
   }
+  std::optional<wire::Offers> offers;
+  if (serial_) {
+    auto made = wire::Offers::create();
+    if (!made) {
+      listener_.on_unavailable(Error{PoolErrc::fork_failed, made.error().message, {}});
+      return false;
+    }
+    offers = std::move(made->first);
+    payload.offers = std::move(made->second);
+  }
   auto instance = std::make_shared<Instance>(context_.reactor, context_.deadlines, *this,
-                                             std::move(data->ours), concurrency_);
+                                             std::move(data->ours), concurrency_, std::move(offers));
   context_.logs.take(std::move(log->ours), *version_, instance->last_words);
   instances_.insert(instance);
   ++starting_;
@@ -246,11 +259,11 @@ bool Pool::start_instance() {
   child.exited = [alive = alive_, instance](int status) {
     if (*alive) instance->on_exited(status);
   };
-  if (payload)
-    context_.runtime.fork(std::move(*payload), std::move(data->theirs), std::move(log->theirs),
+  if (template_ == Template::direct)
+    context_.runtime.fork(std::move(payload), std::move(data->theirs), std::move(log->theirs),
                           context_.executor, std::move(child));
   else
-    fork_client_->fork(instance_payload(), data->theirs.get(), log->theirs.get(), std::move(child));
+    fork_client_->fork(payload, data->theirs.get(), log->theirs.get(), std::move(child));
   return true;
 }
 
@@ -258,11 +271,13 @@ Lease Pool::lease(int depth, bool any) {
   Instance* best = nullptr;
   int looked_at = 0;
   for (Instance& instance : open_) {
-    if (instance.in_flight() < depth) {
+    const bool comfortable = instance.in_flight() < depth;
+    if (instance.in_flight() == 0 || (comfortable && !serial_)) {
       best = &instance;
       break;
     }
-    if (any && (best == nullptr || instance.in_flight() < best->in_flight())) best = &instance;
+    if ((serial_ ? comfortable : any) && (best == nullptr || instance.in_flight() < best->in_flight()))
+      best = &instance;
     if (++looked_at >= 16) break;  // the list is ordered by use, so the answer is near its front
   }
   if (best == nullptr) return {};

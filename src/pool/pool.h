@@ -44,7 +44,9 @@ struct PoolContext {
 class PoolListener {
  public:
   virtual ~PoolListener() = default;
-  virtual void on_capacity() = 0;                     ///< a slot is free, or the template is ready
+  virtual void on_capacity() = 0;  ///< a slot is free, or the template is ready
+  virtual void on_taken_back(
+      Invocation& invocation) = 0;  ///< see InstanceOwner; on_capacity or on_retired follows
   virtual void on_unavailable(const Error& why) = 0;  ///< no template or no instance can be made
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;  ///< its error, for its caller
   virtual void on_retired(bool was_instance) = 0;  ///< an instance (or the template) is gone
@@ -70,7 +72,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   /// Ask for one more instance. The template must be ready(). False: not possible now (the listener knows).
   [[nodiscard]] bool start_instance();
   /// A slot: of the instance used last that has fewer than `depth` invocations; without one, of the one
-  /// that has the fewest, if `any`.
+  /// that has the fewest, if `any`. Of serial instances the one that has the fewest, fewer than `depth`.
   [[nodiscard]] Lease lease(int depth, bool any);
 
   /// How much of the time since `accepted` was spent on making this instance, and the template before it.
@@ -91,10 +93,16 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   [[nodiscard]] int idle() const;
   [[nodiscard]] int in_flight() const { return in_flight_; }
   [[nodiscard]] int concurrency() const { return concurrency_; }
+  /// Its instances run one invocation after another; what else they are given waits in them.
+  [[nodiscard]] bool serial() const { return serial_; }
+  /// Invocations that wait in serial instances.
+  [[nodiscard]] int queued() const {
+    return serial_ ? std::max(0, in_flight_ - (instances() - starting_)) : 0;
+  }
   /// What an invocation costs (CPU or blocked event loop), as an average; 0: nothing is known yet.
   [[nodiscard]] nanoseconds cost() const { return cost_; }
   /// What a new instance costs, from the request for it until it serves, as an average.
-  [[nodiscard]] nanoseconds fork_price() const { return fork_price_; }
+  [[nodiscard]] nanoseconds fork_price() const override { return fork_price_; }
   [[nodiscard]] const registry::Version& version() const { return *version_; }
   [[nodiscard]] std::vector<int> pids() const;
   [[nodiscard]] int template_pid() const;
@@ -110,6 +118,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   void on_reacts(Instance& instance) override;
   void on_cost(nanoseconds per_invocation) override;
   void on_answered(nanoseconds ran) override;
+  void on_taken_back(Invocation& invocation) override { listener_.on_taken_back(invocation); }
   Error on_overdue(const Invocation& invocation) override;
   std::uint64_t max_response() const override { return version_->config.max_response; }
   bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
@@ -150,6 +159,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   Part instances_shown_;
   Part running_shown_;
   int concurrency_;
+  bool serial_ = false;
   Template template_ = Template::none;
   std::vector<std::string> warnings_;
   std::shared_ptr<tmpl::ForkClient> fork_client_;

@@ -18,6 +18,7 @@ using namespace std::chrono_literals;
 
 struct Listener final : PoolListener {
   void on_capacity() override { ++capacity; }
+  void on_taken_back(Invocation&) override {}
   void on_unavailable(const Error& why) override { unavailable.push_back(why); }
   Error on_overdue(const Invocation&) override {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};

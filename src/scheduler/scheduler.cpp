@@ -67,8 +67,10 @@ void Scheduler::submit(Invocation& invocation) {
     return;
   }
   invocation.start_cost = nanoseconds(0);
+  invocation.lost = 0;
   if (first_ == nullptr && run_now(invocation, at_limit())) return;
-  if (waiting_count_ >= static_cast<std::size_t>(version_->config.queue) + slots_to_come()) {
+  if (waiting_count_ + static_cast<std::size_t>(pool_.queued()) >=
+      static_cast<std::size_t>(version_->config.queue) + slots_to_come()) {
     stats_->rejected.add();
     const auto limit = std::to_string(version_->config.queue);
     invocation.listener->on_failure(
@@ -86,7 +88,7 @@ void Scheduler::submit(Invocation& invocation) {
 /// Gives the invocation to an instance that has a slot for it. `any`: also to one that is busier than
 /// comfortable, since there will be no further instance.
 bool Scheduler::run_now(Invocation& invocation, bool any) {
-  pool::Lease lease = pool_.lease(comfortable_depth(), any);
+  pool::Lease lease = lease_for(invocation, any);
   if (!lease) return false;
   if (invocation.state != Invocation::State::waiting) stats_->admitted.add();
   lease.instance()->run(invocation, std::move(lease));
@@ -96,10 +98,19 @@ bool Scheduler::run_now(Invocation& invocation, bool any) {
 /// How many invocations an instance may have so that one more would rather wait for them than for a fork.
 int Scheduler::comfortable_depth() const {
   const int most = pool_.concurrency();
+  // Who waits in an instance counts as waiting.
+  if (pool_.serial() && static_cast<int>(waiting_count_) + pool_.queued() >= version_->config.queue) return 1;
   const auto cost = pool_.cost();
   if (cost.count() <= 0) return 1;  // nothing is known yet
   const auto depth = pool_.fork_price() / cost + 1;
   return static_cast<int>(std::clamp<std::int64_t>(depth, 1, most));
+}
+
+/// A request whose body is still coming cannot be sent twice, so it never waits in an instance that runs one
+/// after another.
+pool::Lease Scheduler::lease_for(const Invocation& invocation, bool any) {
+  const bool alone = pool_.serial() && !invocation.body_complete;
+  return pool_.lease(alone ? 1 : comfortable_depth(), any);
 }
 
 bool Scheduler::at_limit() const {
@@ -109,7 +120,8 @@ bool Scheduler::at_limit() const {
 /// Slots of instances that may still be made: who waits for one of these is not in the queue's way.
 std::size_t Scheduler::slots_to_come() const {
   const int to_come = version_->config.max_instances - pool_.instances() + pool_.starting();
-  return static_cast<std::size_t>(std::max(to_come, 0)) * static_cast<std::size_t>(pool_.concurrency());
+  const int each = pool_.serial() ? 1 : pool_.concurrency();
+  return static_cast<std::size_t>(std::max(to_come, 0)) * static_cast<std::size_t>(each);
 }
 
 void Scheduler::cancel(Invocation& invocation) {
@@ -135,6 +147,21 @@ void Scheduler::enqueue(Invocation& invocation) {
   if (first_ == &invocation) arm_wait_deadline();
 }
 
+/// It takes its place in the order of arrival again: before nearly all that wait.
+void Scheduler::on_taken_back(Invocation& invocation) {
+  Invocation* next = first_;
+  while (next != nullptr && next->accepted <= invocation.accepted) next = next->next;
+  Invocation* previous = next != nullptr ? next->previous : last_;
+  invocation.state = Invocation::State::waiting;
+  invocation.next = next;
+  invocation.previous = previous;
+  (previous != nullptr ? previous->next : first_) = &invocation;
+  (next != nullptr ? next->previous : last_) = &invocation;
+  waiting_shown_.set(++waiting_count_);
+  stats_->waited.add();
+  if (first_ == &invocation) deadlines_.add(wait_deadline_, invocation.deadline);
+}
+
 void Scheduler::dequeue(Invocation& invocation) {
   (invocation.previous != nullptr ? invocation.previous->next : first_) = invocation.next;
   (invocation.next != nullptr ? invocation.next->previous : last_) = invocation.previous;
@@ -148,7 +175,7 @@ void Scheduler::serve_waiting() {
   serving_ = true;
   while (first_ != nullptr) {
     Invocation& invocation = *first_;
-    pool::Lease lease = pool_.lease(comfortable_depth(), at_limit());
+    pool::Lease lease = lease_for(invocation, at_limit());
     if (!lease) break;
     dequeue(invocation);
     const auto waited = std::chrono::steady_clock::now() - invocation.accepted;
@@ -269,6 +296,7 @@ Error Scheduler::on_overdue(const Invocation& invocation) {
 
 void Scheduler::on_retired(bool was_instance) {
   if (was_instance) capacity_.give_back();
+  serve_waiting();  // who waited in it can go to another
   consider_scaling();
   make_minimum();
   maybe_drained();

@@ -26,7 +26,8 @@ enum class SchedulerErrc {
 /// invocations makes a newcomer wait about k times what one costs; a new instance makes it wait for a fork.
 /// Both are measured. A fork is asked for only when it wins, when the machine has room for another
 /// instance (Capacity), and when those that are being made already will not be enough. So a burst never
-/// ends with more instances than it had invocations at once.
+/// ends with more instances than it had invocations at once. Instances that run one after another are given
+/// no more than that either, also when there can be no further instance: who waits here can go anywhere.
 class Scheduler final : public pool::PoolListener, public CapacityClient {
  public:
   Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
@@ -51,6 +52,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
 
  private:
   void on_capacity() override;
+  void on_taken_back(pool::Invocation& invocation) override;
   void on_unavailable(const Error& why) override;
   Error on_overdue(const pool::Invocation& invocation) override;
   void on_retired(bool was_instance) override;
@@ -75,6 +77,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   void arm_wait_deadline();
   void fail_waiting(const Error& why);
   [[nodiscard]] int comfortable_depth() const;
+  [[nodiscard]] pool::Lease lease_for(const pool::Invocation& invocation, bool any);
   [[nodiscard]] bool at_limit() const;
   [[nodiscard]] std::size_t slots_to_come() const;
   void maybe_drained();

@@ -64,10 +64,12 @@ void ForkClient::fork(const Payload& payload, int channel, int log, ChildHandler
   std::vector<int> fds{channel, log};
   if (payload.document) fds.push_back(payload.document.get());
   for (const auto& file : payload.files) fds.push_back(file.get());
-  Result<void> sent =
-      closed_
-          ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
-          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, 0, payload.json, fds);
+  if (payload.offers) fds.push_back(payload.offers.get());
+  const std::uint64_t value = payload.offers ? wire::kOffers : 0;
+  Result<void> sent = closed_
+                          ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
+                          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, value,
+                                               payload.json, fds);
   if (!sent) {
     // Not from inside the call: who asks must not find its request failed before it was made.
     auto failed = std::make_shared<Result<void>>(std::move(sent));

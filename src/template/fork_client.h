@@ -20,6 +20,7 @@ struct Payload {
   std::string json;         ///< for what is small and may pass through the memory of the fork server …
   Fd document{};            ///< … or a file that holds the JSON instead: only the child reads it
   std::vector<Fd> files{};  ///< at most wire::kMaxFiles; only with a document
+  Fd offers{};              ///< the page of wire::Offers of an instance that has one
 };
 
 /// What the daemon learns of one forked child. Either may be empty.

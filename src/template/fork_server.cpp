@@ -144,6 +144,10 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   epoll_.reset();
   children_.clear();
   for (auto& fd : request.fds) fd = moved_up(std::move(fd));
+  if ((request.value & wire::kOffers) != 0 && request.fds.size() > 2) {
+    child.offers = std::move(request.fds.back());
+    request.fds.pop_back();
+  }
   place_files(request.fds);
   child.payload = request.fds.size() > 2 ? take_document(request.fds[2]) : std::move(request.payload);
   child.channel = std::move(request.fds[0]);

@@ -18,6 +18,7 @@ struct ForkedChild {
   std::string payload;  ///< the JSON that the daemon sent for it
   Fd channel;           ///< its control socket (template) or data socket (instance)
   Fd log;               ///< its log socket; descriptors 1 and 2 are copies of it
+  Fd offers{};          ///< its page of wire::Offers, if it gets one
 };
 
 /// Serves one control socket. If the daemon closes it, the process ends.

@@ -44,6 +44,10 @@ class ForkServerProcess : public testing::Test {
         }
         ::_exit(0);
       }
+      if (child.payload == "tell offers") {
+        if (child.offers && mayfly::read_all(child.offers.get()).value() == "page") ::_exit(0);
+        ::_exit(1);
+      }
       if (child.payload == "abort") ::raise(SIGKILL);
       if (child.payload == "leave a process") {
         if (::fork() == 0) {
@@ -119,6 +123,22 @@ TEST_F(ForkServerProcess, AChildGetsItsPayloadAndTheDaemonItsPidfd) {
   EXPECT_EQ(forked.token, 7U);
   EXPECT_EQ(forked.fds.size(), 1U);
   EXPECT_EQ(read_all(channel), "hello");
+}
+
+TEST_F(ForkServerProcess, APageOfOffersIsTheLastDescriptor) {
+  auto channel = socket_pair(SOCK_STREAM);
+  auto log = socket_pair(SOCK_SEQPACKET);
+  const auto document = sealed_file("payload", "tell offers").value();
+  const auto page = sealed_file("page", "page").value();
+  for (const bool in_file : {false, true}) {
+    std::vector<int> fds{channel->theirs.get(), log->theirs.get()};
+    if (in_file) fds.push_back(document.get());
+    fds.push_back(page.get());
+    ASSERT_TRUE(wire::send_control(control_.get(), ControlType::fork, 1, wire::kOffers,
+                                   in_file ? "" : "tell offers", fds));
+    EXPECT_EQ(next().type, ControlType::forked);
+    EXPECT_EQ(next().value, 0U) << in_file;
+  }
 }
 
 TEST_F(ForkServerProcess, ReportsHowAChildEnded) {

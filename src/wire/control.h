@@ -18,11 +18,15 @@ inline constexpr std::size_t kMaxControl = 160U << 10U;
 /// executes have them too.
 inline constexpr int kFirstFile = 100;
 inline constexpr std::size_t kMaxFiles = 16;
+/// Of a fork's value.
+inline constexpr std::uint64_t kOffers = 1;
 
 enum class ControlType : std::uint8_t {
   // daemon → fork server
   /// Payload: JSON for the child; fds: its channel (control or data), its log socket. With a third, that is a
-  /// file which holds the JSON instead, read by the child alone; those behind it are its files.
+  /// file which holds the JSON instead, read by the child alone; those behind it are its files. value:
+  /// kOffers
+  /// if the very last one is a page of offers (offers.h).
   fork = 1,
   // fork server → daemon
   forked = 2,       ///< value = pid as the fork server sees it; fd: the child's pidfd

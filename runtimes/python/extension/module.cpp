@@ -27,6 +27,7 @@ constexpr int kControlFd = 3;  // sandbox::kControlFd: where the runtime process
 struct Process {
   std::unique_ptr<tmpl::ForkServer> fork_server;
   Fd channel{kControlFd};  // a template's control socket or an instance's data socket
+  Fd offers;               // an instance's page of offers, if it has one
   bridge::LogSender log;
   bridge::Descriptors descriptors;
   Server* server = nullptr;
@@ -53,6 +54,7 @@ PyObject* run_fork_server(PyObject*, PyObject*) {
   auto child = fork_server().run();
   process().fork_server.reset();
   process().channel = std::move(child.channel);
+  process().offers = std::move(child.offers);
   process().log.open(std::move(child.log));
   PyOS_AfterFork_Child();
   process().descriptors.remember();
@@ -93,7 +95,15 @@ PyObject* open_server(PyObject*, PyObject* arguments) {
   int concurrent = 0;
   if (!PyArg_ParseTuple(arguments, "Opp", &hooks, &whole_body, &concurrent)) return nullptr;
   auto& own = process();
-  own.server = new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0);
+  std::optional<wire::Offers> offers;
+  if (own.offers) {
+    auto opened = wire::Offers::open(own.offers);
+    own.offers.reset();
+    if (!opened) ::_exit(125);
+    offers = std::move(*opened);
+  }
+  own.server =
+      new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0, std::move(offers));
   if (!own.server->set_hooks(hooks)) return nullptr;
   if (concurrent != 0) own.selector.attach(own.server);
   return none();

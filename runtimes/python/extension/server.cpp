@@ -20,8 +20,12 @@ void discard(PyObject* result) {
 
 }  // namespace
 
-Server::Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent)
-    : connection_(std::move(data), *this, log), whole_body_(whole_body), concurrent_(concurrent) {}
+Server::Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent,
+               std::optional<wire::Offers> offers)
+    : connection_(std::move(data), *this, log),
+      whole_body_(whole_body),
+      concurrent_(concurrent),
+      offers_(std::move(offers)) {}
 
 bool Server::set_hooks(PyObject* dict) {
   for (std::size_t i = 0; i < hooks_.size(); ++i) {
@@ -143,6 +147,10 @@ void Server::finish(Invocation& invocation) {
   invocation.task.reset();
   connection_.done(invocation.stream);
   wake(invocation);
+  forget(invocation);
+}
+
+void Server::forget(Invocation& invocation) {
   const auto slot = wire::slot_of(invocation.stream);
   if (find(invocation.stream) != nullptr) slots_[slot].reset();
 }
@@ -163,6 +171,11 @@ void Server::rest() {
 
 void Server::pump() {
   connection_.flush();
+  wait();
+}
+
+/// For the daemon to say something, or to take what it has not taken yet.
+void Server::wait() {
   pollfd socket{connection_.fd(), static_cast<short>(connection_.wants_write() ? POLLIN | POLLOUT : POLLIN),
                 0};
   PyThreadState* state = PyEval_SaveThread();
@@ -171,18 +184,27 @@ void Server::pump() {
   if ((socket.revents & ~POLLOUT) != 0) read();
 }
 
+/// One invocation. It begins when the answer before it is with the daemon: whatever ends this process takes
+/// nobody else along.
+void Server::serve(PyObject* object) {
+  Invocation& invocation = invocation_of(object);
+  for (connection_.flush(); connection_.is_open(last_) || connection_.wants_write(); connection_.flush())
+    wait();
+  if (invocation.aborted != wire::AbortReason{}) return finish(invocation);  // while it waited
+  if (offers_ && !offers_->claim(invocation.stream, bridge::monotonic_now())) {
+    connection_.forget(invocation.stream);
+    return forget(invocation);
+  }
+  last_ = invocation.stream;
+  discard(PyObject_CallFunctionObjArgs(hook(Hook::begin), object, nullptr));
+}
+
 bool Server::run() {
   for (;;) {
     while (!queue_.empty()) {
       const Ref invocation = std::move(queue_.front());
       queue_.pop_front();
-      Invocation& next = invocation_of(invocation.get());
-      if (next.aborted != wire::AbortReason{}) {  // while it waited
-        finish(next);
-        continue;
-      }
-      discard(PyObject_CallFunctionObjArgs(hook(Hook::begin), invocation.get(), nullptr));
-      if (!queue_.empty()) connection_.flush();
+      serve(invocation.get());
     }
     rest();
     if (stopped_) return true;

@@ -4,11 +4,13 @@
 
 #include <array>
 #include <deque>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 #include "bridge/connection.h"
 #include "invocation.h"
+#include "wire/offers.h"
 
 namespace mayfly::python {
 
@@ -29,7 +31,9 @@ enum class Hook : std::uint8_t {
 class Server final : public bridge::Service {
  public:
   /// `whole_body`: begin with an invocation when its body is complete. `concurrent`: on asyncio.
-  Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent);
+  /// `offers`: where those that wait for their turn in run() are claimed, if the daemon may take them back.
+  Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent,
+         std::optional<wire::Offers> offers = {});
   /// False, with an exception, if one is missing.
   [[nodiscard]] bool set_hooks(PyObject* dict);
   [[nodiscard]] PyObject* hook(Hook which) const { return hooks_[static_cast<std::size_t>(which)].get(); }
@@ -66,16 +70,21 @@ class Server final : public bridge::Service {
   void on_stop() override;
 
   [[nodiscard]] PyObject* find(std::uint32_t stream) const;
+  void wait();
   void begin(PyObject* invocation);
+  void serve(PyObject* invocation);
+  void forget(Invocation& invocation);
   void wake(Invocation& invocation);
 
   bridge::Connection connection_;
   const bool whole_body_;
   const bool concurrent_;
+  std::optional<wire::Offers> offers_;
   bool stopped_ = false;
   std::array<Ref, static_cast<std::size_t>(Hook::count)> hooks_;
   std::vector<Ref> slots_;  // invocations whose slot is taken
   std::deque<Ref> queue_;   // those that wait for their turn in run()
+  std::uint32_t last_ = 0;  // the stream that run() served last
   std::uint64_t woke_at_ = 0;
 };
 

@@ -13,7 +13,7 @@ def test_an_http_request_as_an_event_of_format_2_0(start):
             return {"event": event, "context": {key: getattr(context, key) for key in dir(context) if not key.startswith("_")
                     and isinstance(getattr(context, key), (str, type(None)))}, "left": context.get_remaining_time_in_millis()}
     """.replace("\n        ", "\n"))
-    assert runtime.ready() == {"form": "lambda", "concurrency": 1, "warnings": [], "unsafe": []}
+    assert runtime.ready() == {"form": "lambda", "serial": True, "warnings": [], "unsafe": []}
     answer = runtime.request("POST", "/a%20b?x=1&x=2&y=%20+", body='{"a":1}', headers=[
         ("content-type", "application/json"), ("cookie", "a=1; b=2"), ("user-agent", "me"), ("via", "1"), ("via", "2")])
     assert (answer.status, answer.header("content-type")) == (200, "application/json")
@@ -90,7 +90,7 @@ BAD = {
 def test_answers(start, how):
     table = ", ".join(f"'{path}': lambda: {row[0]}" for path, row in {**ANSWERS, **BAD}.items())
     runtime = start(f"ANSWERS = {{{table}}}\n{how} handler(event, context):\n    return ANSWERS[event['rawPath']]()")
-    assert runtime.ready().get("concurrency") == (1 if how == "def" else None)
+    assert runtime.ready().get("serial") == (True if how == "def" else None)
     for path, (_, status, content_type, body) in ANSWERS.items():
         answer = runtime.get(path)
         assert (answer.status, answer.header("content-type"), answer.body, answer.error) == (status, content_type, body, None), path

@@ -4,9 +4,11 @@ import ast
 import os
 import signal
 import subprocess
+import time
+from pathlib import Path
 
 import pytest
-from harness import BUILD, PYTHON
+from harness import BUILD, CREDIT, PYTHON
 
 ERROR, WARN, INFO, DEBUG = 4, 3, 2, 1
 
@@ -168,3 +170,41 @@ def handler(event, context):
     for how in ("fork", "spawn"):
         assert runtime.get(f"/{how}").text == "[0,1,4,9]", (how, runtime.logs)
     assert runtime.get("/run").text == "42\n"
+
+
+def test_an_invocation_is_claimed_before_it_begins_and_what_was_taken_back_never_does(start):
+    runtime = start("""
+import os, time
+def handler(event, context):
+    print(event["rawPath"])
+    while event["rawPath"] == "/wait" and not os.path.exists("go"): time.sleep(0.005)
+""")
+    runtime.serial_instance()
+    running, kept, taken, last = [runtime.begin(target=target) for target in ("/wait", "/kept", "/taken", "/last")]
+    runtime.log("/wait")
+    assert not runtime.offered(running)[0] and 0 < runtime.offered(running)[1] <= time.monotonic_ns()
+    runtime.take_back(taken)
+    Path(runtime.root, "go").touch()
+    assert runtime.finished(last).status == runtime.finished(kept).status == 200
+    assert runtime.offered(kept)[1] >= runtime.offered(running)[1]
+    runtime.log("/last")
+    assert "/taken" not in [entry.text for entry in runtime.logs]
+    assert (taken.status, taken.done) == (0, False), "nothing is said about it"
+    runtime.stop()
+
+
+def test_nothing_begins_before_the_whole_answer_before_it_was_sent(start):
+    runtime = start("""
+import os
+def handler(event, context):
+    if event["rawPath"] == "/end": os._exit(3)
+    return "x" * 1_000_000
+""")
+    runtime.serial_instance()
+    large = runtime.begin(target="/large", granting=False)
+    end = runtime.begin(target="/end")
+    runtime.until(lambda: len(large.body) >= 256 << 10, "a full window")
+    assert runtime.offered(end)[0]
+    runtime.send(CREDIT, stream=large.stream, aux=1_000_000)
+    runtime.until(lambda: runtime.closed, "the end")
+    assert len(large.body) == 1_000_000 and large.done

@@ -37,7 +37,7 @@ app = validator(application)
 
 def test_what_wsgiref_validates(start):
     runtime = start({"wsgi.py": VALIDATED})
-    assert runtime.ready() == {"form": "wsgi", "concurrency": 1, "warnings": [], "unsafe": []}
+    assert runtime.ready() == {"form": "wsgi", "serial": True, "warnings": [], "unsafe": []}
     answer = runtime.request("POST", "/a", body="hello", headers={"content-length": "5"})
     assert (answer.status, answer.text, answer.all("x-two"), answer.error) == (200, "hello!", ["1", "2"], None)
     runtime.log("closed")

@@ -7,6 +7,7 @@
 import array
 import itertools
 import json
+import mmap
 import os
 import selectors
 import socket
@@ -89,6 +90,7 @@ class Runtime:
         self.raw = b""                  # what was written to descriptors 1 and 2 directly
         self.fatal: tuple | None = None
         self.pongs: list[int] = []
+        self.page: mmap.mmap | None = None
         self.serving = False
         self.closed = False             # the instance's data socket
         self.exit_status: int | None = None
@@ -146,21 +148,44 @@ class Runtime:
     def _watch(self, its: socket.socket, callback) -> None:
         self._selector.register(its, selectors.EVENT_READ, callback)
 
-    def _fork(self, control: socket.socket, role: str, more: dict | None = None) -> socket.socket:
+    def _fork(self, control: socket.socket, role: str, more: dict | None = None, offers: int | None = None) -> socket.socket:
         channel, their_channel = self._pair(socket.SOCK_STREAM if role in ("instance", "direct") else socket.SOCK_SEQPACKET)
         log, their_log = self._pair(socket.SOCK_SEQPACKET)
         self._watch(log, self._on_log)
-        packet = struct.pack("<BBHIQQ", 1, FORK, 2, 0, next(self._numbers), 0) + json.dumps({"role": role, **(more or {})}).encode()
-        control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [their_channel.fileno(), their_log.fileno()]))])
+        descriptors = [their_channel.fileno(), their_log.fileno()]
+        if offers is not None:
+            descriptors.append(offers)
+        packet = struct.pack("<BBHIQQ", 1, FORK, len(descriptors), 0, next(self._numbers), offers is not None)
+        packet += json.dumps({"role": role, **(more or {})}).encode()
+        control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])
         their_channel.close()
         their_log.close()
         return channel
 
-    def instance(self) -> "Runtime":
-        """Fork an instance (another one, if there is one) and wait until it serves."""
+    def instance(self, offers: int | None = None) -> "Runtime":
+        """Fork an instance (another one, if there is one) and wait until it serves. `offers`: the file of its page."""
         assert self.ready() is not None
-        self._open_instance(self._fork(self.control, "instance"))
+        self._open_instance(self._fork(self.control, "instance", offers=offers))
         return self
+
+    def serial_instance(self) -> "Runtime":
+        """As instance(), with a page of offers: `page`. begin() offers on it; take_back() takes away again."""
+        offers = os.memfd_create("offers")
+        os.ftruncate(offers, 128 * 16)
+        self.page = mmap.mmap(offers, 128 * 16)
+        self.instance(offers)
+        os.close(offers)
+        return self
+
+    def offered(self, answer: Answer) -> tuple[bool, int]:
+        """Whether it is on offer still, and when the one in its slot began."""
+        stream, _, began = struct.unpack_from("<IIQ", self.page, answer.stream % 1024 * 16)
+        return stream == answer.stream, began
+
+    def take_back(self, answer: Answer) -> None:
+        """Only while the instance is busy with another."""
+        assert self.offered(answer) == (True, 0)
+        struct.pack_into("<I", self.page, answer.stream % 1024 * 16, 0)
 
     def _open_instance(self, channel: socket.socket) -> None:
         self.data = channel
@@ -290,6 +315,8 @@ class Runtime:
             head += struct.pack("<I", len(each)) + each
         if isinstance(body, str):
             body = body.encode()
+        if self.page:
+            struct.pack_into("<IIQ", self.page, answer.stream % 1024 * 16, answer.stream, 0, 0)
         self.send(INVOKE, (0 if more else END) | (EVENT if event else 0), answer.stream, 0, head + body)
         return answer
 

@@ -70,7 +70,7 @@ def _run_template() -> None:
     summary = {"form": loaded.form, "warnings": warnings, "unsafe": unsafe}
     form = _FORMS[loaded.form]
     if not form.concurrent(loaded.handler):
-        summary["concurrency"] = 1
+        summary["serial"] = True
     form.prepare(loaded.handler, _configuration)
     streams.flush()
     bridge.ready(json.dumps(summary))
