@@ -14,7 +14,6 @@
 #include "exec/executable.h"
 #include "exec/lambda_service.h"
 #include "exec/trial.h"
-#include "sandbox/privileges.h"
 #include "template/fork_server.h"
 
 namespace mayfly::exec {
@@ -24,12 +23,6 @@ constexpr int kControlFd = 3;  // sandbox::kControlFd
 constexpr int kSetupFailed = 125;
 
 using nlohmann::json;
-
-/// Where user code may run: in the version's folder, without privileges.
-void confine(const Configuration& configuration) {
-  if (::chdir(configuration.root.c_str()) != 0) ::_exit(kSetupFailed);
-  if (!sandbox::drop_privileges()) ::_exit(kSetupFailed);
-}
 
 /// Whether this version can run at all; a report of why not otherwise.
 std::optional<json> examine(const Configuration& configuration, bridge::LogSender& log) {
@@ -74,7 +67,7 @@ tmpl::ForkedChild run_template(const Configuration& configuration, tmpl::ForkedC
 [[noreturn]] void run() {
   auto child = tmpl::ForkServer(Fd(kControlFd)).run();
   const auto configuration = parse_configuration(child.payload);
-  confine(configuration);
+  if (::chdir(configuration.root.c_str()) != 0) ::_exit(kSetupFailed);  // user code runs in its folder
   if (configuration.role == "template") child = run_template(configuration, std::move(child));
   serve(configuration, std::move(child));
 }

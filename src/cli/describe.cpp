@@ -90,6 +90,9 @@ void print_live(Context& context, const std::string& name, const json& live) {
   }
   print_pairs(context, "Now", figures);
   if (const auto found = live.find("templates"); found != live.end()) print_templates(context, *found);
+  for (const auto& missing : live.value("sandbox_missing", json::array()))
+    context.out.line("\n" + context.out.paint(Style::yellow, "Sandbox: ") +
+                     printable(missing.get<std::string>()));
   if (const auto found = live.find("failures"); found != live.end()) print_failures(context, name, *found);
 }
 

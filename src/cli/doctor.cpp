@@ -42,8 +42,8 @@ Result<int> doctor(Context& context) {
   {
     const Progress progress(context.err, "looking");
     for (auto& group :
-         {check_kernel(), check_runtimes(), check_data_folder(data_folder(context.connection.data)),
-          check_daemon(context.connection)})
+         {check_kernel(), check_sandbox(), check_runtimes(),
+          check_data_folder(data_folder(context.connection.data)), check_daemon(context.connection)})
       findings.insert(findings.end(), group.begin(), group.end());
   }
   const bool bad = std::ranges::any_of(findings, [](const auto& each) { return each.health == Health::bad; });

@@ -21,8 +21,10 @@ struct Finding {
   std::string path{};     ///< where it is; behind a shim the program itself
 };
 
-/// Of the kernel: its version, user namespaces, memfd, pidfd, PAGEMAP_SCAN, cgroups, limits.
+/// Of the kernel: its version, memfd, pidfd, PAGEMAP_SCAN, cgroups, limits.
 [[nodiscard]] std::vector<Finding> check_kernel();
+/// The layers of the sandbox that a daemon of this user would have (sandbox/layers.h).
+[[nodiscard]] std::vector<Finding> check_sandbox();
 /// What functions are run and built with, as it is found in PATH: interpreters, compilers, installers.
 [[nodiscard]] std::vector<Finding> check_runtimes();
 /// The data folder: who may write and read it, and how much space is left.

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstring>
 
-#include "base/child.h"
 #include "base/fd.h"
 #include "cli/doctor_checks.h"
 #include "cli/input.h"
@@ -31,20 +30,6 @@ Finding kernel_version() {
   if (known && (major > 5 || (major == 5 && minor >= 10)))
     return {"kernel", Health::warning, name.release, "isolation = \"request\" is quicker from Linux 6.7 on"};
   return {"kernel", Health::bad, name.release, "Linux 5.10 or newer is needed"};
-}
-
-/// `unshare --user true`, so that what a distribution forbids by other means counts, too. Who may make the
-/// other namespaces without one, as root may, needs none (and cannot make any in a chroot).
-Finding user_namespaces() {
-  const auto others = run({"unshare", "--mount", "--propagation", "unchanged", "--pid", "--fork", "true"});
-  if (others && others->status.success()) return {"user namespaces", Health::good, "not needed by this user"};
-  auto done = run({"unshare", "--user", "true"});
-  if (done && done->status.success()) return {"user namespaces", Health::good, "can be made"};
-  if (!done) return {"user namespaces", Health::warning, "unknown", "install util-linux to find out"};
-  return {
-      "user namespaces", Health::warning, "refused",
-      "functions have less of a sandbox without them: sysctl -w kernel.unprivileged_userns_clone=1 "
-      "user.max_user_namespaces=15000 kernel.apparmor_restrict_unprivileged_userns=0, as far as these exist"};
 }
 
 Finding memfd() {
@@ -123,7 +108,6 @@ Finding limit(const char* what, __rlimit_resource resource, rlim_t wanted, const
 
 std::vector<Finding> check_kernel() {
   return {kernel_version(),
-          user_namespaces(),
           memfd(),
           pidfd(),
           pagemap_scan(),

@@ -20,6 +20,7 @@ struct ServeArguments {
   std::optional<std::string> admin_host;
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
+  std::optional<std::string> require;
   std::optional<std::string> node;
   std::optional<std::string> python;
   std::optional<std::string> esbuild;
@@ -38,6 +39,7 @@ struct ServeArguments {
             {"admin-host", &admin_host},
             {"threads", &threads},
             {"memory-budget", &memory_budget},
+            {"require", &require},
             {"node", &node},
             {"python", &python},
             {"esbuild", &esbuild},
@@ -50,6 +52,18 @@ struct ServeArguments {
             {"log-level", &log_level}};
   }
 };
+
+/// ["a", "b"] as "a,b", which is how a list is written on the command line.
+std::optional<std::string> text_of_list(const toml::node& value) {
+  if (!value.is_array()) return std::nullopt;
+  std::string text;
+  for (const auto& each : *value.as_array()) {
+    const auto part = each.value_exact<std::string>();
+    if (!part) return std::nullopt;
+    text += (text.empty() ? "" : ",") + *part;
+  }
+  return text;
+}
 
 Result<void> read_config(ServeArguments& arguments) {
   if (!arguments.config) return {};
@@ -71,9 +85,11 @@ Result<void> read_config(ServeArguments& arguments) {
       *found->second = *string;
     else if (const auto number = value.value_exact<std::int64_t>())
       *found->second = std::to_string(*number);
+    else if (const auto list = text_of_list(value))
+      *found->second = *list;
     else
-      return fail(CliErrc::usage,
-                  *arguments.config + ": '" + std::string(key.str()) + "' must be a string or a number");
+      return fail(CliErrc::usage, *arguments.config + ": '" + std::string(key.str()) +
+                                      "' must be a string, a number or a list of strings");
   }
   return {};
 }
@@ -152,6 +168,8 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   options.admin = arguments.admin.value_or(options.admin);
   for (const auto part : std::views::split(arguments.admin_host.value_or(""), ','))
     if (!part.empty()) options.admin_names.push_back(lower(std::string_view(part)));
+  for (const auto part : std::views::split(arguments.require.value_or(""), ','))
+    if (!part.empty()) options.require.push_back(lower(std::string_view(part)));
   options.node = arguments.node.value_or("");
   options.python = arguments.python.value_or("");
   options.esbuild = arguments.esbuild.value_or("");
@@ -196,6 +214,9 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
            {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
             &a->memory_budget},
+           {"--require", "LAYERS",
+            "Do not start without these layers of the sandbox: namespaces,users,seccomp,landlock",
+            &a->require},
            {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
            {"--python", "PATH", "Python's executable (python3, from PATH)", &a->python, ValueKind::path},
            {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,

@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -18,11 +19,14 @@
 #include "admin/api.h"
 #include "admin/server.h"
 #include "admin/token.h"
+#include "daemon/boxes.h"
 #include "daemon/operations.h"
 #include "daemon/runtimes.h"
 #include "daemon/tools.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
+#include "sandbox/layers.h"
+#include "sandbox/own_root.h"
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
@@ -220,7 +224,7 @@ std::vector<fs::path> untrusted_folders(const cli::ServeOptions& options) {
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
                  const Shard::RuntimeOf& runtime_of, logs::FunctionLogs& logs,
-                 const asio::any_io_executor& background, const secrets::Secrets* secrets) {
+                 const asio::any_io_executor& background, const secrets::Secrets* secrets, Boxes& boxes) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
@@ -230,6 +234,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
   for (unsigned i = 0; i < count; ++i) {
     auto shard = shard_options(options, i, count);
     shard.secrets = secrets;
+    shard.boxes = &boxes;
     shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background, mover));
   }
 }
@@ -259,6 +264,34 @@ admin::ServerOptions server_options(const cli::ServeOptions& options, const std:
   return server;
 }
 
+/// Before there is a second thread: becomes what can make boxes, and finds out what this host gives. Error: a
+/// layer is missing that `--require` asks for.
+Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& options) {
+  if (auto entered = sandbox::become_own_root(); !entered)
+    spdlog::warn("no user namespace for the daemon: {}", entered.error().message);
+  auto layers = sandbox::probe_layers();
+  for (const auto& layer : layers)
+    if (!layer.there) spdlog::warn("sandbox: no {}: {}", layer.name, layer.reason);
+  for (const auto& required : options.require) {
+    if (sandbox::has_layer(layers, required)) continue;
+    const auto found = std::ranges::find(layers, required, &sandbox::Layer::name);
+    return fail(
+        std::make_error_code(std::errc::operation_not_permitted),
+        "--require " + required + ": " + (found == layers.end() ? "there is no such layer" : found->reason));
+  }
+  return layers;
+}
+
+Result<std::unique_ptr<Boxes>> make_boxes(const cli::ServeOptions& options,
+                                          std::vector<sandbox::Layer> layers, const Runtimes& runtimes) {
+  Boxes::Options boxes{options.data, std::move(layers), {}};
+  boxes.interpreter = [&runtimes](const registry::Version& version) {
+    const auto found = runtimes.interpreter(version.runtime, version.config);
+    return found ? found->path : std::string();
+  };
+  return Boxes::make(std::move(boxes));
+}
+
 /// The first signal begins the end; a second one is not waited for.
 void on_signals(asio::signal_set& signals, std::function<void()> first, std::function<void()> second) {
   signals.async_wait([&signals, first = std::move(first), second = std::move(second)](
@@ -277,6 +310,8 @@ int serve(const cli::ServeOptions& options) {
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
+  const auto layers = prepare_sandbox(options);
+  if (!layers) return complain(layers.error());
   const auto listen = parse_endpoint(options.listen);
   if (!listen) return complain(listen.error());
   const auto admin_listen = parse_endpoint(options.admin);
@@ -303,11 +338,14 @@ int serve(const cli::ServeOptions& options) {
     return runtimes.of(version.runtime, version.config);
   };
 
+  const auto boxes = make_boxes(options, *layers, runtimes);
+  if (!boxes) return complain(boxes.error());
+
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
-  make_shards(shards, options, runtime_of, logs, background.get_executor(), secrets->get());
+  make_shards(shards, options, runtime_of, logs, background.get_executor(), secrets->get(), **boxes);
 
-  PlatformOperations operations({control, shards, logs, runtimes, **secrets});
+  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes});
   registry::Deployer deployer(control.get_executor(), **registry, operations,
                               deploy_options(options, runtimes));
   for (const auto& shard : shards) shard->start();

@@ -196,6 +196,10 @@ awaitable<json> PlatformOperations::live(std::string function) {
   auto& shard = home(function);
   auto asked = ask_shard(parts_.control, shard, [function](Shard& its) { return its.live(function); });
   json result = co_await std::move(asked);
+  json missing = json::array();
+  for (const auto& layer : parts_.boxes.layers())
+    if (!layer.there) missing.push_back("the sandbox has no " + layer.name + ": " + layer.reason);
+  result["sandbox_missing"] = std::move(missing);
   json failures = json::array();
   for (const auto& failure : parts_.logs.failures(function)) {
     json one{{"time", timestamp(failure.time)},
@@ -239,9 +243,13 @@ awaitable<json> PlatformOperations::status() {
               {"available", memory_value("MemAvailable")},
               {"held", held},
               {"budget", budget}};
-  co_return json{{"version", MAYFLY_VERSION},       {"uptime_s", uptime.count()},    {"data", data_address},
-                 {"runtimes", std::move(runtimes)}, {"memory", std::move(memory)},   {"instances", instances},
-                 {"connections", connections},      {"functions", functions_.size()}};
+  json sandbox = json::array();
+  for (const auto& layer : parts_.boxes.layers())
+    sandbox.push_back({{"name", layer.name}, {"there", layer.there}, {"reason", layer.reason}});
+  co_return json{
+      {"version", MAYFLY_VERSION}, {"sandbox", std::move(sandbox)},   {"uptime_s", uptime.count()},
+      {"data", data_address},      {"runtimes", std::move(runtimes)}, {"memory", std::move(memory)},
+      {"instances", instances},    {"connections", connections},      {"functions", functions_.size()}};
 }
 
 awaitable<std::string> PlatformOperations::metrics() {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "admin/platform.h"
+#include "daemon/boxes.h"
 #include "daemon/runtimes.h"
 #include "daemon/shard.h"
 #include "logs/function_logs.h"
@@ -25,6 +26,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     logs::FunctionLogs& logs;
     Runtimes& runtimes;
     secrets::Secrets& secrets;
+    const Boxes& boxes;
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 

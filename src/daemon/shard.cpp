@@ -72,6 +72,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       runtime_of_(std::move(runtime_of)),
       logs_(logs),
       secrets_(options.secrets),
+      boxes_(options.boxes),
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
@@ -139,7 +140,7 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
 std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
   return std::make_unique<scheduler::Scheduler>(
       pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
-                        secrets_},
+                        secrets_, boxes_},
       capacity_, entry.version, entry.stats);
 }
 

@@ -30,6 +30,7 @@ struct ShardOptions {
   std::size_t max_instances = 1000;           ///< of all functions on this shard
   std::uint64_t memory = UINT64_MAX;          ///< the budget for what is warm, templates and instances
   const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
+  pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   gateway::GatewayOptions gateway;
 };
 
@@ -130,6 +131,7 @@ class Shard final : public gateway::GatewayHost {
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;
   const secrets::Secrets* secrets_;
+  pool::Boxes* boxes_;
   Mover mover_;
   scheduler::Capacity capacity_;
   std::shared_ptr<const router::RouteTable> table_;

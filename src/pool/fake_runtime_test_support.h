@@ -324,7 +324,8 @@ class FakeRuntime final : public tmpl::Forker {
       return;
     }
     auto instance = make(std::move(message.fds.at(0)), std::move(message.fds.at(1)));
-    if (message.value == wire::kOffers) instance->offers = wire::Offers::open(message.fds.back()).value();
+    if ((message.value & wire::fork_part::kOffers) != 0)
+      instance->offers = wire::Offers::open(message.fds.back()).value();
     instance->report = [this, control, token](int status) {
       if (control == control_)
         (void)wire::send_control(control->native_handle(), wire::ControlType::exited, token,

@@ -32,6 +32,7 @@ Error template_error(const std::string& text) {
   const auto report = json::parse(text, nullptr, false);
   Error error{PoolErrc::template_failed, "the code cannot be loaded", {}};
   if (!report.is_object()) return error;
+  if (report.value("kind", "") == "sandbox") return {PoolErrc::fork_failed, report.value("message", ""), {}};
   error.message = report.value("message", error.message);
   for (const char* key : {"kind", "file", "stack"})
     if (report.contains(key) && report[key].is_string() && !report[key].get<std::string>().empty())
@@ -79,7 +80,7 @@ void Pool::build_template() {
   auto log = socket_pair(SOCK_SEQPACKET);
   if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
   template_words_ = std::make_shared<LastWords>();
-  auto payload = template_payload("template", *version_, context_.secrets);
+  auto payload = boxed_payload("template");
   if (!payload) return template_answer(propagate(payload));
   context_.logs.take(std::move(log->ours), *version_, template_words_);
 
@@ -212,6 +213,16 @@ bool Pool::close_template() {
 
 int Pool::template_pid() const { return template_pidfd_ ? pid_of(template_pidfd_.get()) : 0; }
 
+/// Of a process that loads the code: forked from the runtime process, and confined before it does.
+Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
+  auto payload = template_payload(role, *version_, context_.secrets);
+  if (!payload || context_.boxes == nullptr) return payload;
+  auto box = context_.boxes->box_of(*version_, role == "template");
+  if (!box) return fail(PoolErrc::fork_failed, box.error().message);
+  payload->box = std::move(*box);
+  return payload;
+}
+
 // --- Instances -------------------------------------------------------------------------------------
 
 bool Pool::start_instance() {
@@ -221,14 +232,17 @@ bool Pool::start_instance() {
     listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
     return false;
   }
-  auto payload = instance_payload();
-  if (template_ == Template::direct) {
-    auto made = template_payload("direct", *version_, context_.secrets);
-    if (!made) {
-      listener_.on_unavailable(made.error());
-      return false;
-    }
-    payload = std::move(*made);
+  const bool direct = template_ == Template::direct;
+  auto payload = direct ? boxed_payload("direct") : instance_payload();
+  if (payload && !direct && context_.boxes != nullptr) {
+    if (auto temporary = context_.boxes->temporary_of(*version_))
+      payload->temporary = std::move(*temporary);
+    else
+      payload = propagate(temporary);
+  }
+  if (!payload) {
+    listener_.on_unavailable(payload.error());
+    return false;
   }
   std::optional<wire::Offers> offers;
   if (serial_) {
@@ -238,7 +252,7 @@ bool Pool::start_instance() {
       return false;
     }
     offers = std::move(made->first);
-    payload.offers = std::move(made->second);
+    payload->offers = std::move(made->second);
   }
   auto instance = std::make_shared<Instance>(context_.reactor, context_.deadlines, *this,
                                              std::move(data->ours), concurrency_, std::move(offers));
@@ -259,11 +273,11 @@ bool Pool::start_instance() {
   child.exited = [alive = alive_, instance](int status) {
     if (*alive) instance->on_exited(status);
   };
-  if (template_ == Template::direct)
-    context_.runtime.fork(std::move(payload), std::move(data->theirs), std::move(log->theirs),
+  if (direct)
+    context_.runtime.fork(std::move(*payload), std::move(data->theirs), std::move(log->theirs),
                           context_.executor, std::move(child));
   else
-    fork_client_->fork(payload, data->theirs.get(), log->theirs.get(), std::move(child));
+    fork_client_->fork(*payload, data->theirs.get(), log->theirs.get(), std::move(child));
   return true;
 }
 

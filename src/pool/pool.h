@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/deadline_wheel.h"
+#include "pool/boxes.h"
 #include "pool/instance.h"
 #include "pool/stats.h"
 #include "pool/warmth.h"
@@ -38,6 +39,7 @@ struct PoolContext {
   LogSink& logs;
   Warmth& warmth;
   const secrets::Secrets* secrets = nullptr;  ///< null: there are none
+  Boxes* boxes = nullptr;                     ///< null: nothing is confined (tests)
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -138,6 +140,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   void used_up(Instance& instance);
   void on_turn_end() override;
   bool close_template();
+  [[nodiscard]] Result<tmpl::Payload> boxed_payload(std::string_view role);
   void build_template();
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);

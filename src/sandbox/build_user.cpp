@@ -15,6 +15,7 @@
 #include <utility>
 
 #include "base/fd.h"
+#include "sandbox/user_range.h"
 
 namespace mayfly::sandbox {
 namespace {
@@ -66,17 +67,21 @@ Result<void> walk_all(const std::filesystem::path& path, const Visit& visit) {
 }  // namespace
 
 Result<BuildUser> BuildUser::take() {
-  if (::geteuid() != 0) return BuildUser(::geteuid(), false);
+  const auto users = users_of_builds();
+  if (users.count < 2) return BuildUser(::geteuid(), false);
   std::random_device random;  // another daemon on this machine takes from the same range
   const std::lock_guard lock(leases_mutex);
-  for (uid_t tries = 0; tries < kCount; ++tries) {
-    const uid_t id = kFirst + random() % kCount;
+  for (uid_t tries = 0; tries < users.count; ++tries) {
+    const uid_t id = users.first + 1 + random() % (users.count - 1);  // the first is that of caches
     if (leases.insert(id).second) return BuildUser(id, true);
   }
   return fail_errno("find a free user for a build", EAGAIN);
 }
 
-BuildUser BuildUser::of_caches() { return {::geteuid() == 0 ? kCaches : ::geteuid(), false}; }
+BuildUser BuildUser::of_caches() {
+  const auto users = users_of_builds();
+  return {users.count < 2 ? ::geteuid() : users.first, false};
+}
 
 BuildUser::BuildUser(BuildUser&& other) noexcept
     : id_(other.id_), leased_(std::exchange(other.leased_, false)) {}

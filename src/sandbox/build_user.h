@@ -9,17 +9,12 @@
 
 namespace mayfly::sandbox {
 
-/// For a daemon of root, one user id (and group id) of a range that neither Debian's policy, nor systemd, nor
-/// the usual ranges for user namespaces give to anyone; two commands at once never have the same. For any
-/// other daemon its own user. Move-only: its end gives the number back.
+/// One user id (and group id) of users_of_builds(); two commands at once never have the same. Where there are
+/// none the daemon's own user. Move-only: its end gives the number back.
 class BuildUser {
  public:
-  static constexpr uid_t kFirst = 1'900'000'000;
-  static constexpr uid_t kCount = 65'536;
-  /// Owns the folders that commands share (ConfinedCommand::caches).
-  static constexpr uid_t kCaches = kFirst - 1;
-
   [[nodiscard]] static Result<BuildUser> take();
+  /// Owns the folders that commands share (ConfinedCommand::caches).
   [[nodiscard]] static BuildUser of_caches();
   BuildUser(BuildUser&& other) noexcept;
   BuildUser& operator=(BuildUser&&) = delete;

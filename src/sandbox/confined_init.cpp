@@ -1,14 +1,10 @@
 #include "sandbox/confined_init.h"
 
 #include <fcntl.h>
-#include <linux/capability.h>
 #include <linux/sched.h>
-#include <net/if.h>
 #include <poll.h>
-#include <sys/ioctl.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -23,7 +19,9 @@
 
 #include "base/raw_child.h"
 #include "base/reap.h"
+#include "sandbox/loopback.h"
 #include "sandbox/privileges.h"
+#include "sandbox/user_namespace.h"
 
 namespace mayfly::sandbox {
 namespace {
@@ -41,24 +39,6 @@ std::vector<std::string> candidates_of(const ConfinedCommand& command) {
     path.remove_prefix(std::min(path.size(), folder.size() + 1));
   }
   return candidates;
-}
-
-/// A new network namespace has a loopback that is down.
-void start_loopback() noexcept {
-  const Fd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  ifreq request{};
-  std::memcpy(request.ifr_name, "lo", 3);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  ::ioctl(socket.get(), SIOCSIFFLAGS, &request);
-}
-
-/// Rights that are only permitted, after the user has changed, take effect again.
-bool raise_capabilities() noexcept {
-  __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
-  std::array<__user_cap_data_struct, 2> data{};
-  if (::syscall(SYS_capget, &header, data.data()) != 0) return false;
-  for (auto& part : data) part.effective = part.permitted;
-  return ::syscall(SYS_capset, &header, data.data()) == 0;
 }
 
 bool limit(int resource, std::uint64_t value) noexcept {
@@ -129,13 +109,9 @@ void ConfinedInit::fail(const char* step) noexcept {
   ::_exit(125);
 }
 
-/// The system calls themselves: the C library would change the user of all threads of the daemon, of which
-/// this process has none. Rights are kept until everything is mounted.
+/// Rights are kept until everything is mounted.
 void ConfinedInit::become_user() noexcept {
-  if (::prctl(PR_SET_KEEPCAPS, 1) != 0 || ::syscall(SYS_setgroups, 0, nullptr) != 0 ||
-      ::syscall(SYS_setresgid, user_, user_, user_) != 0 ||
-      ::syscall(SYS_setresuid, user_, user_, user_) != 0 || !raise_capabilities())
-    fail("change the user");
+  if (!sandbox::become_user(user_)) fail("change the user");
 }
 
 /// Not before the user has changed: that clears the signal.

@@ -236,7 +236,7 @@ TEST_F(Confined, CachesBelongToTheirOneUserAndStayThere) {
   EXPECT_EQ(says(command), "2\n");
   struct stat status{};
   ASSERT_EQ(::stat((cache / "entry").c_str(), &status), 0);
-  EXPECT_EQ(status.st_uid, ::geteuid() == 0 ? BuildUser::kCaches : ::geteuid());
+  EXPECT_EQ(status.st_uid, BuildUser::of_caches().id());
 }
 
 /// Runs a check in a process of its own, which gives up what it has first.

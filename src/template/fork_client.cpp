@@ -4,6 +4,38 @@
 #include <utility>
 
 namespace mayfly::tmpl {
+namespace {
+
+struct ForkMessage {
+  std::uint64_t parts = 0;  // fork_part
+  std::string text;
+  std::vector<int> fds;
+};
+
+ForkMessage message_of(const Payload& payload, int channel, int log) {
+  ForkMessage message{0, payload.json, {channel, log}};
+  if (payload.document) {
+    message.parts |= wire::fork_part::kDocument;
+    message.fds.push_back(payload.document.get());
+  }
+  if (payload.temporary) {
+    message.parts |= wire::fork_part::kTemporary;
+    message.fds.push_back(payload.temporary.get());
+  }
+  if (payload.box) {
+    message.parts |= wire::fork_part::kBox | (payload.box->box.namespaces ? wire::fork_part::kOwnPids : 0);
+    message.text = sandbox::encode(payload.box->box);
+    for (const auto& fd : payload.box->descriptors) message.fds.push_back(fd.get());
+  }
+  if (payload.offers) {
+    message.parts |= wire::fork_part::kOffers;
+    message.fds.push_back(payload.offers.get());
+  }
+  for (const auto& file : payload.files) message.fds.push_back(file.get());
+  return message;
+}
+
+}  // namespace
 
 ForkClient::ForkClient(const boost::asio::any_io_executor& executor, Fd control, Handlers handlers)
     : socket_(executor, control.release()), handlers_(std::move(handlers)) {}
@@ -61,15 +93,11 @@ void ForkClient::handle(wire::ControlMessage& message) {
 
 void ForkClient::fork(const Payload& payload, int channel, int log, ChildHandlers child) {
   const auto token = next_token_++;
-  std::vector<int> fds{channel, log};
-  if (payload.document) fds.push_back(payload.document.get());
-  for (const auto& file : payload.files) fds.push_back(file.get());
-  if (payload.offers) fds.push_back(payload.offers.get());
-  const std::uint64_t value = payload.offers ? wire::kOffers : 0;
+  const auto message = message_of(payload, channel, log);
   Result<void> sent = closed_
                           ? fail(std::make_error_code(std::errc::connection_reset), "the fork server is gone")
-                          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token, value,
-                                               payload.json, fds);
+                          : wire::send_control(socket_.native_handle(), wire::ControlType::fork, token,
+                                               message.parts, message.text, message.fds);
   if (!sent) {
     // Not from inside the call: who asks must not find its request failed before it was made.
     auto failed = std::make_shared<Result<void>>(std::move(sent));

@@ -6,21 +6,31 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
 
 #include "base/fd.h"
+#include "sandbox/box.h"
 #include "wire/control.h"
 
 namespace mayfly::tmpl {
 
+/// A box (sandbox/box.h) and its descriptors, in the order that it names them.
+struct BoxPayload {
+  sandbox::Box box;
+  std::vector<Fd> descriptors{};
+};
+
 /// What a child is born with besides its channel and its log socket.
 struct Payload {
-  std::string json;         ///< for what is small and may pass through the memory of the fork server …
-  Fd document{};            ///< … or a file that holds the JSON instead: only the child reads it
-  std::vector<Fd> files{};  ///< at most wire::kMaxFiles; only with a document
-  Fd offers{};              ///< the page of wire::Offers of an instance that has one
+  std::string json;  ///< for what is small and may pass through the memory of the fork server …
+  Fd document{};     ///< … or a file that holds the JSON instead: only the child reads it
+  std::optional<BoxPayload> box{};  ///< only with a document: what the child enters first
+  Fd temporary{};                   ///< of an instance in a box: its /tmp (sandbox/temporary.h)
+  Fd offers{};                      ///< the page of wire::Offers of an instance that has one
+  std::vector<Fd> files{};          ///< at most wire::kMaxFiles; only with a document
 };
 
 /// What the daemon learns of one forked child. Either may be empty.

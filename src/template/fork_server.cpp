@@ -1,6 +1,7 @@
 #include "template/fork_server.h"
 
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -15,6 +16,8 @@
 
 #include "base/memory_file.h"
 #include "base/reap.h"
+#include "sandbox/enter.h"
+#include "sandbox/privileges.h"
 
 namespace mayfly::tmpl {
 namespace {
@@ -47,10 +50,58 @@ std::string take_document(Fd& document) {
 }
 
 /// Gives the child's files their numbers; without close-on-exec.
-void place_files(std::vector<Fd>& fds) {
-  for (std::size_t i = 3; i < fds.size(); ++i)
-    if (::dup2(fds[i].get(), wire::kFirstFile + static_cast<int>(i - 3)) < 0) ::_exit(kSetupFailed);
-  fds.resize(std::min<std::size_t>(fds.size(), 3));
+void place_files(std::vector<Fd> files) {
+  for (std::size_t i = 0; i < files.size(); ++i)
+    if (::dup2(files[i].get(), wire::kFirstFile + static_cast<int>(i)) < 0) ::_exit(kSetupFailed);
+}
+
+/// The descriptors of a request, one after the other.
+class Parts {
+ public:
+  explicit Parts(wire::ControlMessage& request) : fds_(request.fds), parts_(request.value) {}
+  [[nodiscard]] bool has(std::uint64_t part) const { return (parts_ & part) != 0; }
+  Fd next() {
+    if (next_ >= fds_.size()) ::_exit(kSetupFailed);
+    return std::move(fds_[next_++]);
+  }
+  std::vector<Fd> take(std::size_t count) {
+    std::vector<Fd> taken;
+    for (; count > 0; --count) taken.push_back(next());
+    return taken;
+  }
+  std::vector<Fd> rest() { return take(fds_.size() - next_); }
+
+ private:
+  std::vector<Fd>& fds_;
+  std::uint64_t parts_;
+  std::size_t next_ = 0;
+};
+
+/// A child that cannot be what it should ends, and says why where the daemon listens: a template on its
+/// control socket, an instance in its log.
+[[noreturn]] void give_up(const Error& why, const ForkedChild& child, bool is_template) {
+  const auto text = why.message + "\n";
+  (void)!::write(2, text.data(), text.size());
+  if (is_template)
+    (void)wire::send_control(child.channel.get(), wire::ControlType::failed, 0, 0,
+                             R"({"kind":"sandbox","message":")" + why.message + "\"}");
+  ::_exit(kSetupFailed);
+}
+
+/// What a stranger's code may is decided here, before it runs.
+void confine(const std::string& payload, Parts& parts, const ForkedChild& child) {
+  Fd temporary = parts.has(wire::fork_part::kTemporary) ? parts.next() : Fd();
+  if (parts.has(wire::fork_part::kBox)) {
+    const auto box = sandbox::decode_box(payload);
+    if (!box) ::_exit(kSetupFailed);
+    auto entered = sandbox::enter(*box, parts.take(box->descriptors.size()));
+    if (!entered) give_up(entered.error(), child, box->forks);
+  } else if (temporary) {
+    auto entered = sandbox::enter_as_instance(std::move(temporary));
+    if (!entered) give_up(entered.error(), child, false);
+  } else if (!sandbox::drop_privileges()) {
+    ::_exit(kSetupFailed);
+  }
 }
 
 void watch(int epoll, int fd) {
@@ -71,6 +122,7 @@ ForkedChild ForkServer::run() {
   adopt_orphans();
   own_children_ = children_of_this_process();
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
+  own_pids_ = Fd(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
   watch(epoll_.get(), control_.get());
   const int patience = ::getpid() == 1 ? kOrphanPatience : -1;
   for (;;) {
@@ -92,7 +144,7 @@ bool ForkServer::serve_one(ForkedChild& child) {
   if (request.fds.size() < 2) return false;
 
   const pid_t self = ::getpid();
-  const pid_t pid = ::fork();
+  const pid_t pid = fork_for(request);
   if (pid == 0) {
     become_child(request, self, child);
     return true;
@@ -113,6 +165,16 @@ bool ForkServer::serve_one(ForkedChild& child) {
                              static_cast<std::uint64_t>(pid), {});
   children_.emplace(pid, Running{request.token, std::move(pidfd)});
   return false;
+}
+
+/// A PID namespace is entered by children alone: this process's next ones are in its own again
+/// (pid_namespaces(7)).
+pid_t ForkServer::fork_for(const wire::ControlMessage& request) {
+  const bool own_pids = (request.value & wire::fork_part::kOwnPids) != 0;
+  if (own_pids && ::unshare(CLONE_NEWPID) != 0) return -1;
+  const pid_t pid = ::fork();
+  if (own_pids && pid != 0 && ::setns(own_pids_.get(), CLONE_NEWPID) != 0) ::_exit(kSetupFailed);
+  return pid;
 }
 
 void ForkServer::report_ended_children() {
@@ -138,23 +200,25 @@ void ForkServer::end_orphans() {
 
 void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  // The parent may have died before the line above. In a PID namespace of its own a parent outside is 0.
-  if (::getppid() != parent) ::_exit(kSetupFailed);
+  // The parent may have died before the line above. In a PID namespace of its own a parent outside is 0;
+  // there the end of the parent's namespace ends this one, too.
+  if (::getpid() != 1 && ::getppid() != parent) ::_exit(kSetupFailed);
   control_.reset();
   epoll_.reset();
+  own_pids_.reset();
   children_.clear();
   for (auto& fd : request.fds) fd = moved_up(std::move(fd));
-  if ((request.value & wire::kOffers) != 0 && request.fds.size() > 2) {
-    child.offers = std::move(request.fds.back());
-    request.fds.pop_back();
-  }
-  place_files(request.fds);
-  child.payload = request.fds.size() > 2 ? take_document(request.fds[2]) : std::move(request.payload);
-  child.channel = std::move(request.fds[0]);
-  child.log = std::move(request.fds[1]);
+  Parts parts(request);
+  child.channel = parts.next();
+  child.log = parts.next();
   // A function that writes to descriptor 1 faster than the daemon reads loses text; it never waits.
   ::fcntl(child.log.get(), F_SETFL, O_NONBLOCK);
   if (::dup2(child.log.get(), 1) < 0 || ::dup2(child.log.get(), 2) < 0) ::_exit(kSetupFailed);
+  Fd document = parts.has(wire::fork_part::kDocument) ? parts.next() : Fd();
+  confine(request.payload, parts, child);
+  if (parts.has(wire::fork_part::kOffers)) child.offers = parts.next();
+  place_files(parts.rest());
+  child.payload = document ? take_document(document) : std::move(request.payload);
 }
 
 }  // namespace mayfly::tmpl

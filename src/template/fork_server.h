@@ -21,6 +21,8 @@ struct ForkedChild {
   Fd offers{};          ///< its page of wire::Offers, if it gets one
 };
 
+/// A child first enters the box that the request has (sandbox/enter.h), or gives up its rights.
+///
 /// Serves one control socket. If the daemon closes it, the process ends.
 ///
 /// What a child leaves behind when it ends (processes that it started) ends with it. Those that this process
@@ -38,6 +40,7 @@ class ForkServer {
 
  private:
   [[nodiscard]] bool serve_one(ForkedChild& child);
+  [[nodiscard]] pid_t fork_for(const wire::ControlMessage& request);
   void report_ended_children();
   void end_orphans();
   void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
@@ -48,6 +51,7 @@ class ForkServer {
     Fd pidfd;
   };
   Fd epoll_;
+  Fd own_pids_;  // this process's PID namespace
   std::vector<pid_t> own_children_;
   std::unordered_map<pid_t, Running> children_;
 };

@@ -104,7 +104,7 @@ TEST_F(ForkServerProcess, APayloadInAFileIsReadByTheChildAndFilesGetTheirNumbers
   const auto one = sealed_file("one", "first").value();
   const auto two = sealed_file("two", "second").value();
   ASSERT_TRUE(
-      wire::send_control(control_.get(), ControlType::fork, 1, 0, {},
+      wire::send_control(control_.get(), ControlType::fork, 1, wire::fork_part::kDocument, {},
                          {channel->theirs.get(), log->theirs.get(), document.get(), one.get(), two.get()}));
   channel->theirs.reset();
   std::string told;
@@ -125,7 +125,7 @@ TEST_F(ForkServerProcess, AChildGetsItsPayloadAndTheDaemonItsPidfd) {
   EXPECT_EQ(read_all(channel), "hello");
 }
 
-TEST_F(ForkServerProcess, APageOfOffersIsTheLastDescriptor) {
+TEST_F(ForkServerProcess, APageOfOffersComesBehindTheDocument) {
   auto channel = socket_pair(SOCK_STREAM);
   auto log = socket_pair(SOCK_SEQPACKET);
   const auto document = sealed_file("payload", "tell offers").value();
@@ -134,7 +134,8 @@ TEST_F(ForkServerProcess, APageOfOffersIsTheLastDescriptor) {
     std::vector<int> fds{channel->theirs.get(), log->theirs.get()};
     if (in_file) fds.push_back(document.get());
     fds.push_back(page.get());
-    ASSERT_TRUE(wire::send_control(control_.get(), ControlType::fork, 1, wire::kOffers,
+    ASSERT_TRUE(wire::send_control(control_.get(), ControlType::fork, 1,
+                                   wire::fork_part::kOffers | (in_file ? wire::fork_part::kDocument : 0),
                                    in_file ? "" : "tell offers", fds));
     EXPECT_EQ(next().type, ControlType::forked);
     EXPECT_EQ(next().value, 0U) << in_file;

@@ -12,7 +12,7 @@
 namespace mayfly::wire {
 namespace {
 
-constexpr std::size_t kMaxFds = 4 + kMaxFiles;
+constexpr std::size_t kMaxFds = kMaxParts + kMaxFiles;
 
 struct Header {
   std::uint8_t version;

@@ -18,15 +18,14 @@ inline constexpr std::size_t kMaxControl = 160U << 10U;
 /// executes have them too.
 inline constexpr int kFirstFile = 100;
 inline constexpr std::size_t kMaxFiles = 16;
-/// Of a fork's value.
-inline constexpr std::uint64_t kOffers = 1;
+/// Descriptors of a message besides those files.
+inline constexpr std::size_t kMaxParts = 20;
 
 enum class ControlType : std::uint8_t {
   // daemon → fork server
-  /// Payload: JSON for the child; fds: its channel (control or data), its log socket. With a third, that is a
-  /// file which holds the JSON instead, read by the child alone; those behind it are its files. value:
-  /// kOffers
-  /// if the very last one is a page of offers (offers.h).
+  /// fds: the child's channel (control or data), its log socket, then what `value` names (fork_part), then
+  /// its files.
+  /// Payload: JSON for the child, or its encoded box.
   fork = 1,
   // fork server → daemon
   forked = 2,       ///< value = pid as the fork server sees it; fd: the child's pidfd
@@ -35,6 +34,16 @@ enum class ControlType : std::uint8_t {
   ready = 5,        ///< (template) code is loaded; payload = JSON
   failed = 6,       ///< (template) code cannot be loaded; payload = JSON {kind, message, stack, file, line}
 };
+
+/// Bits of a fork's `value`: which descriptors it has, in this order.
+namespace fork_part {
+inline constexpr std::uint64_t kDocument = 1;  ///< a file that holds the JSON, read by the child alone
+inline constexpr std::uint64_t kTemporary =
+    2;                                    ///< a tmpfs: the child is an instance in a box (sandbox/enter.h)
+inline constexpr std::uint64_t kBox = 4;  ///< as many as the box in the payload has (sandbox/box.h)
+inline constexpr std::uint64_t kOffers = 16;  ///< the instance's page of offers (offers.h)
+inline constexpr std::uint64_t kOwnPids = 8;  ///< no descriptor: the child is the first of a PID namespace
+}  // namespace fork_part
 
 struct ControlMessage {
   ControlType type{};

@@ -30,11 +30,12 @@ def free_port() -> int:
 
 
 class Daemon:
-    def __init__(self, folder: Path, *options: str, env: dict[str, str] | None = None):
-        """`options` are further arguments of `mayfly serve`."""
+    def __init__(self, folder: Path, *options: str, env: dict[str, str] | None = None, user: int | None = None):
+        """`options` are further arguments of `mayfly serve`; `user`: it runs as this one, not as the test's."""
         self.folder = Path(folder)
         self.options = options
         self.env = env or {}
+        self.user = user
         self.process: subprocess.Popen | None = None
         self.log = self.folder.parent / f"{self.folder.name}.log"
         self.port = self.admin_port = 0
@@ -43,12 +44,14 @@ class Daemon:
 
     def start(self) -> "Daemon":
         self.folder.mkdir(parents=True, exist_ok=True)
+        if self.user is not None:
+            os.chown(self.folder, self.user, self.user)
         self.port, self.admin_port = self.port or free_port(), self.admin_port or free_port()
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 [BINARY, "serve", "--data", self.folder, "--listen", f"127.0.0.1:{self.port}",
                  "--admin", f"127.0.0.1:{self.admin_port}", *self.options],
-                stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                stdin=subprocess.DEVNULL, stdout=log, stderr=log, user=self.user, group=self.user, extra_groups=None if self.user is None else [],
                 env={**os.environ, "MAYFLY_BUILD_CACHE": str(BUILD / "test-cache"), **self.env},
             )
         deadline = time.monotonic() + 30

@@ -12,7 +12,6 @@
 #include "bridge.h"
 #include "bridge/malloc_holes.h"
 #include "fork_check.h"
-#include "sandbox/privileges.h"
 #include "template/fork_server.h"
 
 namespace mayfly::node {
@@ -27,7 +26,7 @@ struct Process {
   bridge::LogSender log;
   Bridge* bridge = nullptr;
   ForkCheck fork_check;
-  bool confined = false;
+  bool in_folder = false;
 };
 
 Process& process() {
@@ -54,15 +53,14 @@ napi_value parse_json(napi_env env, const std::string& text) {
   return result;
 }
 
-/// A template's code, and everything forked from it, runs without privileges and in its own folder.
-void confine(napi_env env, napi_value configuration) {
-  if (process().confined) return;
-  process().confined = true;
+/// A template's code, and everything forked from it, runs in its own folder.
+void enter_folder(napi_env env, napi_value configuration) {
+  if (process().in_folder) return;
+  process().in_folder = true;
   napi_value root = nullptr;
   napi_get_named_property(env, configuration, "root", &root);
   const auto folder = utf8(env, root);
   if (!folder.empty() && ::chdir(folder.c_str()) != 0) ::_exit(125);
-  if (!sandbox::drop_privileges()) ::_exit(125);
 }
 
 /// Starts libuv's pool of workers with one thread instead of four, since every thread that a template had
@@ -96,7 +94,7 @@ napi_value fork_server(napi_env env, napi_callback_info) {
     process().fork_check.remember_baseline();
     start_one_worker(env);
   }
-  confine(env, configuration);
+  enter_folder(env, configuration);
   return configuration;
 }
 

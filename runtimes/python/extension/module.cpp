@@ -13,7 +13,6 @@
 #include "bridge/malloc_holes.h"
 #include "invocation.h"
 #include "pool_holes.h"
-#include "sandbox/privileges.h"
 #include "selector.h"
 #include "server.h"
 #include "template/fork_server.h"
@@ -61,11 +60,10 @@ PyObject* run_fork_server(PyObject*, PyObject*) {
   return utf8(child.payload).release();
 }
 
-/// confine(folder): what follows runs without privileges and in this folder.
-PyObject* confine(PyObject*, PyObject* folder) {
+/// enter_folder(folder): what follows runs there.
+PyObject* enter_folder(PyObject*, PyObject* folder) {
   const auto path = told(folder);
   if (!path.empty() && ::chdir(path.c_str()) != 0) ::_exit(125);
-  if (!sandbox::drop_privileges()) ::_exit(125);
   return none();
 }
 
@@ -204,7 +202,7 @@ PyObject* expire(PyObject*, PyObject* arguments) {
 }
 
 PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr},
-                           {"confine", confine, METH_O, nullptr},
+                           {"enter_folder", enter_folder, METH_O, nullptr},
                            {"ready", ready, METH_O, nullptr},
                            {"failed", failed, METH_O, nullptr},
                            {"unsafe", unsafe, METH_NOARGS, nullptr},

@@ -155,7 +155,7 @@ class Runtime:
         descriptors = [their_channel.fileno(), their_log.fileno()]
         if offers is not None:
             descriptors.append(offers)
-        packet = struct.pack("<BBHIQQ", 1, FORK, len(descriptors), 0, next(self._numbers), offers is not None)
+        packet = struct.pack("<BBHIQQ", 1, FORK, len(descriptors), 0, next(self._numbers), 16 if offers is not None else 0)
         packet += json.dumps({"role": role, **(more or {})}).encode()
         control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])
         their_channel.close()

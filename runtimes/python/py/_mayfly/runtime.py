@@ -24,7 +24,7 @@ def main() -> None:
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
     _fork()
-    bridge.confine(_configuration["root"])
+    bridge.enter_folder(_configuration["root"])
     if _role == "template":
         _run_template()
     else:

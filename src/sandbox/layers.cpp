@@ -1,0 +1,105 @@
+#include "sandbox/layers.h"
+
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <poll.h>
+#include <sched.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdint>
+
+#include "base/fd.h"
+#include "base/reap.h"
+#include "sandbox/enter.h"
+#include "sandbox/landlock.h"
+#include "sandbox/temporary.h"
+#include "sandbox/user_range.h"
+
+namespace mayfly::sandbox {
+namespace {
+
+constexpr int kPatience = 5'000;  // ms
+
+Box trial_box() {
+  Box box;
+  box.hostname = "trial";
+  box.visible = {{"/usr", "/usr"}};
+  const auto users = users_of_functions();
+  box.user = users.count > 0 ? users.first : ::geteuid();
+  box.descriptors = {BoxDescriptor::temporary};
+  return box;
+}
+
+/// In a process of its own, the first of a PID namespace: enters a box as a template does. What failed, or
+/// nothing.
+std::string try_box() {
+  auto temporary = make_temporary(1U << 20U);
+  if (!temporary) return temporary.error().message;
+  std::vector<Fd> descriptors;
+  descriptors.push_back(std::move(*temporary));
+  int pipe[2];
+  if (::pipe2(pipe, O_CLOEXEC) != 0) return "pipe";
+  const Fd from(pipe[0]);
+  Fd to(pipe[1]);
+  const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_NEWPID, 0, 0, 0, 0));
+  if (pid < 0) return fail_errno("a new PID namespace").error().message;
+  if (pid == 0) {
+    const auto entered = enter(trial_box(), std::move(descriptors));
+    if (!entered) (void)!::write(to.get(), entered.error().message.data(), entered.error().message.size());
+    ::_exit(0);
+  }
+  to.reset();
+  std::array<char, 256> words{};
+  pollfd ended{from.get(), POLLIN, 0};
+  const bool answered = ::poll(&ended, 1, kPatience) == 1;
+  const auto got = answered ? ::read(from.get(), words.data(), words.size()) : 0;
+  end_child(pid);
+  if (!answered) return "a trial did not end";
+  return {words.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+}
+
+Layer namespaces_layer() {
+  const auto failed = try_box();
+  if (failed.empty()) return {"namespaces", true, "user, mount, PID, IPC, UTS, network, cgroup"};
+  return {"namespaces", false,
+          failed +
+              ": functions see the host's files and processes. Run as root, or allow user namespaces "
+              "(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"};
+}
+
+Layer users_layer() {
+  const auto users = users_of_functions();
+  if (users.count > 0) return {"users", true, std::to_string(users.count) + " for functions"};
+  return {"users", false,
+          "all functions are the daemon's user: install uidmap and give that user a range in /etc/subuid and "
+          "/etc/subgid, or run as root"};
+}
+
+Layer seccomp_layer() {
+  const std::uint32_t action = SECCOMP_RET_TRAP;
+  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) return {"seccomp", true, "a filter"};
+  return {"seccomp", false, "the kernel has no seccomp filters"};
+}
+
+Layer landlock_layer() {
+  const int version = landlock_version();
+  if (version > 0) return {"landlock", true, "version " + std::to_string(version)};
+  return {"landlock", false, "the kernel has no Landlock, or it is not enabled (lsm=landlock,… at boot)"};
+}
+
+}  // namespace
+
+std::vector<Layer> probe_layers() {
+  return {namespaces_layer(), users_layer(), seccomp_layer(), landlock_layer()};
+}
+
+bool has_layer(const std::vector<Layer>& layers, std::string_view name) {
+  return std::ranges::any_of(layers, [&](const Layer& layer) { return layer.name == name && layer.there; });
+}
+
+}  // namespace mayfly::sandbox

@@ -1,0 +1,170 @@
+#include "sandbox/syscall_filter.h"
+
+#include <linux/mount.h>
+#include <sched.h>
+#include <seccomp.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <initializer_list>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/memory_file.h"
+#include "sandbox/forbidden_calls.h"
+
+namespace mayfly::sandbox {
+namespace {
+
+/// What programs do with their own memory, files, sockets, processes and time. Names that an architecture or
+/// the library does not know are passed over. io_uring is not here: what it does is not seen by any filter.
+constexpr std::string_view kAllowed =
+    // files
+    "read write open close stat fstat lstat lseek pread64 pwrite64 readv writev access dup dup2 dup3 "
+    "sendfile fcntl "
+    "flock fsync fdatasync truncate ftruncate getdents getdents64 getcwd chdir fchdir rename mkdir rmdir "
+    "creat link "
+    "unlink symlink readlink chmod fchmod chown fchown lchown umask statfs fstatfs sync readahead setxattr "
+    "lsetxattr "
+    "fsetxattr getxattr lgetxattr fgetxattr listxattr llistxattr flistxattr removexattr lremovexattr "
+    "fremovexattr "
+    "utime utimes openat mkdirat mknodat mknod fchownat futimesat newfstatat fstatat64 unlinkat renameat "
+    "linkat symlinkat "
+    "readlinkat fchmodat fchmodat2 faccessat faccessat2 splice tee sync_file_range vmsplice utimensat "
+    "fallocate preadv "
+    "pwritev preadv2 pwritev2 renameat2 copy_file_range statx fadvise64 close_range openat2 syncfs "
+    "inotify_init "
+    "inotify_init1 inotify_add_watch inotify_rm_watch io_setup io_destroy io_getevents io_submit io_cancel "
+    "io_pgetevents cachestat name_to_handle_at "
+    // waiting
+    "poll ppoll select pselect6 epoll_create epoll_create1 epoll_ctl epoll_wait epoll_pwait epoll_pwait2 "
+    "eventfd "
+    "eventfd2 signalfd signalfd4 timerfd_create timerfd_settime timerfd_gettime pipe pipe2 "
+    // sockets; socket() itself by family
+    "connect accept accept4 sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown bind listen "
+    "getsockname "
+    "getpeername socketpair setsockopt getsockopt "
+    // memory
+    "mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall "
+    "memfd_create "
+    "membarrier pkey_mprotect pkey_alloc pkey_free mbind get_mempolicy set_mempolicy remap_file_pages shmget "
+    "shmat "
+    "shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
+    "mq_timedreceive mq_notify mq_getsetattr "
+    // processes and threads; clone() and kill() by their arguments
+    "fork vfork execve execveat exit exit_group wait4 waitid tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo "
+    "pidfd_open "
+    "pidfd_send_signal process_mrelease set_tid_address set_robust_list get_robust_list rseq futex "
+    "futex_waitv "
+    "restart_syscall sched_yield sched_setparam sched_getparam sched_setscheduler sched_getscheduler "
+    "sched_get_priority_max sched_get_priority_min sched_rr_get_interval sched_setaffinity sched_getaffinity "
+    "sched_setattr sched_getattr getpriority setpriority ioprio_set ioprio_get getcpu arch_prctl "
+    "set_thread_area "
+    "get_thread_area prctl "
+    // signals
+    "rt_sigaction rt_sigprocmask rt_sigreturn rt_sigpending rt_sigtimedwait rt_sigsuspend sigaltstack pause "
+    // time
+    "nanosleep clock_nanosleep clock_gettime clock_getres gettimeofday time times getitimer setitimer alarm "
+    "timer_create timer_settime timer_gettime timer_getoverrun timer_delete "
+    // who and what it is
+    "getpid getppid gettid getuid geteuid getgid getegid getgroups getresuid getresgid setuid setgid "
+    "setreuid setregid "
+    "setgroups setresuid setresgid setfsuid setfsgid setpgid getpgid getpgrp setsid getsid capget capset "
+    "uname sysinfo "
+    "ioctl getrlimit setrlimit prlimit64 getrusage getrandom seccomp landlock_create_ruleset "
+    "landlock_add_rule "
+    "landlock_restrict_self";
+
+/// What programs ask for when they look around, and live without.
+constexpr std::string_view kRefused = "adjtimex clock_adjtime migrate_pages move_pages";
+
+constexpr auto kNewNamespaces =
+    CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+/// The type of a socket, without its flags.
+constexpr unsigned kTypeMask = 0xf;
+
+using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
+
+/// Adds rules to a filter; ok() is false after the first that the library refused.
+class Rules {
+ public:
+  explicit Rules(scmp_filter_ctx context) : context_(context) {}
+  void add(std::uint32_t action, const char* name, std::initializer_list<scmp_arg_cmp> when = {}) {
+    const int call = seccomp_syscall_resolve_name(name);
+    if (call == __NR_SCMP_ERROR || call < 0) return;
+    ok_ = ok_ && seccomp_rule_add_array(context_, action, call, static_cast<unsigned>(when.size()),
+                                        when.begin()) == 0;
+  }
+  void add_all(std::uint32_t action, std::string_view names) {
+    while (!names.empty()) {
+      const auto name = names.substr(0, names.find(' '));
+      if (!name.empty()) add(action, std::string(name).c_str());
+      names.remove_prefix(std::min(names.size(), name.size() + 1));
+    }
+  }
+  [[nodiscard]] bool ok() const { return ok_; }
+
+ private:
+  scmp_filter_ctx context_;
+  bool ok_ = true;
+};
+
+void add_by_argument(Rules& rules) {
+  const auto refuse = [](int error) { return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)); };
+  rules.add(SCMP_ACT_ALLOW, "clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)});
+  for (const int bit : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
+                        CLONE_NEWNET}) {
+    const auto flag = static_cast<std::uint64_t>(bit);
+    rules.add(SCMP_ACT_TRAP, "clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)});
+  }
+  // A template's forks mount their own /tmp (temporary.cpp); for anyone without rights both fail.
+  rules.add(SCMP_ACT_ALLOW, "unshare", {SCMP_A0(SCMP_CMP_EQ, CLONE_NEWNS)});
+  rules.add(SCMP_ACT_TRAP, "unshare", {SCMP_A0(SCMP_CMP_NE, CLONE_NEWNS)});
+  constexpr std::uint64_t kByDescriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
+  rules.add(SCMP_ACT_ALLOW, "move_mount", {SCMP_A4(SCMP_CMP_EQ, kByDescriptors)});
+  rules.add(SCMP_ACT_TRAP, "move_mount", {SCMP_A4(SCMP_CMP_NE, kByDescriptors)});
+  // kill(-1): all bits are set. Whoever has one that is not names a process or a group.
+  rules.add(SCMP_ACT_TRAP, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
+  for (unsigned bit = 0; bit < 32; ++bit)
+    rules.add(SCMP_ACT_ALLOW, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
+  for (const unsigned family : {AF_UNIX, AF_NETLINK})
+    rules.add(SCMP_ACT_ALLOW, "socket", {SCMP_A0(SCMP_CMP_EQ, family)});
+  for (const unsigned family : {AF_INET, AF_INET6}) {
+    for (const unsigned type : {SOCK_STREAM, SOCK_DGRAM})
+      rules.add(SCMP_ACT_ALLOW, "socket",
+                {SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, kTypeMask, type)});
+    rules.add(refuse(EPERM), "socket",
+              {SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW)});
+  }
+  for (const unsigned family : {AF_PACKET, AF_KEY, AF_ALG, AF_VSOCK, AF_XDP, AF_BLUETOOTH, AF_TIPC, AF_CAN})
+    rules.add(refuse(EAFNOSUPPORT), "socket", {SCMP_A0(SCMP_CMP_EQ, family)});
+}
+
+}  // namespace
+
+Result<Fd> make_filter() {
+  const Context context(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), &seccomp_release);
+  if (!context) return fail_errno("make a seccomp filter", ENOMEM);
+  seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree
+  Rules rules(context.get());
+  rules.add_all(SCMP_ACT_ALLOW, kAllowed);
+  rules.add_all(SCMP_ACT_ERRNO(EPERM), kRefused);
+  add_by_argument(rules);
+  constexpr std::array kByArgument{"clone", "unshare", "move_mount", "kill"};
+  for (const auto& call : forbidden_calls())
+    if (std::ranges::find(kByArgument, std::string_view(call.name)) == kByArgument.end())
+      rules.add(SCMP_ACT_TRAP, call.name);
+  if (!rules.ok()) return fail_errno("make a seccomp filter", EINVAL);
+  const Fd program(::memfd_create("filter", MFD_CLOEXEC));
+  if (!program || seccomp_export_bpf(context.get(), program.get()) != 0)
+    return fail_errno("write a seccomp filter");
+  auto text = read_all(program.get());
+  if (!text) return propagate(text);
+  return sealed_file("filter", *text);
+}
+
+}  // namespace mayfly::sandbox
