@@ -3,25 +3,25 @@
 import os
 import select
 import signal
-import tempfile
 from collections import Counter
-from pathlib import Path
 
 import pytest
 
+from support.notebook import Notebook
 from support.processes import eventually
 
 # Each run is noted before anything else happens in it.
 CODE = """
-import ctypes, os, signal, time
+import ctypes, os, signal, socket, time
 
-def note(what):
-    file = os.open(os.environ["NOTES"] + "/runs", os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-    os.write(file, (what + "\\n").encode())
-    os.close(file)
+def tell(text):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as notebook:
+        notebook.connect(("127.0.0.1", int(os.environ["NOTES"])))
+        notebook.send(text.encode())
+        return notebook.recv(16)
 
 def wait():
-    while not os.path.exists(os.environ["NOTES"] + "/go"):
+    while tell("go?") != b"yes":
         time.sleep(0.005)
 
 END = {"exit": lambda: os._exit(3), "kill": lambda: os.kill(os.getpid(), signal.SIGKILL),
@@ -29,7 +29,7 @@ END = {"exit": lambda: os._exit(3), "kill": lambda: os.kill(os.getpid(), signal.
 
 def run(path, body):
     what, _, name = path.strip("/").partition("/")
-    note(name or what)
+    tell(name or what)
     END.get(what, bool)()
     return f"{name} {body} {os.getpid()}"
 
@@ -50,19 +50,18 @@ def daemon(start_daemon):
 
 @pytest.fixture
 def notes():
-    # Functions run as another user, and not below the tests' own folder.
-    with tempfile.TemporaryDirectory() as folder:
-        Path(folder).chmod(0o777)
-        yield Path(folder)
+    notebook = Notebook()
+    yield notebook
+    notebook.close()
 
 
-def deploy(daemon, name: str, notes: Path, form: str = "handler", **settings) -> None:
-    daemon.deploy(name, CODE, "main.py", handler=form, **{"env.NOTES": str(notes)}, **settings)
+def deploy(daemon, name: str, notes: Notebook, form: str = "handler", **settings) -> None:
+    daemon.deploy(name, CODE, "main.py", handler=form, network="host", **{"env.NOTES": str(notes.port)}, **settings)
     with daemon.wire() as wire:  # until it is known that they are cheap, nobody is given one to wait for
         for _ in range(100):
             wire.get(f"/{name}/warm")
             assert wire.answer().status == 200
-    (notes / "runs").unlink()
+    notes.notes.clear()
 
 
 def ask(daemon, paths: list[str], body: str = "") -> list:
@@ -74,14 +73,8 @@ def ask(daemon, paths: list[str], body: str = "") -> list:
     return wires
 
 
-def runs(notes: Path) -> Counter:
-    return Counter((notes / "runs").read_text().split())
-
-
-def inner_pid(pid: int) -> str:
-    """The pid that a process has for itself."""
-    status = Path(f"/proc/{pid}/status").read_text()
-    return next(line for line in status.splitlines() if line.startswith("NSpid")).split()[-1]
+def runs(notes: Notebook) -> Counter:
+    return Counter(notes.notes)
 
 
 @pytest.mark.parametrize("form", ["handler", "app"])
@@ -109,12 +102,11 @@ def test_one_that_ends_its_instance_takes_no_other_along(daemon, notes, form, en
 
 def test_killed_from_outside_with_a_full_queue(daemon, notes):
     deploy(daemon, "killed", notes, max_instances="1")
-    before = daemon.request("/killed/ok/first").text.split()[-1]
-    (notes / "runs").unlink()
+    notes.notes.clear()
     names = ["wait", *(f"n{i}" for i in range(60))]
     wires = ask(daemon, [f"/killed/{'wait' if name == 'wait' else 'ok/' + name}" for name in names])
-    eventually(lambda: (notes / "runs").exists(), what="the first to begin")
-    [pid] = [pid for pid in daemon.children() if inner_pid(pid) == before]
+    eventually(lambda: notes.notes, what="the first to begin")
+    [pid] = daemon.describe("killed")["live"]["pids"]
     os.kill(pid, signal.SIGKILL)
     answers = [wire.answer() for wire in wires]
     assert answers[0].problem.endswith("instance-killed")
@@ -127,11 +119,11 @@ def test_a_slow_one_holds_up_nobody_behind_it(daemon, notes, form):
     name = f"slow-{form}"
     deploy(daemon, name, notes, form, max_instances="2")
     [slow] = ask(daemon, [f"/{name}/wait"])
-    eventually(lambda: (notes / "runs").exists(), what="the slow one to begin")
+    eventually(lambda: notes.notes, what="the slow one to begin")
     quick = ask(daemon, [f"/{name}/ok/{i}" for i in range(20)])
     answers = [wire.answer() for wire in quick]
     assert not select.select([slow.socket], [], [], 0)[0], "the slow one runs still"
-    (notes / "go").touch()
+    notes.go = True
     last = slow.answer()
     assert [answer.status for answer in answers] == [200] * 20
     assert last.text.split()[-1] not in {answer.text.split()[-1] for answer in answers}
@@ -141,7 +133,7 @@ def test_a_slow_one_holds_up_nobody_behind_it(daemon, notes, form):
 def test_without_another_instance_they_wait_for_the_slow_one_and_are_told_so(daemon, notes):
     deploy(daemon, "alone", notes, max_instances="1", timeout="1500ms")
     [slow] = ask(daemon, ["/alone/wait"])
-    eventually(lambda: (notes / "runs").exists(), what="the slow one to begin")
+    eventually(lambda: notes.notes, what="the slow one to begin")
     behind = ask(daemon, [f"/alone/ok/{i}" for i in range(5)])
     behind[0].close()  # it is never run
     assert slow.answer().problem.endswith("deadline-exceeded")
@@ -154,10 +146,10 @@ def test_without_another_instance_they_wait_for_the_slow_one_and_are_told_so(dae
 def test_the_time_in_an_instances_queue_is_queue_time(daemon, notes):
     deploy(daemon, "timed", notes, max_instances="1")
     [slow] = ask(daemon, ["/timed/wait"])
-    eventually(lambda: (notes / "runs").exists(), what="the slow one to begin")
+    eventually(lambda: notes.notes, what="the slow one to begin")
     [quick] = ask(daemon, ["/timed/ok/1"])
     assert not select.select([quick.socket], [], [], 0.1)[0]
-    (notes / "go").touch()
+    notes.go = True
     timing = dict(part.strip().split(";dur=") for part in quick.answer().header("server-timing").split(","))
     assert float(timing["queue"]) >= 100 > float(timing["run"])
     assert slow.answer().status == 200
