@@ -11,6 +11,8 @@
 #include <cstdlib>
 
 #include "base/fd.h"
+#include "base/hex.h"
+#include "base/private_file.h"
 
 namespace mayfly::admin {
 namespace {
@@ -40,36 +42,13 @@ Result<std::string> load(const std::filesystem::path& file) {
   return std::string(token);
 }
 
-/// Writes a file of another name and links it into place: nobody ever sees it empty or half.
-Result<void> create(const std::filesystem::path& file, const std::string& token) {
-  std::string draft = file.string() + ".XXXXXX";
-  const Fd fd(::mkostemp(draft.data(), O_CLOEXEC));  // mode 0600
-  if (!fd) return fail_errno("create a file in " + file.parent_path().string());
-  const std::string text = token + "\n";
-  Result<void> result;
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    result = fail_errno("write " + draft);
-  else if (::fsync(fd.get()) != 0)
-    result = fail_errno("sync " + draft);
-  else if (::link(draft.c_str(), file.c_str()) != 0 && errno != EEXIST)
-    result = fail_errno("create " + file.string());
-  ::unlink(draft.c_str());
-  return result;
-}
-
 }  // namespace
 
 Result<std::string> random_token() {
   std::array<std::uint8_t, 32> bytes{};
   if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
     return fail_errno("getrandom");
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text;
-  for (const auto byte : bytes) {
-    text += kDigits[byte >> 4U];
-    text += kDigits[byte & 0xFU];
-  }
-  return text;
+  return hex_of(bytes);
 }
 
 Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
@@ -78,8 +57,8 @@ Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   if (token || token.error().code != std::errc::no_such_file_or_directory) return token;
   auto fresh = random_token();
   if (!fresh) return fresh;
-  auto created = create(file, *fresh);
-  if (!created) return propagate(created);
+  auto created = create_private_file(file, *fresh + "\n");
+  if (!created && created.error().code != std::errc::file_exists) return propagate(created);
   return load(file);  // another daemon may have been first
 }
 

@@ -3,8 +3,10 @@
 #include <fcntl.h>
 
 #include <boost/asio/post.hpp>
+#include <span>
 #include <utility>
 
+#include "base/hex.h"
 #include "pool/process_memory.h"
 #include "registry/error.h"
 
@@ -22,11 +24,6 @@ constexpr int kLooks = 4;
 constexpr std::uint64_t kCopiedByTemplate = 9U << 19U;
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
-
-void put_hex(char* out, std::uint64_t value) {
-  static constexpr std::string_view kDigits = "0123456789abcdef";
-  for (int i = 15; i >= 0; --i, value >>= 4U) out[i] = kDigits[value & 15U];
-}
 
 const char* template_name(pool::Pool::Template state) {
   switch (state) {
@@ -326,8 +323,9 @@ void Shard::move(unsigned shard, gateway::MovedConnection connection) {
 void Shard::new_invocation_id(std::array<char, 32>& id) {
   const auto ms =
       std::chrono::duration_cast<milliseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-  put_hex(id.data(), (static_cast<std::uint64_t>(ms) << 16U) | (random_() & 0xffffU));
-  put_hex(id.data() + 16, random_());
+  const std::span digits(id);
+  put_hex(digits.first<16>(), (static_cast<std::uint64_t>(ms) << 16U) | (random_() & 0xffffU));
+  put_hex(digits.last<16>(), random_());
 }
 
 Result<gateway::Destination> Shard::route(const gateway::RequestHead& head) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
 #include "base/memory_file.h"
 #include "base/text.h"
 #include "pool/failure.h"
@@ -37,7 +38,6 @@ std::string json_text(std::string_view text) {
 
 /// As json_text(), without the copies that a JSON library makes. The text is UTF-8.
 void append_json_text(Plaintext& out, std::string_view text) {
-  constexpr std::string_view kDigits = "0123456789abcdef";
   out.append("\"");
   while (!text.empty()) {
     const auto plain = std::min(
@@ -49,7 +49,7 @@ void append_json_text(Plaintext& out, std::string_view text) {
     text.remove_prefix(plain);
     if (text.empty()) break;
     const auto c = static_cast<unsigned char>(text.front());
-    const std::array<char, 6> escaped{'\\', 'u', '0', '0', kDigits[c >> 4U], kDigits[c & 15U]};
+    const std::array<char, 6> escaped{'\\', 'u', '0', '0', kHexDigits[c >> 4U], kHexDigits[c & 15U]};
     out.append({escaped.data(), escaped.size()});
     text.remove_prefix(1);
   }

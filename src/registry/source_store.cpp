@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/hex.h"
 
 namespace mayfly::registry {
 namespace {
@@ -26,13 +27,7 @@ class Sha256 {
   [[nodiscard]] std::string hex() {
     std::array<unsigned char, 32> digest;
     EVP_DigestFinal_ex(context_.get(), digest.data(), nullptr);
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string text;
-    for (const unsigned byte : digest) {
-      text += kDigits[byte >> 4U];
-      text += kDigits[byte & 15U];
-    }
-    return text;
+    return hex_of(digest);
   }
 
  private:

@@ -11,6 +11,7 @@
 #include <new>
 
 #include "base/fd.h"
+#include "base/private_file.h"
 
 namespace mayfly::secrets {
 namespace {
@@ -29,30 +30,6 @@ unsigned char* bytes_of(std::string& text) { return reinterpret_cast<unsigned ch
 
 /// What the tag also covers besides the value.
 std::string associated(std::string_view name) { return "mayfly secret " + std::string(name); }
-
-Result<void> sync_folder(const fs::path& folder) {
-  const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!fd || ::fsync(fd.get()) != 0) return fail_errno("sync " + folder.string());
-  return {};
-}
-
-/// Writes a file of another name and links it into place: a crash leaves no half of a key, and a key that is
-/// there stays.
-Result<void> write_new(const fs::path& file, std::string_view text) {
-  std::string draft = file.string() + ".XXXXXX";
-  const Fd fd(::mkostemp(draft.data(), O_CLOEXEC));  // O_EXCL, mode 0600
-  if (!fd) return fail_errno("create a file in " + file.parent_path().string());
-  Result<void> result;
-  if (::write(fd.get(), text.data(), text.size()) != static_cast<ssize_t>(text.size()))
-    result = fail_errno("write " + draft);
-  else if (::fsync(fd.get()) != 0)
-    result = fail_errno("sync " + draft);
-  else if (::link(draft.c_str(), file.c_str()) != 0)
-    result = fail_errno("create " + file.string());
-  ::unlink(draft.c_str());
-  if (result) result = sync_folder(file.parent_path());
-  return result;
-}
 
 }  // namespace
 
@@ -97,7 +74,7 @@ Result<Key> Key::create(const fs::path& folder) {
   std::array<char, kTextBytes> text{};
   sodium_bin2hex(text.data(), text.size(), key.bytes_.get(), kKeyBytes);
   text.back() = '\n';
-  auto written = write_new(key_file(folder), {text.data(), text.size()});
+  auto written = create_private_file(key_file(folder), {text.data(), text.size()});
   sodium_memzero(text.data(), text.size());
   if (!written) return propagate(written);
   return key;
