@@ -27,9 +27,11 @@ Result<void> build_node(BuildContext& context) {
   auto& built = context.built;
   if (auto installed = install_dependencies(context); !installed) return installed;
   if (needs_bundle(built.entry)) {
-    std::vector<std::filesystem::path> layers;
-    for (const auto& layer : built.layers) layers.push_back(context.layers.path(layer.digest()));
-    auto bundled = bundle(context.options.esbuild, context.root, built.entry, layers);
+    BundleOptions options;
+    for (const auto& layer : built.layers) options.layers.push_back(context.layers.path(layer.digest()));
+    options.hidden = context.layers.data();
+    options.stop = context.options.stop;
+    auto bundled = bundle(context.options.esbuild, context.root, built.entry, options);
     if (!bundled) return propagate(bundled);
     built.entry = std::move(bundled->entry);
     std::ranges::move(bundled->warnings, std::back_inserter(built.warnings));

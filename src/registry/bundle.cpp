@@ -4,16 +4,18 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/child.h"
+#include "base/guarded_folder.h"
 #include "base/text.h"
 #include "registry/error.h"
 #include "registry/esbuild_log.h"
+#include "registry/files.h"
 #include "registry/native_packages.h"
+#include "sandbox/confined.h"
 
 namespace mayfly::registry {
 namespace {
@@ -36,8 +38,13 @@ struct Job {
   const fs::path& folder;
   const std::string& entry;
   const std::vector<std::string>& external;
-  const std::vector<fs::path>& layers;
-  std::chrono::milliseconds deadline;
+  const BundleOptions& options;
+};
+
+/// What a run of esbuild has given.
+struct Run {
+  ExitStatus status;
+  std::string printed;
 };
 
 std::vector<std::string> arguments(const Job& job, bool module, const std::string& output) {
@@ -64,12 +71,12 @@ std::vector<std::string> arguments(const Job& job, bool module, const std::strin
   return argv;
 }
 
-std::unexpected<Error> build_error(const RunResult& ran) {
-  const auto messages = parse_esbuild_log(ran.errors);
+std::unexpected<Error> build_error(const Run& ran) {
+  const auto messages = parse_esbuild_log(ran.printed);
   const auto first = std::ranges::find(messages, true, &EsbuildMessage::is_error);
   if (first == messages.end())
     return fail(RegistryErrc::build_failed,
-                "esbuild ended with " + ran.status.text() + ": " + ran.errors.substr(0, 500));
+                "esbuild ended with " + ran.status.text() + ": " + ran.printed.substr(0, 500));
   std::string text;
   for (const auto& message : messages)
     if (message.is_error) text += (text.empty() ? "" : "\n") + message.describe();
@@ -84,22 +91,52 @@ std::unexpected<Error> build_error(const RunResult& ran) {
   return error;
 }
 
+/// It reads code of strangers, and whatever file an import names.
+Result<Run> run_confined(const Job& job, std::vector<std::string> argv, std::vector<std::string>& warnings) {
+  constexpr std::size_t kMostPrinted = 1U << 20U;
+  Run run;
+  sandbox::ConfinedCommand command;
+  command.argv = std::move(argv);
+  // Nothing of the daemon's environment: it could hold secrets, and NODE_PATH would change the result.
+  command.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"};
+  command.folder = job.folder;
+  command.writable = {job.folder};
+  command.visible = job.options.layers;
+  std::error_code ignored;
+  command.visible.push_back(job.esbuild.parent_path());
+  command.visible.push_back(fs::canonical(job.esbuild, ignored).parent_path());
+  if (!job.options.hidden.empty()) command.hidden = {job.options.hidden};
+  command.limit = job.options.limit;
+  command.background = false;
+  command.stop = job.options.stop;
+  command.output = [&run](std::string_view text) {
+    if (run.printed.size() < kMostPrinted) run.printed.append(text);
+  };
+  auto ran = sandbox::run_confined(command);
+  if (!ran) return fail(RegistryErrc::build_failed, "esbuild cannot be started: " + ran.error().message);
+  if (ran->timed_out)
+    return fail(RegistryErrc::build_failed, "esbuild took longer than " + format_duration(job.options.limit));
+  for (const auto& reason : ran->degraded)
+    if (auto text = "esbuild ran less confined than it should: " + reason;
+        std::ranges::find(warnings, text) == warnings.end())
+      warnings.push_back(std::move(text));
+  run.status = ran->status;
+  return run;
+}
+
 /// Runs esbuild; gives what it says about inputs and outputs.
 Result<json> run_esbuild(const Job& job, bool module, const std::string& output,
                          std::vector<std::string>& warnings) {
-  RunOptions options{.cwd = job.folder, .deadline = job.deadline};
-  // Nothing of the daemon's environment: it could hold secrets, and NODE_PATH would change the result.
-  options.environment = std::vector<std::string>{"PATH=/usr/local/bin:/usr/bin:/bin"};
-  auto ran = run(arguments(job, module, output), options);
-  if (!ran) return fail(RegistryErrc::build_failed, "esbuild cannot be started: " + ran.error().message);
-  if (ran->timed_out)
-    return fail(RegistryErrc::build_failed, "esbuild took longer than " + format_duration(job.deadline));
+  auto ran = run_confined(job, arguments(job, module, output), warnings);
+  if (!ran) return propagate(ran);
   if (!ran->status.success()) return build_error(*ran);
-  for (const auto& message : parse_esbuild_log(ran->errors)) warnings.push_back(message.describe());
-  const auto metafile = job.folder / kMetafile;
-  std::ifstream stream(metafile);
-  auto meta = json::parse(stream, nullptr, false);
-  fs::remove(metafile);
+  for (const auto& message : parse_esbuild_log(ran->printed)) warnings.push_back(message.describe());
+  const auto folder = GuardedFolder::open(job.folder);
+  if (!folder) return std::unexpected(folder.error());
+  const auto text = folder->read(kMetafile);
+  if (!text) return left_by_build(text.error());
+  auto meta = json::parse(*text, nullptr, false);
+  if (auto removed = folder->remove(kMetafile); !removed) return propagate(removed);
   if (!meta.is_object()) return fail(RegistryErrc::build_failed, "esbuild did not say what it built");
   return meta;
 }
@@ -109,7 +146,7 @@ Result<json> run_esbuild(const Job& job, bool module, const std::string& output,
 Result<void> check_inputs(const Job& job, const json& meta) {
   const auto in_a_layer = [&](const std::string& path) {
     const auto full = (job.folder / path).lexically_normal();
-    return std::ranges::any_of(job.layers, [&](const fs::path& layer) {
+    return std::ranges::any_of(job.options.layers, [&](const fs::path& layer) {
       const auto inside = full.lexically_relative(layer);
       return !inside.empty() && !inside.native().starts_with("..");
     });
@@ -176,7 +213,7 @@ fs::path find_esbuild(const fs::path& install, const std::string& setting) {
 }
 
 Result<Bundle> bundle(const fs::path& esbuild, const fs::path& folder, const std::string& entry,
-                      const std::vector<fs::path>& layers, std::chrono::milliseconds deadline) {
+                      const BundleOptions& options) {
   if (esbuild.empty()) {
     return fail(RegistryErrc::build_failed,
                 "TypeScript and JSX need esbuild, which is not installed (npm install esbuild, or set "
@@ -185,7 +222,7 @@ Result<Bundle> bundle(const fs::path& esbuild, const fs::path& folder, const std
   const auto external = native_packages(folder / "node_modules");
   const auto normal = fs::path(entry).lexically_normal().string();
   try {
-    return build({esbuild, folder, normal, external, layers, deadline});
+    return build({esbuild, folder, normal, external, options});
   } catch (const json::exception& error) {  // esbuild's metafile has another form than it had
     return fail(RegistryErrc::build_failed,
                 std::string("esbuild's report was not understood: ") + error.what());

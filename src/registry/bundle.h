@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <stop_token>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,17 +26,22 @@ struct Bundle {
   std::vector<std::string> warnings;
 };
 
+struct BundleOptions {
+  std::vector<std::filesystem::path> layers{};  ///< of packages: what may be imported besides the folder
+  std::filesystem::path hidden{};  ///< the data folder; empty: nothing more than sandbox/confined.h hides
+  std::chrono::milliseconds limit{60'000};  ///< of a run of esbuild; there are up to two
+  std::stop_token stop{};
+};
+
 /// Bundles `entry` (relative to `folder`) and all it imports into one file beside it, ES module or CommonJS
 /// as the entry is, with its source map inside, so that errors have the lines of the source. Packages with
-/// native code stay outside and `node_modules` (a folder, or a link into one of `layers`) stays for them;
-/// otherwise it is removed.
+/// native code stay outside and `node_modules` (a folder, or a link into one of the layers) stays for them;
+/// otherwise it is removed. esbuild runs confined, as the tools that build do.
 ///
 /// Errors: build_failed (esbuild is missing, hangs), syntax_error (details file, line, column; the first
 /// of what esbuild found, the others are in the message), unsafe_path (an import from outside the folder and
 /// the layers).
 [[nodiscard]] Result<Bundle> bundle(const std::filesystem::path& esbuild, const std::filesystem::path& folder,
-                                    const std::string& entry,
-                                    const std::vector<std::filesystem::path>& layers = {},
-                                    std::chrono::milliseconds deadline = std::chrono::seconds(60));
+                                    const std::string& entry, const BundleOptions& options = {});
 
 }  // namespace mayfly::registry

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "base/result.h"
+#include "registry/error.h"
 
 namespace mayfly::registry {
 
@@ -25,6 +26,12 @@ namespace mayfly::registry {
   stream.close();
   if (!stream) return fail_errno("write " + file.string(), EIO);
   return {};
+}
+
+/// unsafe_path: a build has put a link, a pipe or the like where its result is to be, or nothing
+/// (base/guarded_folder.h).
+[[nodiscard]] inline std::unexpected<Error> left_by_build(const Error& error) {
+  return fail(RegistryErrc::unsafe_path, "what the build has left cannot be used: " + error.message);
 }
 
 }  // namespace mayfly::registry

@@ -39,7 +39,9 @@ struct ConfinedCommand {
   std::uint64_t max_file = 4ULL << 30U;       ///< bytes of a file it writes
   std::uint64_t max_temporary = 1ULL << 30U;  ///< bytes, each, in /tmp, /var/tmp and /dev/shm (memory)
   std::uint64_t max_processes = 2048;         ///< with all threads
-  std::stop_token stop{};                     ///< ends it as the limit does
+  /// Requests come before it. Not for one that takes milliseconds and that somebody waits for.
+  bool background = true;
+  std::stop_token stop{};  ///< ends it as the limit does
   /// Called on the calling thread with what it prints (stdout and stderr together), as it comes.
   std::function<void(std::string_view)> output{};
 };

@@ -129,7 +129,7 @@ void ConfinedInit::set_limits() noexcept {
       (command_.max_memory != 0 && !limit(RLIMIT_DATA, command_.max_memory)))
     fail("set limits");
   // Requests come before builds, and when memory is short a build is what ends.
-  ::setpriority(PRIO_PROCESS, 0, 10);
+  if (command_.background) ::setpriority(PRIO_PROCESS, 0, 10);
   const Fd score(::open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC));
   (void)!::write(score.get(), "500", 3);
 }
