@@ -129,6 +129,10 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
     const auto interpreter = options.interpreter(built.runtime, built.config);
     if (!interpreter) return fail(RegistryErrc::unsupported_source, interpreter.error().message);
   }
+  const auto manifest = fs::path(built.entry).filename();
+  if (!built.config.program.empty() && manifest != "go.mod" && manifest != "Cargo.toml")
+    built.warnings.emplace_back(
+        "program is set, and says nothing to what was not built by a go.mod or a Cargo.toml");
   BuildContext context{root, built, request.name, layers, options, request.output};
   if (auto done = run_steps(context); !done) return propagate(done);
   auto taken = sources.take(root);

@@ -3,11 +3,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <sstream>
+#include <cstdlib>
 #include <vector>
 
 #include "base/fd.h"
 #include "registry/error.h"
+#include "registry/files.h"
 #include "registry/program_build.h"
 
 namespace mayfly::registry {
@@ -28,25 +29,45 @@ Result<toml::table> read_manifest(const fs::path& file) {
   }
 }
 
-/// A toolchain's own programs, not the shims of rustup: those write into a home, and choose by what lies
-/// there.
-struct Toolchain {
-  fs::path cargo;
-  fs::path folder;  ///< what must be visible; empty for one of the system
-};
+/// What a rust-toolchain.toml (or rust-toolchain, which may be the name alone) asks for, beside the manifest
+/// or above it; empty if there is none.
+std::string wanted_channel(const fs::path& root, fs::path folder) {
+  for (;; folder = folder.parent_path()) {
+    for (const char* name : {"rust-toolchain", "rust-toolchain.toml"}) {
+      const auto text = read_file(folder / name);
+      if (!text) continue;
+      const auto table = read_manifest(folder / name);
+      if (table)
+        return table->at_path("toolchain.channel").value_or(std::string("a toolchain without a channel"));
+      return text->substr(0, text->find_first_of(" \r\n"));
+    }
+    if (folder == root || folder == folder.root_path()) return {};
+  }
+}
 
-Toolchain find_toolchain() {
-  const auto cargo = find_toolchain_program("cargo", {home() / ".cargo/bin", "/usr/local/cargo/bin"});
-  if (cargo.empty() || fs::canonical(cargo).filename() != "rustup") return {cargo, {}};
-  const char* set = std::getenv("RUSTUP_HOME");
-  const fs::path rustup = set != nullptr ? fs::path(set) : home() / ".rustup";
-  const char* chosen = std::getenv("RUSTUP_TOOLCHAIN");
-  std::string name = chosen != nullptr ? chosen : "";
-  if (const auto settings = read_manifest(rustup / "settings.toml"); settings && name.empty())
-    name = settings->at_path("default_toolchain").value_or(std::string());
-  const auto folder = rustup / "toolchains" / name;
-  if (name.empty() || !fs::exists(folder / "bin/cargo")) return {};
-  return {folder / "bin/cargo", fs::canonical(folder)};
+/// The folder of a toolchain of rustup; empty if it has none of that name. "1.70" is 1.70.0-x86_64-… there.
+fs::path installed(const fs::path& rustup, const std::string& channel) {
+  const bool plain = !channel.empty() && std::ranges::all_of(channel, [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '-' || c == '_';
+  });
+  if (!plain || channel.starts_with('.')) return {};
+  std::vector<fs::path> found;
+  std::error_code error;
+  for (fs::directory_iterator it(rustup / "toolchains", error), end; !error && it != end;
+       it.increment(error)) {
+    const auto name = it->path().filename().string();
+    const bool is_it = name == channel || name.starts_with(channel + "-") || name.starts_with(channel + ".");
+    if (is_it && fs::exists(it->path() / "bin/cargo", error)) found.push_back(it->path());
+  }
+  if (found.empty()) return {};
+  return fs::canonical(std::ranges::max(found), error);
+}
+
+std::string default_channel(const fs::path& rustup) {
+  if (const char* chosen = std::getenv("RUSTUP_TOOLCHAIN")) return chosen;
+  const auto settings = read_manifest(rustup / "settings.toml");
+  return settings ? settings->at_path("default_toolchain").value_or(std::string()) : "";
 }
 
 /// The names of the package's binaries, as Cargo finds them.
@@ -67,19 +88,24 @@ std::vector<std::string> binaries(const toml::table& manifest, const fs::path& f
   return names;
 }
 
-Result<std::string> choose_binary(const toml::table& manifest, const fs::path& folder) {
+Result<std::string> choose_binary(const toml::table& manifest, const fs::path& folder,
+                                  const std::string& program) {
   auto package = manifest["package"]["name"].value_or(std::string());
   if (package.empty())
     return fail(RegistryErrc::no_entry,
                 "Cargo.toml is that of a workspace: name the folder of one package in mayfly.toml (source)");
+  if (!program.empty()) return program;
   if (const auto chosen = manifest["package"]["default-run"].value<std::string>()) return *chosen;
   const auto names = binaries(manifest, folder);
   if (names.size() == 1) return names.front();
   if (std::ranges::find(names, package) != names.end()) return package;
   return fail(RegistryErrc::no_entry, names.empty()
                                           ? "the package has no binary: src/main.rs is missing"
-                                          : "the package has several binaries: name one in Cargo.toml "
-                                            "(default-run)");
+                                          : "the package has several binaries: name one in mayfly.toml, "
+                                            "like program = \"" +
+                                                names.front() +
+                                                "\", or in Cargo.toml "
+                                                "(default-run)");
 }
 
 bool depends_on_lambda(const toml::table& table) {
@@ -108,12 +134,40 @@ bool cargo_uses_lambda(const fs::path& folder) {
   return manifest && depends_on_lambda(*manifest);
 }
 
-Result<BuiltProgram> build_cargo(const ProgramBuild& build) {
-  const auto toolchain = find_toolchain();
-  if (toolchain.cargo.empty()) return no_tool("Cargo, which a Cargo.toml needs,", "cargo");
+/// A toolchain's own programs, not the shims of rustup: those write into a home, and choose by what lies
+/// there.
+Result<Toolchain> find_cargo(const ProgramBuild& build) {
+  const auto cargo = find_toolchain_program("cargo", {home() / ".cargo/bin", "/usr/local/cargo/bin"});
+  if (cargo.empty()) return no_tool("Cargo, which a Cargo.toml needs,", "cargo");
+  const auto wanted = wanted_channel(build.context.root, build.folder);
+  Toolchain toolchain{.program = cargo};
+  bool fits = wanted.empty();
+  if (fs::canonical(cargo).filename() == "rustup") {
+    const char* set = std::getenv("RUSTUP_HOME");
+    const fs::path rustup = set != nullptr ? fs::path(set) : home() / ".rustup";
+    auto folder = installed(rustup, wanted);
+    fits = fits || !folder.empty();
+    if (folder.empty()) folder = installed(rustup, default_channel(rustup));
+    if (folder.empty())
+      return no_tool("Cargo, which a Cargo.toml needs (rustup has no default toolchain),", "cargo");
+    toolchain.program = folder / "bin/cargo";
+    toolchain.visible = {folder};
+  }
+  if (!fits) {
+    build.context.built.warnings.push_back("rust-toolchain.toml asks for '" + wanted.substr(0, 80) +
+                                           "', which the server does not have: it was built with " +
+                                           toolchain.program.string());
+  }
+  toolchain.identity = identity_of(toolchain.program) + "\n" +
+                       identity_of(toolchain.program.parent_path() / "rustc") + "\n" +
+                       compiler_identity(find_program({}, "cc"));
+  return toolchain;
+}
+
+Result<BuiltProgram> build_cargo(const ProgramBuild& build, const Toolchain& toolchain) {
   const auto manifest = read_manifest(build.folder / "Cargo.toml");
   if (!manifest) return std::unexpected(manifest.error());
-  const auto binary = choose_binary(*manifest, build.folder);
+  const auto binary = choose_binary(*manifest, build.folder, build.context.built.config.program);
   if (!binary) return std::unexpected(binary.error());
 
   // Build scripts and macros are code of whoever wrote them: what they can write serves this function alone.
@@ -133,8 +187,8 @@ Result<BuiltProgram> build_cargo(const ProgramBuild& build) {
                       "CARGO_TARGET_DIR=" + (own / "target").string(), "CARGO_TERM_COLOR=never",
                       "CARGO_INCREMENTAL=0"};
   step.writable = {own / "home", own / "target", own / "source"};
-  if (!toolchain.folder.empty()) step.visible = {toolchain.folder};
-  const auto cargo = toolchain.cargo.string();
+  step.visible = toolchain.visible;
+  const auto cargo = toolchain.program.string();
   if (!fs::exists(build.folder / "vendor")) {
     step.network = true;
     step.name = "cargo fetch";
@@ -145,7 +199,7 @@ Result<BuiltProgram> build_cargo(const ProgramBuild& build) {
   step.name = "cargo build";
   step.argv = {cargo, "build", "--release", "--offline", "--bin", *binary};
   if (auto ran = build.run(step); !ran) return propagate(ran);
-  return BuiltProgram{own / "target/release" / *binary, *binary};
+  return BuiltProgram{own / "target", fs::path("release") / *binary, *binary};
 }
 
 }  // namespace mayfly::registry

@@ -1,12 +1,16 @@
 #include "registry/build_exec.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <filesystem>
 #include <optional>
 
+#include "base/guarded_folder.h"
+#include "base/text.h"
 #include "registry/error.h"
+#include "registry/files.h"
 #include "registry/program_build.h"
 #include "registry/source_store.h"
 
@@ -20,17 +24,33 @@ constexpr std::size_t kKept = 32;
 /// Below the root: where no source of anybody's is.
 constexpr const char* kFolder = ".mayfly-program";
 
-/// A copy of a program that appears at once as a whole, whoever else makes the same one.
-Result<void> copy_program(const fs::path& from, const fs::path& to) {
+/// The program is the daemon's from here on, whatever else the build has put in its place.
+Result<Fd> open_program(const BuiltProgram& program, const LayerLimits& limits) {
+  const auto folder = GuardedFolder::open(program.folder);
+  if (!folder) return left_by_build(folder.error());
+  auto file = folder->open_file(program.file);
+  if (!file) return left_by_build(file.error());
+  struct stat status{};
+  if (::fstat(file->get(), &status) != 0) return fail_errno("stat the program");
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size <= limits.bytes) return file;
+  auto large = fail(RegistryErrc::too_large, "the program is too large: " + format_size(size) +
+                                                 "; the limit is " + format_size(limits.bytes));
+  large.error().with("limit", format_size(limits.bytes)).with("size", format_size(size));
+  return large;
+}
+
+/// A copy below `folder` that appears at once as a whole, whoever else makes the same one.
+Result<void> keep_program(const Fd& program, const fs::path& folder, const std::string& name) {
   static std::atomic<unsigned> number;
+  if (auto made = make_folder(folder); !made) return made;
+  const auto guarded = GuardedFolder::open(folder);
+  if (!guarded) return std::unexpected(guarded.error());
+  const auto part = name + ".part-" + std::to_string(::getpid()) + "-" + std::to_string(number.fetch_add(1));
+  if (auto copied = guarded->copy(program, part, 0755); !copied) return copied;
   std::error_code error;
-  fs::create_directories(to.parent_path(), error);
-  const auto part =
-      to.string() + ".part-" + std::to_string(::getpid()) + "-" + std::to_string(number.fetch_add(1));
-  fs::copy_file(from, part, fs::copy_options::overwrite_existing, error);
-  if (!error) fs::permissions(part, fs::perms(0755), error);
-  if (!error) fs::rename(part, to, error);
-  if (error) return fail_errno("copy the program", error.value());
+  fs::rename(folder / part, folder / name, error);
+  if (error) return fail_errno("keep the program", error.value());
   return {};
 }
 
@@ -41,23 +61,48 @@ std::optional<BuiltProgram> find_kept(const fs::path& folder, const std::string&
     const auto name = entry.path().filename().string();
     if (!name.starts_with(digest + "-") || name.contains(".part-")) continue;
     fs::last_write_time(entry.path(), fs::file_time_type::clock::now(), ignored);
-    return BuiltProgram{entry.path(), name.substr(digest.size() + 1)};
+    return BuiltProgram{folder, name, name.substr(digest.size() + 1)};
   }
   return std::nullopt;
 }
 
-Result<BuiltProgram> build_or_reuse(const ProgramBuild& build, bool go) {
+/// All that a program depends on. What Cargo's build scripts have left in the function's own folder is one of
+/// those things, so no function gets another one's program.
+Result<std::string> key_of(const ProgramBuild& build, const Toolchain& toolchain, bool go) {
+  auto source = digest_of(build.context.root);
+  if (!source) return source;
+  return digest_of_text("program 2\n" + *source + "\n" + build.context.built.entry + "\n" +
+                        build.context.built.config.program + "\n" + toolchain.identity + "\n" +
+                        platform_identity() + "\n" + (go ? "" : build.context.function));
+}
+
+struct OpenProgram {
+  Fd file;
+  std::string name;
+};
+
+Result<OpenProgram> build_or_reuse(const ProgramBuild& build, bool go) {
+  const auto& limits = build.context.options.layer_limits;
   const auto kept = build.caches / "programs";
-  const auto source = digest_of(build.context.root);
-  if (!source) return std::unexpected(source.error());
-  const auto digest = digest_of_text(*source + build.context.built.entry);
-  if (auto found = find_kept(kept, digest)) return *found;
-  auto built = go ? build_go(build) : build_cargo(build);
-  if (!built) return built;
-  if (auto copied = copy_program(built->file, kept / (digest + "-" + built->name)); !copied)
-    return propagate(copied);
-  keep_newest(kept, kKept);
-  return built;
+  const auto toolchain = go ? find_go() : find_cargo(build);
+  if (!toolchain) return std::unexpected(toolchain.error());
+  const auto key = key_of(build, *toolchain, go);
+  if (!key) return std::unexpected(key.error());
+  auto program = find_kept(kept, *key);
+  if (!program) {
+    const auto output = build.context.layers.stage();
+    if (!output) return std::unexpected(output.error());
+    auto built = go ? build_go(build, *toolchain, output->path()) : build_cargo(build, *toolchain);
+    if (!built) return propagate(built);
+    const auto file = open_program(*built, limits);
+    if (!file) return std::unexpected(file.error());
+    program = BuiltProgram{kept, *key + "-" + built->name, built->name};
+    if (auto copied = keep_program(*file, kept, program->file); !copied) return propagate(copied);
+    keep_newest(kept, kKept);
+  }
+  auto file = open_program(*program, limits);
+  if (!file) return propagate(file);
+  return OpenProgram{std::move(*file), program->name};
 }
 
 }  // namespace
@@ -73,10 +118,11 @@ Result<void> build_exec(BuildContext& context) {
   auto program = build_or_reuse(build, go);
   if (!program) return propagate(program);
   const auto place = fs::path(kFolder) / (lambda ? "bootstrap" : program->name);
-  if (auto copied = copy_program(program->file, context.root / place); !copied) return copied;
-  std::error_code ignored;
-  fs::remove_all(build.folder / ".mayfly-go", ignored);
-  fs::remove_all(build.folder / "target", ignored);
+  const auto root = GuardedFolder::open(context.root);
+  if (!root) return std::unexpected(root.error());
+  if (auto copied = root->copy(program->file, place, 0755); !copied) return left_by_build(copied.error());
+  if (auto removed = root->remove(entry.parent_path() / "target"); !removed)
+    return left_by_build(removed.error());
   context.built.entry = place.string();
   return {};
 }

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/guarded_folder.h"
 #include "base/temp_folder.h"
 #include "base/text.h"
 #include "registry/compiler_log.h"
@@ -23,7 +24,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Another number where flags or steps have changed: what was built with others is not used any more.
-constexpr std::string_view kRecipe = "native 2";
+constexpr std::string_view kRecipe = "native 3";
 /// Of each process of a compiler: templates can ask for all there is.
 constexpr std::uint64_t kMostMemory = 2ULL << 30U;
 constexpr std::size_t kMostErrors = 10;
@@ -104,8 +105,8 @@ Result<std::string> recipe_of(const BuildContext& context, const Plan& plan) {
   const auto header = read_file(context.options.native_include / "mayfly.h");
   if (!header) return std::unexpected(header.error());
   std::string recipe(kRecipe);
-  for (const auto& part : {*source, context.built.entry, digest_of_text(*header), identity_of(plan.cc),
-                           identity_of(plan.cxx), identity_of(plan.cmake), platform_identity()})
+  for (const auto& part : {*source, context.built.entry, digest_of_text(*header), compiler_identity(plan.cc),
+                           compiler_identity(plan.cxx), identity_of(plan.cmake), platform_identity()})
     recipe += "\n" + part;
   return recipe;
 }
@@ -129,6 +130,7 @@ class NativeBuild {
   Result<void> compile();
   Result<void> cmake();
   Result<void> take_libraries();
+  Result<void> take_object(const fs::path& file, const std::string& name);
   Result<void> tool(const fs::path& program, const Names& arguments);
   [[nodiscard]] Names common_flags() const;
   [[nodiscard]] std::unexpected<Error> failure(const fs::path& program, const ToolResult& result,
@@ -175,7 +177,7 @@ Result<void> NativeBuild::compile() {
   std::ranges::copy(to_link, std::back_inserter(arguments));
   arguments.emplace_back("-lm");
   if (auto done = tool(plan_.any_cxx() ? plan_.cxx : plan_.cc, arguments); !done) return done;
-  fs::copy_file(object, layer_ / kObjects / name);
+  if (auto taken = take_object(name, name); !taken) return taken;
   return write_file(layer_ / kFunction, name);
 }
 
@@ -201,17 +203,31 @@ Result<void> NativeBuild::cmake() {
   return take_libraries();
 }
 
+/// A file of the work folder becomes an object of the layer.
+Result<void> NativeBuild::take_object(const fs::path& file, const std::string& name) {
+  const auto work = GuardedFolder::open(work_);
+  const auto objects = GuardedFolder::open(layer_ / kObjects);
+  if (!work || !objects) return fail_errno("open the folder of a build", EIO);
+  const auto object = work->open_file(file);
+  if (!object) return left_by_build(object.error());
+  return objects->copy(*object, name, 0755);
+}
+
 /// All that CMake has linked; the one with a handler is the function.
 Result<void> NativeBuild::take_libraries() {
+  const auto work = GuardedFolder::open(work_);
+  if (!work) return std::unexpected(work.error());
+  const auto files = work->files("cmake");
+  if (!files) return left_by_build(files.error());
   Names libraries, functions;
-  for (const auto& entry : fs::recursive_directory_iterator(work_ / "cmake")) {
-    const auto name = entry.path().filename().string();
-    if (!entry.is_regular_file() || entry.is_symlink() || !name.contains(".so")) continue;
-    if (entry.path().string().contains("/CMakeFiles/")) continue;
+  for (const auto& file : *files) {
+    const auto name = file.filename().string();
+    if (!name.contains(".so") || file.native().contains("/CMakeFiles/")) continue;
     libraries.push_back(name);
-    const auto content = read_file(entry.path());
-    if (content && content->contains(kHandlerSymbol)) functions.push_back(name);
-    fs::copy_file(entry.path(), layer_ / kObjects / name, fs::copy_options::overwrite_existing);
+    const auto content = work->read(file, context_.options.layer_limits.bytes);
+    if (!content) return left_by_build(content.error());
+    if (content->contains(kHandlerSymbol)) functions.push_back(name);
+    if (auto taken = take_object(file, name); !taken) return taken;
   }
   if (libraries.empty())
     return fail(RegistryErrc::build_failed,
@@ -279,13 +295,16 @@ std::unexpected<Error> NativeBuild::failure(const fs::path& program, const ToolR
 
 /// The objects of a layer beside their source, where the runtime loads the function.
 Result<void> place(BuildContext& context, const fs::path& folder, const fs::path& layer) {
-  for (const auto& object : fs::directory_iterator(layer / kObjects)) {
+  const auto objects = GuardedFolder::open(layer / kObjects);
+  const auto root = GuardedFolder::open(context.root);
+  if (!objects || !root) return fail_errno("open what was built", EIO);
+  const auto names = objects->files();
+  if (!names) return std::unexpected(names.error());
+  for (const auto& name : *names) {
+    const auto object = objects->open_file(name);
+    if (!object) return std::unexpected(object.error());
     // Not through a link that the build has put there.
-    const auto target = fs::canonical(context.root / folder) / object.path().filename();
-    if (!target.native().starts_with(fs::canonical(context.root).native()))
-      return fail(RegistryErrc::unsafe_path, "the build has put a link in the place of its own folder");
-    fs::remove_all(target);
-    fs::copy_file(object.path(), target);
+    if (auto copied = root->copy(*object, folder / name, 0755); !copied) return left_by_build(copied.error());
   }
   const auto function = read_file(layer / kFunction);
   const auto warnings = read_file(layer / kWarnings);
@@ -308,11 +327,12 @@ Result<void> build_native(BuildContext& context) {
   if (!plan) return std::unexpected(plan.error());
   const auto recipe = recipe_of(context, *plan);
   if (!recipe) return std::unexpected(recipe.error());
-  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) -> Result<void> {
-    const auto work = context.layers.stage();
-    if (!work) return std::unexpected(work.error());
-    return NativeBuild(context, *plan, work->path(), folder).run();
-  });
+  auto layer =
+      context.layers.get(*recipe, context.options.layer_limits, [&](const fs::path& folder) -> Result<void> {
+        const auto work = context.layers.stage();
+        if (!work) return std::unexpected(work.error());
+        return NativeBuild(context, *plan, work->path(), folder).run();
+      });
   if (!layer) return propagate(layer);
   auto placed = place(context, plan->folder, context.layers.path(layer->digest()));
   context.built.layers.push_back(std::move(*layer));

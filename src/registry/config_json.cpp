@@ -43,6 +43,7 @@ std::string config_to_json(const FunctionConfig& config) {
   for (const auto& [name, value] : config.env) object["env"][name] = value;
   for (const auto& secret : config.secrets)
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
+  if (!config.program.empty()) object["program"] = config.program;
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.

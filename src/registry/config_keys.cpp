@@ -94,6 +94,23 @@ Result<void> set_interpreter(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+/// A name, or names with slashes between them: an argument of a tool, never an option or a pattern.
+Result<void> set_program(FunctionSpec& spec, const ConfigValue& value) {
+  const std::filesystem::path path = std::get<std::string>(value);
+  const auto is_plain = [](const std::filesystem::path& part) {
+    const auto allowed = [](unsigned char c) {
+      return std::isalnum(c) != 0 || c == '_' || c == '-' || c == '.';
+    };
+    return part == "." || (!part.empty() && !part.native().starts_with('-') &&
+                           !part.native().starts_with('.') && std::ranges::all_of(part.native(), allowed));
+  };
+  const auto normal = path.lexically_normal();
+  if (path.native().size() > 200 || normal.empty() || !std::ranges::all_of(normal, is_plain))
+    return refused();
+  spec.config.program = normal;
+  return {};
+}
+
 Result<void> set_timeout(FunctionSpec& spec, const ConfigValue& value) {
   const auto time = parse_duration(std::get<std::string>(value));
   if (!time || *time < std::chrono::milliseconds(1) || *time > std::chrono::minutes(15)) return refused();
@@ -182,6 +199,8 @@ constexpr std::array kKeys{
     Key{"handler", Kind::text, "the name of an export", set_handler},
     Key{"runtime", Kind::text, "\"node\", \"python\", \"native\" or \"exec\"", set_runtime},
     Key{"interpreter", Kind::text, "the absolute path of a python3 or node", set_interpreter},
+    Key{"program", Kind::text, "a folder below go.mod like \"cmd/serve\", or the name of a Cargo binary",
+        set_program},
     Key{"timeout", Kind::text, "1ms to 15m, like \"10s\"", set_timeout},
     Key{"memory", Kind::text, "16MiB to 64GiB, like \"128MiB\"",
         size<&Config::memory, 16 * kMiB, 65536 * kMiB>},

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "registry/archive.h"
 #include "registry/function.h"
+#include "registry/layers.h"
 
 namespace mayfly::registry {
 
@@ -41,10 +42,9 @@ struct DeployOptions {
   std::filesystem::path esbuild{};         ///< its executable; empty: TypeScript is refused with build_failed
   std::filesystem::path native_include{};  ///< the folder of mayfly.h
   std::chrono::milliseconds build_limit{300'000};  ///< of each tool that a build runs
-  std::uint64_t max_layer_bytes = 1ULL << 30U;     ///< of the installed dependencies of one function
-  std::uint64_t max_layer_files = 100'000;
-  std::stop_token stop{};          ///< ends the tools that run
-  std::size_t threads = 8;         ///< for the steps that block; mostly they wait for tools
+  LayerLimits layer_limits{};                      ///< of what is installed or built for one function
+  std::stop_token stop{};                          ///< ends the tools that run
+  std::size_t threads = 8;                         ///< for the steps that block; mostly they wait for tools
   std::filesystem::path caches{};  ///< what builds keep for the next; empty: programs cannot be built
 };
 

@@ -28,6 +28,7 @@ struct SecretUse {
 struct FunctionConfig {
   std::string handler = "default";            ///< name of the export that is the handler
   std::string interpreter{};                  ///< absolute path of a Python or Node; empty: the daemon's
+  std::string program{};                      ///< of several in a go.mod or Cargo.toml: folder, or name
   std::chrono::milliseconds timeout{10'000};  ///< the one deadline, waiting included; 1 ms … 15 min
   std::uint64_t memory = 128ULL << 20U;       ///< bytes; 16 MiB … 64 GiB
   std::optional<int> concurrency;  ///< invocations an instance takes at once, 1…1000; unset: by handler form

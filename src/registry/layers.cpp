@@ -4,6 +4,9 @@
 #include <mutex>
 #include <utility>
 
+#include "base/text.h"
+#include "registry/error.h"
+
 namespace mayfly::registry {
 
 struct LayerStore::State {
@@ -45,7 +48,30 @@ Result<LayerStore> LayerStore::open(const SourceStore& sources) {
   return LayerStore(std::move(*folders), std::make_shared<State>());
 }
 
-Result<LayerStore::Pin> LayerStore::get(std::string_view recipe, const Fill& fill) const {
+Result<void> check_size(const std::filesystem::path& folder, const LayerLimits& limits) {
+  namespace fs = std::filesystem;
+  std::uint64_t bytes = 0;
+  std::uint64_t files = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    ++files;
+    if (it->is_regular_file() && !it->is_symlink()) bytes += it->file_size();
+  }
+  if (error) return fail_errno("read what was built", error.value());
+  const auto refuse = [](const std::string& size, const std::string& limit) {
+    auto large = fail(RegistryErrc::too_large,
+                      "what was installed or built is too large: " + size + "; the limit is " + limit);
+    large.error().with("limit", limit).with("size", size);
+    return large;
+  };
+  if (bytes > limits.bytes) return refuse(format_size(bytes), format_size(limits.bytes));
+  if (files > limits.files)
+    return refuse(std::to_string(files) + " files", std::to_string(limits.files) + " files");
+  return {};
+}
+
+Result<LayerStore::Pin> LayerStore::get(std::string_view recipe, const LayerLimits& limits,
+                                        const Fill& fill) const {
   const auto digest = digest_of_text(recipe);
   if (auto pin = folders_.pin(digest)) return std::move(*pin);
   const Turn turn(*state_, digest);
@@ -55,6 +81,7 @@ Result<LayerStore::Pin> LayerStore::get(std::string_view recipe, const Fill& fil
   const auto folder = staged->path() / "layer";
   std::filesystem::create_directory(folder);
   if (auto filled = fill(folder); !filled) return propagate(filled);
+  if (auto checked = check_size(folder, limits); !checked) return propagate(checked);
   auto pin = folders_.take(folder, digest);
   if (!pin) return pin;
   if (auto synced = folders_.sync(digest); !synced) return propagate(synced);

@@ -2,6 +2,7 @@
 // versions that list it.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -14,6 +15,15 @@
 #include "registry/source_store.h"
 
 namespace mayfly::registry {
+
+/// How large a layer may be.
+struct LayerLimits {
+  std::uint64_t bytes = 1ULL << 30U;
+  std::uint64_t files = 100'000;  ///< and folders
+};
+
+/// too_large (details `limit` and `size`): what is in a folder is more than this.
+[[nodiscard]] Result<void> check_size(const std::filesystem::path& folder, const LayerLimits& limits);
 
 /// A layer's address is the digest of a text that names all it was made from: lock file, tool, platform.
 /// Copies are the same store; any thread.
@@ -28,8 +38,9 @@ class LayerStore {
   [[nodiscard]] static Result<LayerStore> open(const SourceStore& sources);
 
   /// The layer that was made from `recipe`. If it is not there, it is filled in a folder for staging, sealed,
-  /// renamed to its address and synced. Who asks for it meanwhile waits. Blocks.
-  [[nodiscard]] Result<Pin> get(std::string_view recipe, const Fill& fill) const;
+  /// renamed to its address and synced. Who asks for it meanwhile waits. Blocks. Errors: those of `fill`,
+  /// too_large, errno.
+  [[nodiscard]] Result<Pin> get(std::string_view recipe, const LayerLimits& limits, const Fill& fill) const;
 
   /// An empty folder for the time of a build, removed with its owner.
   [[nodiscard]] Result<TempFolder> stage() const { return folders_.stage(); }

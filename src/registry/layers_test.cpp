@@ -39,9 +39,9 @@ class Layers : public testing::Test {
 };
 
 TEST_F(Layers, AreMadeOnceAndReadOnly) {
-  auto first = layers_->get("lock 1", fill());
+  auto first = layers_->get("lock 1", {}, fill());
   ASSERT_TRUE(first) << first.error().message;
-  const auto second = layers_->get("lock 1", fill());
+  const auto second = layers_->get("lock 1", {}, fill());
   ASSERT_TRUE(second);
   EXPECT_EQ(filled_, 1);
   EXPECT_EQ(first->digest(), second->digest());
@@ -50,20 +50,33 @@ TEST_F(Layers, AreMadeOnceAndReadOnly) {
   EXPECT_EQ(status.st_mode & 0777U, 0444U);
   EXPECT_EQ(staged(), 0U);
 
-  ASSERT_TRUE(layers_->get("lock 2", fill()));
+  ASSERT_TRUE(layers_->get("lock 2", {}, fill()));
   EXPECT_EQ(filled_, 2);
   EXPECT_EQ(count(), 2U);
 }
 
+TEST_F(Layers, OneThatIsTooLargeIsRefusedWhateverMadeIt) {
+  const auto refused = [&](const LayerLimits& limits) {
+    const auto layer = layers_->get("lock", limits, fill());
+    EXPECT_FALSE(layer);
+    EXPECT_EQ(layer.error().code, RegistryErrc::too_large);
+    return std::string(layer.error().detail("size")) + " of " + std::string(layer.error().detail("limit"));
+  };
+  EXPECT_EQ(refused({.bytes = 3, .files = 1}), "4B of 3B");
+  EXPECT_EQ(refused({.bytes = 4, .files = 0}), "1 files of 0 files");
+  EXPECT_EQ(count() + staged(), 0U);
+  EXPECT_TRUE(layers_->get("lock", {.bytes = 4, .files = 1}, fill()));
+}
+
 TEST_F(Layers, OneThatFailsLeavesNothingAndIsTriedAgain) {
-  const auto failed = layers_->get("lock", [](const fs::path& folder) -> Result<void> {
+  const auto failed = layers_->get("lock", {}, [](const fs::path& folder) -> Result<void> {
     std::ofstream(folder / "half") << "x";
     return fail(RegistryErrc::build_failed, "no such package");
   });
   ASSERT_FALSE(failed);
   EXPECT_EQ(failed.error().message, "no such package");
   EXPECT_EQ(count() + staged(), 0U);
-  EXPECT_TRUE(layers_->get("lock", fill()));
+  EXPECT_TRUE(layers_->get("lock", {}, fill()));
 }
 
 TEST_F(Layers, BuildsOfTheSameOneWaitForEachOther) {
@@ -77,7 +90,7 @@ TEST_F(Layers, BuildsOfTheSameOneWaitForEachOther) {
   for (int i = 0; i < 4; ++i)
     threads.emplace_back([&] {
       ++asking;
-      if (layers_->get("lock", slow)) ++got;
+      if (layers_->get("lock", {}, slow)) ++got;
     });
   threads.clear();
   EXPECT_EQ(got, 4);
@@ -85,9 +98,9 @@ TEST_F(Layers, BuildsOfTheSameOneWaitForEachOther) {
 }
 
 TEST_F(Layers, AreCollectedUnlessNamedOrPinned) {
-  auto named = layers_->get("a", fill());
-  auto pinned = layers_->get("b", fill());
-  ASSERT_TRUE(named && pinned && layers_->get("c", fill()));
+  auto named = layers_->get("a", {}, fill());
+  auto pinned = layers_->get("b", {}, fill());
+  ASSERT_TRUE(named && pinned && layers_->get("c", {}, fill()));
   const auto name = named->digest();
   *named = {};
   layers_->retain({name});

@@ -6,6 +6,7 @@
 #include "registry/dependencies.h"
 #include "registry/error.h"
 #include "registry/files.h"
+#include "registry/node_terms.h"
 
 namespace mayfly::registry {
 namespace {
@@ -94,8 +95,6 @@ class LocalPackages {
 
  private:
   Result<void> look_at(const std::string& spec) {
-    for (const char* begin : {"git+", "git:", "github:", "gitlab:", "bitbucket:"})
-      if (spec.starts_with(begin)) manifest_.from_git = true;
     for (const std::string_view begin : {"file:", "link:"})
       if (spec.starts_with(begin)) return add(spec.substr(begin.size()));
     return {};
@@ -160,6 +159,7 @@ Result<NodeManifest> read_node_manifest(const fs::path& root, const std::string&
   }
   if (auto npmrc = read_file(root / manifest.folder / ".npmrc")) manifest.npmrc = std::move(*npmrc);
   if (auto found = LocalPackages(manifest).find(lock); !found) return propagate(found);
+  manifest.own_terms = own_terms(root, manifest, lock);
   return manifest;
 }
 

@@ -18,7 +18,7 @@ struct NodeManifest {
   std::string npmrc;             ///< of the project
   /// Packages that are not fetched: folders and archives of the upload, relative to the root, sorted.
   std::vector<std::filesystem::path> local{};
-  bool from_git = false;  ///< some package comes from a repository, whose own scripts run when it is fetched
+  std::string own_terms{};  ///< why npm gets nothing of the server (node_terms.h); empty: it does
 };
 
 /// Reads the manifest that counts for an entry: the nearest package.json, or, if only one above it has a lock

@@ -65,10 +65,11 @@ TEST_F(NodeManifestTest, APackageOutsideOfTheUploadIsRefused) {
 }
 
 TEST_F(NodeManifestTest, PackagesFromRepositoriesAreNoticed) {
-  write("package.json", R"({"dependencies": {"a": "github:somebody/a"}})");
-  EXPECT_TRUE(read()->from_git);
+  write("package-lock.json", R"({"packages": {}})");
   write("package.json", kPackage);
-  EXPECT_FALSE(read()->from_git);
+  EXPECT_EQ(read()->own_terms, "");
+  write("package.json", R"({"dependencies": {"a": "github:somebody/a"}})");
+  EXPECT_NE(read()->own_terms, "");
 }
 
 TEST_F(NodeManifestTest, LockFilesOfOtherToolsAndBrokenOnesAreRefused) {

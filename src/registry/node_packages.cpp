@@ -1,11 +1,16 @@
+#include <algorithm>
+#include <array>
 #include <cstdlib>
+#include <iterator>
 #include <nlohmann/json.hpp>
 
+#include "base/guarded_folder.h"
 #include "base/temp_folder.h"
 #include "registry/dependencies.h"
 #include "registry/error.h"
 #include "registry/files.h"
 #include "registry/node_manifest.h"
+#include "registry/node_terms.h"
 #include "registry/tool.h"
 
 namespace mayfly::registry {
@@ -50,15 +55,21 @@ Result<Npm> find_npm(const BuildContext& context) {
   return npm;
 }
 
+bool is_own_place(std::string_view name) {
+  constexpr std::array<std::string_view, 10> kOwn{
+      "cache",       "userconfig", "prefix",     "local_prefix", "global_prefix",
+      "init_module", "node_gyp",   "user_agent", "noproxy",      "ignore_scripts"};
+  return std::ranges::find(kOwn, name) != kOwn.end();
+}
+
 /// Settings of npm in the daemon's environment, without those that belong to the daemon's own place.
-std::vector<std::string> npm_settings() {
+std::vector<std::string> npm_settings(bool with_credentials) {
+  constexpr std::size_t kPrefix = std::string_view("npm_config_").size();
   auto settings = variables_with("npm_config_");
-  std::erase_if(settings, [](const std::string& setting) {
-    for (const std::string_view mine :
-         {"cache=", "userconfig=", "prefix=", "local_prefix=", "global_prefix=", "init_module=", "node_gyp=",
-          "user_agent=", "noproxy=", "ignore_scripts="})
-      if (std::string_view(setting).substr(11).starts_with(mine)) return true;
-    return false;
+  std::erase_if(settings, [&](const std::string& setting) {
+    const auto name = std::string_view(setting).substr(kPrefix, setting.find('=') - kPrefix);
+    return is_own_place(name) ||
+           (!with_credentials && is_credential(std::string_view(setting).substr(kPrefix)));
   });
   return settings;
 }
@@ -70,7 +81,7 @@ class NodeInstall {
 
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
-    std::string text = "node packages 1\n" + identity_of(npm_.node) + "\nnpm " + npm_.version + "\n" +
+    std::string text = "node packages 2\n" + identity_of(npm_.node) + "\nnpm " + npm_.version + "\n" +
                        platform_identity() + "\n" + manifest_.folder.string() + "\n" +
                        manifest_.package.dump() + "\n" + digest_of_text(manifest_.lock) + "\n" +
                        digest_of_text(manifest_.npmrc) + "\n";
@@ -89,14 +100,25 @@ class NodeInstall {
     if (auto fetched = fetch(layer, work->path()); !fetched) return fetched;
     if (has_install_scripts(layer))
       if (auto built = run_scripts(layer); !built) return built;
-    std::error_code error;
-    for (const std::string& name : {std::string("package.json"), manifest_.lock_name, std::string(".npmrc")})
-      if (!name.empty()) fs::remove(layer / manifest_.folder / name, error);
-    fs::create_directories(layer / manifest_.folder / "node_modules", error);
-    return check_layer_size(layer, context_.options);
+    return clean(layer);
   }
 
  private:
+  /// Takes away what an installation needed; through no link that a script has put there.
+  Result<void> clean(const fs::path& layer) const {
+    const auto guarded = GuardedFolder::open(layer);
+    if (!guarded) return std::unexpected(guarded.error());
+    for (const std::string& name :
+         {std::string("package.json"), manifest_.lock_name, std::string(".npmrc")}) {
+      if (name.empty()) continue;
+      if (auto removed = guarded->remove(manifest_.folder / name); !removed)
+        return left_by_build(removed.error());
+    }
+    if (auto made = guarded->make_folder(manifest_.folder / "node_modules"); !made)
+      return left_by_build(made.error());
+    return {};
+  }
+
   Result<std::string> digest_of_local(const fs::path& path) const {
     const auto full = context_.root / path;
     std::error_code error;
@@ -113,21 +135,24 @@ class NodeInstall {
 
   /// The manifest, its lock file, and the packages that are part of the upload.
   Result<void> stage(const fs::path& layer) const {
+    const auto guarded = GuardedFolder::open(layer);
+    if (!guarded) return std::unexpected(guarded.error());
     for (const auto& path : manifest_.local) {
       if (path == manifest_.folder || path == ".") continue;
-      fs::create_directories((layer / path).parent_path());
+      if (auto made = guarded->make_folder(path.parent_path()); !made) return left_by_build(made.error());
       fs::copy(
           context_.root / path, layer / path,
           fs::copy_options::recursive | fs::copy_options::copy_symlinks | fs::copy_options::skip_existing);
     }
-    const auto folder = layer / manifest_.folder;
-    fs::create_directories(folder);
-    if (auto written = write_file(folder / "package.json", manifest_.package.dump(2)); !written)
-      return written;
-    if (!manifest_.npmrc.empty())
-      if (auto written = write_file(folder / ".npmrc", manifest_.npmrc); !written) return written;
-    if (manifest_.lock_name.empty()) return {};
-    return write_file(folder / manifest_.lock_name, manifest_.lock);
+    const auto write = [&](const std::string& name, const std::string& text) -> Result<void> {
+      if (name.empty() || text.empty()) return {};
+      if (auto written = guarded->write(manifest_.folder / name, text); !written)
+        return left_by_build(written.error());
+      return {};
+    };
+    if (auto written = write("package.json", manifest_.package.dump(2)); !written) return written;
+    if (auto written = write(".npmrc", manifest_.npmrc); !written) return written;
+    return write(manifest_.lock_name, manifest_.lock);
   }
 
   [[nodiscard]] ToolRun npm(const fs::path& layer, std::vector<std::string> arguments) const {
@@ -148,31 +173,39 @@ class NodeInstall {
     return run;
   }
 
-  /// No script of a package runs here, so this may use the downloads that all share. With a package from a
-  /// repository that is not so: preparing it is running what it says.
+  /// No script of a package runs here, so this may use the downloads that all share, and the server's tokens:
+  /// unless the deployment has terms of its own (node_terms.h).
   Result<void> fetch(const fs::path& layer, const fs::path& work) {
+    const bool servers = manifest_.own_terms.empty();
     auto run = npm(layer, manifest_.lock_name.empty()
                               ? std::vector<std::string>{"install", "--no-package-lock", "--omit=dev"}
                               : std::vector<std::string>{"ci", "--omit=dev"});
     run.argv.emplace_back("--ignore-scripts");
-    for (auto& setting : npm_settings()) run.environment.push_back(std::move(setting));
-    for (auto& token : variables_with("NPM_TOKEN=")) run.environment.push_back(std::move(token));
+    std::ranges::move(npm_settings(servers), std::back_inserter(run.environment));
+    if (servers) std::ranges::move(variables_with("NPM_TOKEN="), std::back_inserter(run.environment));
     std::error_code error;
-    const auto cache = manifest_.from_git ? work / "cache" : downloads(context_, "npm");
+    const auto cache = servers ? downloads(context_, "npm") : work / "cache";
     fs::create_directories(cache, error);
     run.environment.push_back("npm_config_cache=" + cache.string());
-    if (!manifest_.from_git) run.caches = {cache};
+    if (servers) run.caches = {cache};
     run.writable.push_back(work);
     // The settings of the daemon's user, where others can read them for the time.
     const char* home = std::getenv("HOME");
-    if (home != nullptr && fs::copy_file(fs::path(home) / ".npmrc", work / "npmrc", error))
+    if (const auto settings = read_file(fs::path(home != nullptr ? home : "/") / ".npmrc")) {
+      const auto given = servers ? *settings : without_credentials(*settings);
+      if (auto written = write_file(work / "npmrc", given); !written) return written;
       run.environment.push_back("npm_config_userconfig=" + (work / "npmrc").string());
-    return finish(run, "npm could not install the dependencies");
+    }
+    return finish(run,
+                  "npm could not install the dependencies" +
+                      (servers ? "" : " (without the server's tokens, because " + manifest_.own_terms + ")"));
   }
 
   /// npm's own list of what it has installed.
   [[nodiscard]] bool has_install_scripts(const fs::path& layer) const {
-    const auto text = read_file(layer / manifest_.folder / "node_modules/.package-lock.json");
+    const auto guarded = GuardedFolder::open(layer);
+    if (!guarded) return false;
+    const auto text = guarded->read(manifest_.folder / "node_modules/.package-lock.json");
     return text && text->contains("\"hasInstallScript\": true");
   }
 
@@ -220,7 +253,8 @@ Result<void> install_node_packages(BuildContext& context) {
   NodeInstall install(context, *manifest, std::move(*npm));
   auto recipe = install.recipe();
   if (!recipe) return propagate(recipe);
-  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) { return install.fill(folder); });
+  auto layer = context.layers.get(*recipe, context.options.layer_limits,
+                                  [&](const fs::path& folder) { return install.fill(folder); });
   if (!layer) return propagate(layer);
   if (manifest->lock_name.empty()) {
     context.built.warnings.emplace_back(

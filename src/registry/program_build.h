@@ -13,8 +13,16 @@ namespace mayfly::registry {
 
 /// A program that was built, and is to be copied.
 struct BuiltProgram {
-  std::filesystem::path file;
+  std::filesystem::path folder;  ///< what the build could write: other people's (base/guarded_folder.h)
+  std::filesystem::path file;    ///< relative to it
   std::string name;
+};
+
+/// What builds it.
+struct Toolchain {
+  std::filesystem::path program;                 ///< go, cargo
+  std::vector<std::filesystem::path> visible{};  ///< ToolRun::visible
+  std::string identity{};                        ///< changes when anything of it does
 };
 
 /// One build.
@@ -51,8 +59,15 @@ struct Complaint {
 /// The lines of a tool's output that are worth showing in a message: no progress, at most 30.
 [[nodiscard]] std::string telling_part(std::string_view output);
 
-[[nodiscard]] Result<BuiltProgram> build_go(const ProgramBuild& build);
-[[nodiscard]] Result<BuiltProgram> build_cargo(const ProgramBuild& build);
+/// build_failed: there is none.
+[[nodiscard]] Result<Toolchain> find_go();
+/// The one that rust-toolchain.toml asks for, if rustup has it; if not, a warning of the deploy says which
+/// one it is instead.
+[[nodiscard]] Result<Toolchain> find_cargo(const ProgramBuild& build);
+/// `output`: an empty folder for the program.
+[[nodiscard]] Result<BuiltProgram> build_go(const ProgramBuild& build, const Toolchain& toolchain,
+                                            const std::filesystem::path& output);
+[[nodiscard]] Result<BuiltProgram> build_cargo(const ProgramBuild& build, const Toolchain& toolchain);
 /// Whether the program will ask for its invocations by Lambda's Runtime API.
 [[nodiscard]] bool go_uses_lambda(const std::filesystem::path& folder);
 [[nodiscard]] bool cargo_uses_lambda(const std::filesystem::path& folder);

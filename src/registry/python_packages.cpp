@@ -1,4 +1,5 @@
 #include <cstdlib>
+#include <optional>
 
 #include "base/temp_folder.h"
 #include "registry/dependencies.h"
@@ -23,7 +24,7 @@ class PythonInstall {
 
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
-    std::string text = "python packages 1\n" + identity_of(python_) + "\n" + platform_identity() + "\n";
+    std::string text = "python packages 2\n" + identity_of(python_) + "\n" + platform_identity() + "\n";
     for (const auto& folder : {wheels_, requirements_.local ? context_.root : fs::path()}) {
       if (folder.empty()) continue;
       auto digest = digest_of(folder);
@@ -34,9 +35,7 @@ class PythonInstall {
   }
 
   Result<void> fill(const fs::path& layer) {
-    auto work = context_.layers.stage();
-    if (!work) return propagate(work);
-    work_ = work->path();
+    if (auto fresh = take_fresh_folder(); !fresh) return fresh;
     // Building a package writes to its source: not to the one that is being deployed.
     source_ = context_.root;
     if (requirements_.local) {
@@ -45,14 +44,23 @@ class PythonInstall {
     }
     if (auto installed = install(layer); !installed) return installed;
     compile(layer);
-    return check_layer_size(layer, context_.options);
+    return {};
   }
 
  private:
+  /// For one run of pip, which may leave anything there: a link, for what is written for the next run.
+  Result<void> take_fresh_folder() {
+    auto folder = context_.layers.stage();
+    if (!folder) return propagate(folder);
+    work_ = held_.emplace(std::move(*folder)).path();
+    return {};
+  }
+
   /// With wheels alone no code of a package runs, and the downloads that all share can be used. What is there
-  /// only as a source is built by what it says itself, so that is done without them.
+  /// only as a source is built by what it says itself, so that is done without them; so is what the
+  /// deployment itself says of where packages are (it can undo --only-binary, and choose what is kept).
   Result<void> install(const fs::path& layer) {
-    if (!wheels_.empty() || requirements_.local) return finish(pip(layer, false));
+    if (!wheels_.empty() || !requirements_.plain()) return finish(pip(layer, false));
     auto run = pip(layer, true);
     if (!run) return propagate(run);
     auto ran = run_tool(context_, *run);
@@ -63,6 +71,7 @@ class PythonInstall {
       context_.output("not all of it is there as wheels: once more, with what must be built\n");
     std::error_code ignored;
     for (const auto& entry : fs::directory_iterator(layer)) fs::remove_all(entry.path(), ignored);
+    if (auto fresh = take_fresh_folder(); !fresh) return fresh;
     return finish(pip(layer, false));
   }
 
@@ -179,7 +188,8 @@ class PythonInstall {
   const Requirements& requirements_;
   fs::path python_;
   fs::path wheels_;
-  fs::path work_;
+  std::optional<TempFolder> held_;
+  fs::path work_;  ///< its path
   fs::path source_;
   BuildOutput no_output_;
 };
@@ -203,13 +213,14 @@ Result<void> install_python_packages(BuildContext& context) {
   auto requirements = read_requirements(context.root, context.built.entry);
   if (!requirements) return propagate(requirements);
   if (!requirements->warning.empty()) context.built.warnings.push_back(requirements->warning);
-  if (requirements->empty()) return {};
+  if (!requirements->any) return {};
   auto python = python_of(context);
   if (!python) return propagate(python);
   PythonInstall install(context, *requirements, std::move(*python));
   auto recipe = install.recipe();
   if (!recipe) return propagate(recipe);
-  auto layer = context.layers.get(*recipe, [&](const fs::path& folder) { return install.fill(folder); });
+  auto layer = context.layers.get(*recipe, context.options.layer_limits,
+                                  [&](const fs::path& folder) { return install.fill(folder); });
   if (!layer) return propagate(layer);
   context.built.layers.push_back(std::move(*layer));
   return {};

@@ -235,7 +235,7 @@ TEST_F(RegistryTest, SourcesGoWhenNobodyUsesThem) {
 TEST_F(RegistryTest, LayersAreSharedComeBackAndGoWithTheirLastVersion) {
   auto registry = open();
   const auto layer = [&](const char* recipe) {
-    auto pin = registry->layers().get(recipe, [](const fs::path& folder) -> Result<void> {
+    auto pin = registry->layers().get(recipe, {}, [](const fs::path& folder) -> Result<void> {
       std::ofstream(folder / "file") << "x";
       return {};
     });

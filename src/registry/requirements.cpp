@@ -8,30 +8,12 @@
 #include "registry/dependencies.h"
 #include "registry/error.h"
 #include "registry/files.h"
+#include "registry/requirement_line.h"
 
 namespace mayfly::registry {
 namespace {
 
 namespace fs = std::filesystem;
-
-std::string_view trimmed(std::string_view line) {
-  while (!line.empty() && (line.front() == ' ' || line.front() == '\t')) line.remove_prefix(1);
-  while (!line.empty() && (line.back() == ' ' || line.back() == '\t' || line.back() == '\r'))
-    line.remove_suffix(1);
-  return line;
-}
-
-/// The value of an option of a requirements file, in the forms that pip takes: "-r x", "-rx", "--requirement
-/// x",
-/// "--requirement=x".
-std::string_view option_value(std::string_view line, std::string_view brief, std::string_view full) {
-  if (line.starts_with(full)) {
-    line.remove_prefix(full.size());
-    if (line.starts_with('=') || line.starts_with(' ')) return trimmed(line.substr(1));
-    return {};
-  }
-  return line.starts_with(brief) ? trimmed(line.substr(brief.size())) : std::string_view();
-}
 
 /// Reads a requirements file and those that it names.
 class Reader {
@@ -47,11 +29,20 @@ class Reader {
     auto text = read_file(root_ / file);
     if (!text) return propagate(text);
     requirements_.text += "# " + file.string() + "\n" + *text + "\n";
-    for (std::string_view rest = *text; !rest.empty();) {
-      const auto line = rest.substr(0, rest.find('\n'));
-      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-      if (auto done = look_at(trimmed(line), file.parent_path()); !done) return done;
+    return look_at_all(*text, file.parent_path());
+  }
+
+  /// `folder`: that of the file.
+  Result<void> look_at_all(std::string_view text, const fs::path& folder) {
+    const auto lines = requirement_lines(text);
+    if (!lines) {
+      return fail(
+          RegistryErrc::bad_config,
+          "the requirements are written in another encoding than UTF-8 (or declare one), or with control "
+          "characters in them");
     }
+    for (const auto& line : *lines)
+      if (auto done = look_at(line, folder); !done) return done;
     return {};
   }
 
@@ -63,13 +54,26 @@ class Reader {
   }
 
   Result<void> look_at(std::string_view line, const fs::path& folder) {
-    if (line.empty() || line.starts_with('#')) return {};
-    for (const auto& [brief, full] : {std::pair("-r", "--requirement"), std::pair("-c", "--constraint")})
-      if (const auto name = option_value(line, brief, full); !name.empty() && !name.contains("://"))
-        return read((folder / name).lexically_normal());
-    if (line.starts_with("-e") || line.starts_with("--editable") || line.starts_with('.') ||
-        line.contains("file:"))
-      requirements_.local = true;
+    // pip would put its own settings there, which may hold the server's credentials.
+    if (line.contains("${"))
+      return fail(RegistryErrc::bad_config,
+                  "'" + std::string(line.substr(0, 80)) +
+                      "' names a variable: there are none when packages are installed");
+    requirements_.any = true;
+    const auto read_line = read_requirement_line(line);
+    switch (read_line.kind) {
+      case RequirementLine::Kind::nothing:
+      case RequirementLine::Kind::plain:
+        return {};
+      case RequirementLine::Kind::include:
+        return read((folder / read_line.file).lexically_normal());
+      case RequirementLine::Kind::remote:
+        requirements_.remote = true;
+        return {};
+      case RequirementLine::Kind::local:
+        requirements_.local = true;
+        return {};
+    }
     return {};
   }
 
@@ -77,6 +81,15 @@ class Reader {
   Requirements& requirements_;
   std::set<std::string> read_;
 };
+
+/// They are given to pip as lines of a requirements file, where more could be written.
+Result<void> check_dependency(const std::string& line, const fs::path& file) {
+  if (!line.contains('\n') && !line.contains('\r') && !line.ends_with('\\') && !line.starts_with('-'))
+    return {};
+  auto error = fail(RegistryErrc::bad_config, "'" + line.substr(0, 80) + "' is no dependency");
+  error.error().with("file", file.string());
+  return error;
+}
 
 Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) {
   Requirements requirements;
@@ -93,28 +106,22 @@ Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) 
   }
   if (const auto* list = table["project"]["dependencies"].as_array()) {
     for (const auto& item : *list)
-      if (const auto line = item.value<std::string>()) requirements.lines.push_back(*line);
+      if (const auto line = item.value<std::string>()) {
+        if (auto checked = check_dependency(*line, file); !checked) return propagate(checked);
+        requirements.lines.push_back(*line);
+      }
   } else if (table["tool"]["poetry"]["dependencies"].is_table()) {
     requirements.warning =
         "the dependencies in pyproject.toml are Poetry's own, and were not installed: name them in [project] "
         "dependencies, or write them to requirements.txt ('poetry export')";
   }
   for (const auto& line : requirements.lines) requirements.text += line + "\n";
+  if (auto read = Reader(root, requirements).look_at_all(requirements.text, requirements.folder); !read)
+    return propagate(read);
   return requirements;
 }
 
 }  // namespace
-
-bool Requirements::empty() const {
-  if (file.empty()) return lines.empty();
-  for (std::string_view rest = text; !rest.empty();) {
-    const auto line = trimmed(rest.substr(0, rest.find('\n')));
-    rest.remove_prefix(
-        std::min(rest.size(), rest.find('\n') == std::string_view::npos ? rest.size() : rest.find('\n') + 1));
-    if (!line.empty() && !line.starts_with('#')) return false;
-  }
-  return true;
-}
 
 Result<Requirements> read_requirements(const fs::path& root, const std::string& entry) {
   Requirements requirements;

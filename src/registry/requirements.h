@@ -14,15 +14,17 @@ struct Requirements {
   std::filesystem::path file;    ///< relative to the root: requirements.txt; empty: `lines` are to be used
   std::vector<std::string> lines{};  ///< of pyproject.toml
   std::string text;                  ///< all files together, with their names: what the result depends on
-  bool local = false;  ///< something is to be built from the source that was deployed (-e ., ./package)
+  bool any = false;                  ///< something is asked for
+  bool local = false;   ///< something is, or may be, of the source that was deployed (-e ., lib/one.whl)
+  bool remote = false;  ///< the deployment says where something is found, or that it is to be built
   std::string warning{};
 
-  /// Whether nothing is asked for.
-  [[nodiscard]] bool empty() const;
+  /// Packages by name alone, from where the server says: the downloads that all share may be used.
+  [[nodiscard]] bool plain() const { return !local && !remote; }
 };
 
 /// Reads what counts for an entry: the nearest requirements.txt, else the nearest pyproject.toml's [project]
-/// dependencies. Errors: bad_config (not TOML, a file that is included is missing).
+/// dependencies. Errors: bad_config (not TOML, a file that is included is missing, a variable).
 [[nodiscard]] Result<Requirements> read_requirements(const std::filesystem::path& root,
                                                      const std::string& entry);
 

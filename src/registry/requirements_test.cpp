@@ -24,9 +24,9 @@ struct RequirementsTest : testing::Test {
 };
 
 TEST_F(RequirementsTest, NothingIsAskedForWithoutFilesOrLines) {
-  EXPECT_TRUE(read()->empty());
+  EXPECT_FALSE(read()->any);
   write("requirements.txt", "\n# none yet\n  \n");
-  EXPECT_TRUE(read()->empty());
+  EXPECT_FALSE(read()->any);
 }
 
 TEST_F(RequirementsTest, IncludedFilesArePartOfWhatItDependsOn) {
@@ -35,7 +35,8 @@ TEST_F(RequirementsTest, IncludedFilesArePartOfWhatItDependsOn) {
   write("pins.txt", "click==8.1.7\n");
   const auto before = read();
   ASSERT_TRUE(before) << before.error().message;
-  EXPECT_FALSE(before->empty());
+  EXPECT_TRUE(before->any);
+  EXPECT_TRUE(before->plain());
   EXPECT_FALSE(before->local);
   EXPECT_TRUE(before->text.contains("click==8.1.7")) << before->text;
   write("pins.txt", "click==8.1.8\n");
@@ -51,10 +52,49 @@ TEST_F(RequirementsTest, AFileThatIsMissingOrOutsideIsNamed) {
 }
 
 TEST_F(RequirementsTest, PackagesOfTheSourceAreNoticed) {
-  for (const char* line : {"-e .", "./lib", "lib @ file:lib", "--editable ./lib"}) {
+  for (const char* line :
+       {"-e .", "./lib", "lib @ file:lib", "--editable ./lib", "lib/one-1-py3-none-any.whl",
+        "one-1-py3-none-any.whl", "One-1.tar.GZ[extra] ; python_version > '3'", "lib/one", "-f wheels",
+        "--find-links=./wheels", "--index-url simple", "lib @ FILE:///opt/lib", "--edit lib"}) {
     write("requirements.txt", std::string(line) + "\n");
     EXPECT_TRUE(read()->local) << line;
   }
+}
+
+TEST_F(RequirementsTest, WhatCouldRunCodeOrComeFromElsewhereIsNotPlain) {
+  for (const char* line :
+       {"six --no-binary :all:", "--no-binary=:all:", "--no-bin :all:", "--index-url https://example.org",
+        "-ihttps://example.org", "six @ https://example.org/six.whl", "git+https://example.org/six",
+        "six \\\n--no-binary :all:", "--trusted-host example.org", "six --global-option=x"}) {
+    write("requirements.txt", std::string("flask\n") + line + "\n");
+    ASSERT_TRUE(read()) << line;
+    EXPECT_FALSE(read()->plain()) << line;
+  }
+}
+
+TEST_F(RequirementsTest, WhatPipCouldReadAsOtherLinesIsRefused) {
+  for (const std::string text : {"# a\x0b--no-binary :all:\n", "six # \xe2\x80\xa8--no-binary=six\n",
+                                 "# coding: utf-7\ntorch==2.0+AAo-\n", "\xff\xfes\0i\0x\0",
+                                 "six # \xc2\x85-e .", "six\r--no-binary=six\n"}) {
+    write("requirements.txt", text);
+    EXPECT_FALSE(read()) << text;
+  }
+}
+
+TEST_F(RequirementsTest, NoVariableOfTheServerIsGiven) {
+  write("requirements.txt", "--index-url https://example.org/${PIP_INDEX_URL}\n");
+  EXPECT_EQ(read().error().code, RegistryErrc::bad_config);
+  write("requirements.txt", "six  # not ${HOME}\n");
+  EXPECT_TRUE(read()->plain());
+}
+
+TEST_F(RequirementsTest, PyprojectNamesPackagesAndNoOptions) {
+  for (const char* list : {R"(["--no-binary=:all:"])", R"(["six\n--no-binary=:all:"])", R"(["-e ."])"}) {
+    write("pyproject.toml", std::string("[project]\ndependencies = ") + list);
+    EXPECT_FALSE(read()) << list;
+  }
+  write("pyproject.toml", "[project]\ndependencies = ['six @ https://example.org/six.tar.gz']");
+  EXPECT_FALSE(read()->plain());
 }
 
 TEST_F(RequirementsTest, TheNearestFileCounts) {
@@ -71,7 +111,7 @@ TEST_F(RequirementsTest, PyprojectCountsWithoutRequirements) {
   EXPECT_TRUE(read()->lines.empty());
   fs::remove(folder.path() / "requirements.txt");
   write("pyproject.toml", "[tool.poetry.dependencies]\nflask = '*'\n");
-  EXPECT_TRUE(read()->empty());
+  EXPECT_FALSE(read()->any);
   EXPECT_TRUE(read()->warning.contains("Poetry"));
   write("pyproject.toml", "[project\n");
   EXPECT_EQ(read().error().code, RegistryErrc::bad_config);

@@ -9,8 +9,11 @@
 #include <array>
 #include <cstdlib>
 #include <iterator>
+#include <map>
+#include <mutex>
 #include <utility>
 
+#include "base/child.h"
 #include "base/text.h"
 #include "registry/error.h"
 #include "sandbox/confined.h"
@@ -70,6 +73,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.caches = run.caches;
   command.visible = run.visible;
   command.hidden = {context.layers.data()};
+  if (!context.options.caches.empty()) command.hidden.push_back(context.options.caches);
   command.network = run.network;
   command.max_memory = run.max_memory;
   command.limit = context.options.build_limit * run.limits;
@@ -143,6 +147,28 @@ std::string identity_of(const fs::path& program) {
          "." + std::to_string(status.st_mtim.tv_nsec);
 }
 
+std::string compiler_identity(const fs::path& compiler) {
+  if (compiler.empty()) return {};
+  static std::mutex mutex;
+  static std::map<std::string, std::vector<fs::path>> known;  // by identity; few, and no more than compilers
+  auto identity = identity_of(compiler);
+  const std::lock_guard lock(mutex);
+  const auto [found, added] = known.try_emplace(identity);
+  if (added) {
+    for (const char* part : {"cc1", "cc1plus", "as", "ld"}) {
+      const auto ran = mayfly::run({compiler, std::string("-print-prog-name=") + part},
+                                   {.deadline = std::chrono::seconds(5), .max_output = 4096});
+      if (!ran || !ran->status.success()) continue;
+      fs::path program(ran->output.substr(0, ran->output.find('\n')));
+      // A name alone is to be found in PATH.
+      if (!program.is_absolute()) program = registry::find_program({}, program.string());
+      if (!program.empty()) found->second.push_back(std::move(program));
+    }
+  }
+  for (const auto& program : found->second) identity += "\n" + identity_of(program);
+  return identity;
+}
+
 std::string platform_identity() {
   utsname name{};
   ::uname(&name);
@@ -158,27 +184,6 @@ fs::path find_program(const fs::path& first, const std::string& name) {
     if (folder.empty()) continue;
     if (auto file = fs::path(folder) / name; ::access(file.c_str(), X_OK) == 0) return file;
   }
-  return {};
-}
-
-Result<void> check_layer_size(const fs::path& folder, const DeployOptions& options) {
-  std::uint64_t bytes = 0;
-  std::uint64_t files = 0;
-  std::error_code error;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
-    ++files;
-    if (it->is_regular_file() && !it->is_symlink()) bytes += it->file_size();
-  }
-  const auto refuse = [](const std::string& what, const std::string& limit) {
-    auto large = fail(RegistryErrc::too_large, "the dependencies are " + what + "; the limit is " + limit);
-    large.error().with("limit", limit);
-    return large;
-  };
-  if (error) return fail_errno("read the dependencies", error.value());
-  if (bytes > options.max_layer_bytes)
-    return refuse(format_size(bytes) + " large", format_size(options.max_layer_bytes));
-  if (files > options.max_layer_files)
-    return refuse(std::to_string(files) + " files", std::to_string(options.max_layer_files) + " files");
   return {};
 }
 

@@ -56,14 +56,14 @@ struct ToolResult {
 
 /// What changes when a program is exchanged for another of the same path. Starts nothing.
 [[nodiscard]] std::string identity_of(const std::filesystem::path& program);
+/// The same for a compiler of C or C++ with the programs behind it, which are exchanged by themselves (cc1,
+/// cc1plus, as, ld). Starts it when it is asked about for the first time. Empty for an empty path. Any
+/// thread.
+[[nodiscard]] std::string compiler_identity(const std::filesystem::path& compiler);
 /// Processor and C library: what native code of a package depends on.
 [[nodiscard]] std::string platform_identity();
 
 /// The absolute path of a program in `first` or in the daemon's PATH; empty if there is none.
 [[nodiscard]] std::filesystem::path find_program(const std::filesystem::path& first, const std::string& name);
-
-/// Refuses (too_large) a folder of dependencies that is larger than a layer may be.
-[[nodiscard]] Result<void> check_layer_size(const std::filesystem::path& folder,
-                                            const DeployOptions& options);
 
 }  // namespace mayfly::registry

@@ -107,9 +107,21 @@ def test_an_archive_that_unpacks_to_far_too_much_is_refused(daemon):
             info = tarfile.TarInfo(f"zeros-{number}")
             info.size = 100 << 20
             archive.addfile(info, Zeros(info.size))
+    daemon.deploy("bomb", "export default () => new Response('old');")
     answer = daemon.put("bomb", out.getvalue(), file="a.tar.gz")
     assert answer.status in (400, 413, 422), answer.text
-    assert daemon.request("/bomb").status == 404
+    assert daemon.request("/bomb").text == "old"
+
+
+def test_a_folder_of_two_hundred_megabytes_is_deployed(daemon):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as archive:
+        for name, content in (("index.js", b"export default () => new Response('large');"), ("data", None)):
+            info = tarfile.TarInfo(name)
+            info.size = len(content) if content else 200 << 20
+            archive.addfile(info, io.BytesIO(content) if content else Zeros(info.size))
+    daemon.deploy("large", out.getvalue(), file="a.tar")
+    assert daemon.request("/large").text == "large"
 
 
 class Zeros(io.RawIOBase):

@@ -1,9 +1,12 @@
 """Packages that a deploy installs: npm's and pip's, shared by versions, built by code that is not trusted."""
 
+import http.server
 import json
 import os
 import shutil
 import subprocess
+import threading
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -169,10 +172,12 @@ def test_an_install_script_does_not_see_the_data_folder(daemon, tmp_path):
 @needs_npm
 def test_an_install_script_that_hangs_meets_the_limit(start_daemon, tmp_path):
     daemon = start_daemon("--build-limit", "4s")
+    daemon.deploy("hangs", "export default () => new Response('old');")
     folder = local_package(tmp_path / "hangs", "echo waiting; sleep 1000")
     done = daemon.cli("deploy", folder, check=False)
     assert done.returncode != 0 and "longer than 4s" in done.stderr, done.stderr
     assert not runs(daemon, "sleep")
+    assert daemon.request("/hangs").text == "old"
 
 
 @needs_npm
@@ -262,6 +267,101 @@ def test_a_requirement_that_does_not_exist_is_said_in_pips_words(daemon, tmp_pat
     folder = write(tmp_path / "missing", {"main.py": PYTHON, "requirements.txt": "six==999.9\n"})
     done = daemon.cli("deploy", folder, check=False)
     assert done.returncode != 0 and "No matching distribution found for six==999.9" in done.stderr, done.stderr
+
+
+def wheel(file: Path, value: str) -> None:
+    """A package `own` with this VALUE."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("own.py", f"VALUE = {value!r}\n")
+        archive.writestr("own-1.dist-info/METADATA", "Metadata-Version: 2.1\nName: own\nVersion: 1\n")
+        archive.writestr("own-1.dist-info/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n")
+        archive.writestr("own-1.dist-info/RECORD", "")
+
+
+@pytest.mark.parametrize("line", ["own-1-py3-none-any.whl", "lib/own-1-py3-none-any.whl", "--no-index --find-links lib own"])
+def test_a_wheel_of_the_deployment_is_part_of_what_its_layer_is_made_of(daemon, tmp_path, line):
+    lines = line.replace("--no-index ", "--no-index\n").replace("lib own", "lib\nown")
+    folder = write(tmp_path / "wheel", {
+        "main.py": "import own\n\ndef handler(event, context):\n    return own.VALUE\n", "requirements.txt": lines + "\n"})
+    for value in ("first", "second"):
+        for place in ("own-1-py3-none-any.whl", "lib/own-1-py3-none-any.whl"):
+            wheel(folder / place, value)
+        daemon.cli("deploy", folder, "--name", "wheel")
+        assert daemon.request("/wheel").text == value
+
+
+def test_downloads_are_shared_only_on_the_servers_terms(start_daemon, tmp_path):
+    cache = tmp_path / "cache"
+    daemon = start_daemon(env={"MAYFLY_BUILD_CACHE": str(cache)})
+    folder = write(tmp_path / "terms", {"main.py": PYTHON, "requirements.txt": "--trusted-host example.org\nsix==1.16.0\n"})
+    daemon.cli("deploy", folder)
+    assert not (cache / "pip").exists(), "the deployment has a say in what is downloaded"
+    (folder / "requirements.txt").write_text("six==1.16.0\n")
+    daemon.cli("deploy", folder)
+    assert (cache / "pip").exists()
+
+
+@needs_npm
+def test_a_registry_of_the_deployment_gets_no_token_and_fills_no_cache_of_others(start_daemon, tmp_path):
+    seen = []
+
+    class Registry(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            seen.append((self.path, self.headers.get("authorization", "")))
+            self.send_error(404)
+
+        def log_message(self, *_):
+            pass
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Registry)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    host = f"127.0.0.1:{server.server_port}"
+    cache = tmp_path / "cache"
+    daemon = start_daemon(env={"MAYFLY_BUILD_CACHE": str(cache), "NPM_TOKEN": "s3cret",
+                               f"npm_config_//{host}/:_authToken": "s3cret"})
+    folder = write(tmp_path / "foreign", {
+        "index.js": "export default () => new Response('x');",
+        "package.json": json.dumps({"type": "module", "dependencies": {"own": "1.0.0"}}),
+        ".npmrc": f"registry=http://{host}/\nfetch-retries=0\n//{host}/:_authToken=${{NPM_TOKEN}}\n",
+    })
+    done = daemon.cli("deploy", folder, check=False)
+    server.shutdown()
+    server.server_close()
+    assert done.returncode != 0 and "without the server's tokens, because its .npmrc sets 'registry'" in done.stderr, done.stderr
+    assert seen and not any("s3cret" in path + token for path, token in seen), seen
+    assert not (cache / "npm").exists()
+
+
+@needs_npm
+def test_an_install_script_that_puts_a_link_in_the_place_of_its_folder(daemon, tmp_path):
+    """What the daemon tidies up afterwards is not what lies behind that link."""
+    victim = write(tmp_path / "victim", {"package.json": "kept", "package-lock.json": "kept", "index.js": "kept"})
+    app = local_package(tmp_path / "links/app", f"cd $INIT_CWD/.. && mv app gone && ln -s {victim} app")
+    write(tmp_path / "links", {"mayfly.toml": '[functions.links]\nsource = "app/index.js"\n'})
+    done = daemon.cli("deploy", app.parent, check=False)
+    assert sorted(file.name for file in victim.iterdir()) == ["index.js", "package-lock.json", "package.json"]
+    assert done.returncode != 0 and "what the build has left cannot be used" in done.stderr, done.stderr
+
+
+BAD_PACKAGES = {
+    "npm-absent": ({**ABSENT}, "ETARGET"),
+    "npm-lock": ({**ABSENT, "package-lock.json": "{]"}, "package-lock.json"),
+    "pip-absent": ({"main.py": PYTHON, "requirements.txt": "six==999.9\n"}, "No matching distribution found for six==999.9"),
+    "pip-variable": ({"main.py": PYTHON, "requirements.txt": "--index-url https://x/${PIP_INDEX_URL}\n"}, "names a variable"),
+    "pip-encoding": ({"main.py": PYTHON, "requirements.txt": "# coding: utf-7\nsix\n"}, "encoding"),
+    "pyproject": ({"main.py": PYTHON, "pyproject.toml": "[project]\ndependencies = ['--no-binary=:all:']\n"}, "is no dependency"),
+}
+
+
+@needs_npm
+@pytest.mark.parametrize("what", BAD_PACKAGES)
+def test_packages_that_cannot_be_had_change_nothing_in_service(daemon, tmp_path, what):
+    files, words = BAD_PACKAGES[what]
+    daemon.deploy(what, "export default () => new Response('old');")
+    done = daemon.cli("deploy", write(tmp_path / "bad", files), "--name", what, check=False)
+    assert done.returncode != 0 and words in done.stderr, done.stderr
+    assert daemon.request(f"/{what}").text == "old"
 
 
 def test_output_of_tools_is_streamed_by_the_api(daemon, tmp_path):

@@ -230,6 +230,18 @@ def test_a_build_cannot_look_around(daemon):
     assert daemon.request("/confined").text == "built"
 
 
+def test_a_build_that_puts_a_link_in_the_place_of_its_folder(daemon, tmp_path):
+    """What lies behind it is not taken for what was built."""
+    (tmp_path / "libother.so").write_bytes(b"\0mayfly_abi\0")
+    source = folder({"CMakeLists.txt": f"""cmake_minimum_required(VERSION 3.16)
+        project(f CXX)
+        add_library(f MODULE f.cpp)
+        add_custom_command(TARGET f POST_BUILD COMMAND mv ${{CMAKE_BINARY_DIR}} ${{CMAKE_BINARY_DIR}}-gone
+          COMMAND ln -s {tmp_path} ${{CMAKE_BINARY_DIR}})""", "f.cpp": HELLO % "x"})
+    answer = daemon.put("linked", source)
+    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:unsafe-path"), answer.text
+
+
 def test_cmake_without_a_module_is_told_what_to_write(daemon):
     source = folder({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.16)\nproject(f CXX)\nadd_library(f STATIC f.cpp)",
                      "f.cpp": HELLO % "x"})

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
 import pytest
+
+from support.daemon import BUILD
 
 HOME = Path(os.environ.get("HOME", "/"))
 
@@ -88,6 +91,62 @@ def test_a_go_program_below_the_module(daemon, tmp_path):
     folder = project(tmp_path, {"go.mod": GO_MOD.format(name="deep"), "cmd/serve/main.go": GO_MAIN % "from below", "lib.go": "package deep\n"})
     daemon.cli("deploy", folder, "--name", "go-deep", timeout=600)
     assert daemon.request("/go-deep").text == "from below\n"
+
+
+@go
+def test_a_go_module_with_several_programs(daemon, tmp_path):
+    folder = project(tmp_path, {"go.mod": GO_MOD.format(name="several"), "lib.go": "package several\n",
+                                "cmd/one/main.go": GO_MAIN % "one", "cmd/two/main.go": GO_MAIN % "two"})
+    refused = daemon.cli("deploy", folder, "--name", "go-several", check=False, timeout=600)
+    assert refused.returncode != 0 and "(one, two)" in refused.stderr and 'program = "cmd/one"' in refused.stderr, refused.stderr
+    daemon.cli("deploy", folder, "--name", "go-several", "--set", "program=cmd/two", timeout=600)
+    assert daemon.request("/go-several").text == "two\n"
+    refused = daemon.cli("deploy", folder, "--name", "go-several", "--set", "program=../x", check=False)
+    assert refused.returncode != 0 and "program" in refused.stderr
+    assert daemon.request("/go-several").text == "two\n", "the old version serves on"
+
+
+def test_another_toolchain_builds_again(start_daemon, tmp_path):
+    """A program that was kept is not one of the toolchain that is there now."""
+    with tempfile.TemporaryDirectory(dir=BUILD) as tools:
+        os.chmod(tools, 0o755)
+        fake = Path(tools, "go")
+
+        def write(word: str) -> None:
+            fake.write_text('#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\n'
+                            f"printf '#!/bin/sh\\necho {word}\\n' > \"$2/fake\"; chmod 755 \"$2/fake\"\n")
+            fake.chmod(0o755)
+
+        write("one")
+        daemon = start_daemon(env={"MAYFLY_BUILD_CACHE": str(tmp_path / "cache"), "PATH": f"{tools}:{os.environ['PATH']}"})
+        folder = project(tmp_path / "fake", {"go.mod": GO_MOD.format(name="fake"), "main.go": GO_MAIN % "never"})
+        daemon.cli("deploy", folder)
+        assert daemon.request("/fake").text == "one\n"
+        write("another")
+        daemon.cli("deploy", folder)
+        assert daemon.request("/fake").text == "another\n"
+
+
+def test_a_build_that_leaves_a_link_instead_of_a_program(start_daemon, tmp_path):
+    secret = tmp_path / "secret"
+    secret.write_text("#!/bin/sh\necho secret\n")
+    secret.chmod(0o700)
+    with tempfile.TemporaryDirectory(dir=BUILD) as tools:
+        os.chmod(tools, 0o755)
+        Path(tools, "go").write_text(f'#!/bin/sh\nwhile [ "$1" != -o ]; do shift; done\nln -s {secret} "$2/fake"\n')
+        Path(tools, "go").chmod(0o755)
+        daemon = start_daemon(env={"MAYFLY_BUILD_CACHE": str(tmp_path / "cache"), "PATH": f"{tools}:{os.environ['PATH']}"})
+        folder = project(tmp_path / "fake", {"go.mod": GO_MOD.format(name="fake"), "main.go": GO_MAIN % "never"})
+        refused = daemon.cli("deploy", folder, check=False)
+        assert refused.returncode != 0 and daemon.request("/fake").status == 404, refused.stdout
+
+
+@rust
+def test_a_toolchain_that_is_not_there_is_named(daemon, tmp_path):
+    folder = project(tmp_path, {"Cargo.toml": CARGO.format(name="pinned"), "src/main.rs": "fn main() { println!(\"x\") }\n",
+                                "rust-toolchain.toml": '[toolchain]\nchannel = "1.0.0"\n'})
+    done = daemon.cli("deploy", folder, "--name", "rust-pinned", timeout=600)
+    assert "rust-toolchain.toml asks for '1.0.0'" in done.stderr, done.stderr
 
 
 @rust
