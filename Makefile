@@ -14,6 +14,10 @@ TESTS  ?=
 CHECKS ?=
 ONCE   ?=
 
+# What was compiled in one clone is found again in another, wherever it lies.
+export CCACHE_BASEDIR := $(CURDIR)
+export CCACHE_NOHASHDIR := 1
+
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := build
 .PHONY: help setup configure build run test bench check format clean
