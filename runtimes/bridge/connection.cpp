@@ -19,6 +19,8 @@ using wire::FrameType;
 
 /// A usage frame costs a system call; more often than this it says nothing new.
 constexpr std::uint64_t kUsageInterval = 500'000;  // ns
+/// Bytes that the buffer of what is written keeps when it is empty.
+constexpr std::size_t kKeptBuffer = 1U << 20U;
 /// Last words may wait for the daemon to read, but not for ever.
 constexpr std::uint64_t kLastWordsPatience = 10'000'000'000;  // ns
 
@@ -159,6 +161,7 @@ Connection::Stream& Connection::open(std::uint32_t id) {
   stream.id = id;
   stream.window = wire::kWindow;
   stream.pending.clear();
+  stream.sent = 0;
   stream.head_sent = stream.ending = stream.done = stream.told_full = stream.aborted = false;
   return stream;
 }
@@ -175,10 +178,20 @@ void Connection::close(Stream& stream) {
   if (stopping_ && open_streams_ == 0) service_.on_stop();
 }
 
+/// So much of `pending` is sent. It moves up only when half of it is: at every credit an answer of 100 MB
+/// would be copied a thousand times.
+void Connection::forget(Stream& stream, std::size_t sent) {
+  stream.sent += sent;
+  if (2 * stream.sent < stream.pending.size()) return;
+  stream.pending.erase(0, stream.sent);
+  stream.sent = 0;
+}
+
 /// Sends as much of `pending` as the window allows, then the end, then done.
 void Connection::pump(Stream& stream) {
-  if (stream.aborted) stream.pending.clear();
-  std::string_view rest = stream.pending;
+  if (stream.aborted) forget(stream, stream.pending.size() - stream.sent);
+  std::string_view rest = std::string_view(stream.pending).substr(stream.sent);
+  const auto waiting = rest.size();
   while (!rest.empty() && stream.window > 0) {
     const auto size = std::min({rest.size(), static_cast<std::size_t>(stream.window), wire::kMaxChunk});
     const bool last = stream.ending && size == rest.size();
@@ -188,7 +201,7 @@ void Connection::pump(Stream& stream) {
     stream.window -= static_cast<std::int64_t>(size);
     if (last) stream.ending = false;
   }
-  stream.pending.erase(0, stream.pending.size() - rest.size());
+  forget(stream, waiting - rest.size());
   if (stream.pending.empty() && stream.done) {
     wire::append_frame(out_, {FrameType::done, 0, stream.id, 0, {}});
     finish(stream);
@@ -283,6 +296,7 @@ void Connection::respond_error(std::uint32_t id, wire::ErrorKind kind, std::stri
   Stream* stream = find(id);
   if (stream == nullptr) return;
   stream->pending.clear();
+  stream->sent = 0;
   stream->ending = false;
   std::string text(message.substr(0, wire::kMaxChunk / 2));
   text.append(1, '\0').append(stack);
@@ -355,6 +369,7 @@ void Connection::flush() {
     rest.remove_prefix(static_cast<std::size_t>(sent));
   }
   out_.erase(0, out_.size() - rest.size());
+  if (out_.empty() && out_.capacity() > kKeptBuffer) out_ = {};  // a whole answer of 100 MB was made in it
 }
 
 }  // namespace mayfly::bridge

@@ -107,7 +107,8 @@ class Connection {
     std::uint32_t id = 0;  ///< 0: the slot is free
     std::string invocation;
     std::int64_t window = 0;  ///< bytes of answer that may still be sent
-    std::string pending;      ///< answer that waits for the window
+    std::string pending;      ///< answer that waits for the window; empty when nothing does
+    std::size_t sent = 0;     ///< of `pending`
     bool head_sent = false;
     bool ending = false;     ///< the answer ends when `pending` is sent
     bool done = false;       ///< done() was called
@@ -121,6 +122,7 @@ class Connection {
   void finish(Stream& stream);
   void close(Stream& stream);
   void pump(Stream& stream);
+  static void forget(Stream& stream, std::size_t sent);
   void dispatch(const wire::Frame& frame);
   void dispatch_invoke(const wire::Frame& frame);
   void dispatch_abort(const wire::Frame& frame);

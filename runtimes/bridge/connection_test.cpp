@@ -148,6 +148,30 @@ TEST_F(ConnectionTest, a_large_answer_waits_for_credit) {
   EXPECT_EQ(connection->open_streams(), 0U);
 }
 
+TEST_F(ConnectionTest, an_answer_of_many_windows_arrives_whole_and_in_order) {
+  invoke(kStream, "");
+  std::string large;
+  while (large.size() < 40 * wire::kWindow) large += std::to_string(large.size()) + " ";
+  connection->respond(kStream, 200, {}, large, false);
+  std::string got;
+  bool ended = false;
+  while (!ended) {
+    const auto parts = answers();
+    ASSERT_FALSE(parts.empty());
+    std::size_t size = 0;
+    for (const auto& part : parts) {
+      EXPECT_FALSE(ended) << "a frame behind the end";
+      const auto bytes = part.type == FrameType::response ? body_of(part) : part.payload;
+      got += bytes;
+      size += bytes.size();
+      ended |= (part.flags & wire::kEnd) != 0;
+    }
+    send({FrameType::credit, 0, kStream, static_cast<std::uint32_t>(size), {}});
+  }
+  EXPECT_TRUE(got == large);
+  EXPECT_TRUE(connection->respond_chunk(kStream, "")) << "nothing is left of it";
+}
+
 TEST_F(ConnectionTest, a_stream_that_is_full_says_when_it_is_not) {
   invoke(kStream, "");
   connection->respond_start(kStream, 200, {});
