@@ -96,7 +96,8 @@ PyObject* Selector::poll(int epoll, double timeout, PyObject* ready, PyObject* s
       }
     }
     if (own) server_->read();
-    if (count <= 0 || woken || PyList_Size(others.get()) > 0 || PyObject_Size(ready) > 0 ||
+    // `left`: a timer is due, however much the daemon has to say.
+    if (count <= 0 || left == 0 || woken || PyList_Size(others.get()) > 0 || PyObject_Size(ready) > 0 ||
         PyObject_Size(scheduled) != timers || (data >= 0 && !serving()))
       break;
   }
