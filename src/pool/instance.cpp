@@ -161,6 +161,8 @@ Instance::Stream& Instance::take_stream() {
   if (stream.generation == 0) stream.generation = 1;
   stream.id = slot | stream.generation << wire::kSlotBits;
   stream.has_head = stream.lapsed = stream.has_begun = stream.whole = false;
+  stream.window = wire::kWindow;
+  stream.body_out = 0;
   return stream;
 }
 
@@ -228,6 +230,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
       out_, {to_wire(invocation.deadline), invocation.id_text(), invocation.remote, invocation.scheme,
              invocation.method, invocation.target, invocation.headers});
   out_.append(invocation.body);
+  stream.body_out = invocation.body.size();
   if (!stream.whole) invocation.body.clear();
   wire::end_frame(out_, begin);
   if (owner_.single_use()) wire::append_frame(out_, {wire::FrameType::stop, 0, 0, 0, {}});
@@ -235,6 +238,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
 }
 
 void Instance::send_body(Invocation& invocation, std::string_view bytes, bool end) {
+  if (Stream* stream = find(invocation.stream)) stream->body_out += bytes.size();
   out_.reserve(out_.size() + bytes.size() + body_frame_count(bytes.size()) * wire::kHeaderSize);
   do {
     const auto part = bytes.substr(0, wire::kMaxChunk);
@@ -246,6 +250,7 @@ void Instance::send_body(Invocation& invocation, std::string_view bytes, bool en
 }
 
 void Instance::credit(Invocation& invocation, std::size_t bytes) {
+  if (Stream* stream = find(invocation.stream)) stream->window += static_cast<std::int64_t>(bytes);
   wire::append_frame(out_,
                      {wire::FrameType::credit, 0, invocation.stream, static_cast<std::uint32_t>(bytes), {}});
   schedule_flush();
@@ -348,9 +353,10 @@ void Instance::on_read(std::size_t bytes) {
   decoder_.commit(bytes);
   for (;;) {
     const auto frame = decoder_.next();
-    if (!frame) return end(KillCause::protocol);
-    if (!*frame || state_ == State::ended) return;
+    if (!frame) return violated("sent what is no frame");
+    if (!*frame) return;
     handle(**frame);
+    if (state_ == State::ended || data_closed_) return;
   }
 }
 
@@ -360,18 +366,9 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::response:
       return handle_response(frame);
     case FrameType::body:
-      if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr) {
-        if (!stream->has_head) return end(KillCause::protocol);
-        if (!admit(*stream, frame.payload.size())) return;
-        const bool last = frame.has(wire::kEnd);
-        Invocation& invocation = last ? *answered(*stream) : *stream->invocation;
-        invocation.listener->on_body(invocation, frame.payload, last);
-      }
-      return;
+      return handle_body(frame);
     case FrameType::credit:
-      if (Stream* stream = find(frame.stream); stream != nullptr && stream->invocation != nullptr)
-        stream->invocation->listener->on_request_credit(*stream->invocation, frame.aux);
-      return;
+      return handle_credit(frame);
     case FrameType::error:
       if (Stream* stream = find(frame.stream); stream != nullptr) {
         note_begun(*stream);
@@ -397,8 +394,45 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::pong:
       return handle_pong();
     default:
-      return end(KillCause::protocol);
+      return violated("sent a frame that only the daemon sends");
   }
+}
+
+/// It broke the protocol. Nothing that it says counts any more: it is not even read.
+void Instance::violated(std::string_view how) {
+  fatal_ = Error{PoolErrc::protocol_violation, "the instance was ended: it " + std::string(how), {}};
+  data_closed_ = true;
+  leave();
+  if (parent_gone_) return finish();
+  end(KillCause::protocol);
+}
+
+/// The answer takes so much of its window. False: it has no window for that, and is ended: what it may send
+/// is what this process may have to keep.
+bool Instance::spend(Stream& stream, std::size_t bytes) {
+  stream.window -= static_cast<std::int64_t>(bytes);
+  if (stream.window >= 0) return true;
+  violated("sent more of an answer than it has credit for");
+  return false;
+}
+
+void Instance::handle_body(const wire::Frame& frame) {
+  Stream* stream = find(frame.stream);
+  if (stream == nullptr || !spend(*stream, frame.payload.size()) || stream->invocation == nullptr) return;
+  if (!stream->has_head) return violated("sent a body before its head");
+  if (!admit(*stream, frame.payload.size())) return;
+  const bool last = frame.has(wire::kEnd);
+  Invocation& invocation = last ? *answered(*stream) : *stream->invocation;
+  invocation.listener->on_body(invocation, frame.payload, last);
+}
+
+void Instance::handle_credit(const wire::Frame& frame) {
+  Stream* stream = find(frame.stream);
+  if (stream == nullptr) return;
+  if (frame.aux > stream->body_out) return violated("gave credit for more than it was sent");
+  stream->body_out -= frame.aux;
+  if (stream->invocation != nullptr)
+    stream->invocation->listener->on_request_credit(*stream->invocation, frame.aux);
 }
 
 void Instance::handle_response(const wire::Frame& frame) {
@@ -407,8 +441,9 @@ void Instance::handle_response(const wire::Frame& frame) {
   std::string_view body;
   const auto headers = wire::parse_response_head(frame.payload, body);
   if (!headers || frame.aux < 100 || frame.aux > 999 || std::exchange(stream->has_head, true))
-    return end(KillCause::protocol);
+    return violated("sent an answer that is none");
   note_begun(*stream);
+  if (!spend(*stream, body.size())) return;
   stream->answer_bytes = 0;
   if (stream->invocation != nullptr && !admit(*stream, body.size())) {
     if (frame.has(wire::kDone)) free_stream(*stream);
@@ -440,7 +475,7 @@ bool Instance::admit(Stream& stream, std::size_t bytes) {
 
 void Instance::handle_usage(const wire::Frame& frame) {
   std::array<std::uint64_t, 3> usage{};
-  if (frame.payload.size() != sizeof usage) return end(KillCause::protocol);
+  if (frame.payload.size() != sizeof usage) return violated("sent a usage frame of another size");
   std::memcpy(usage.data(), frame.payload.data(), sizeof usage);
   const auto [cpu, busy, completed] = usage;
   if (completed > completed_) {

@@ -141,9 +141,11 @@ class Instance
     Invocation* invocation = nullptr;  ///< null once the answer ended or is not wanted
     bool has_head = false;             ///< the answer's head has come
     std::uint64_t answer_bytes = 0;    ///< of its body, so far
-    bool lapsed = false;               ///< still there after the deadline and its grace
-    bool has_begun = false;            ///< serial: the daemon has noticed that it began
-    bool whole = false;                ///< it was sent with its whole body: it can be sent again
+    std::int64_t window = 0;           ///< bytes of answer that it may still send
+    std::uint64_t body_out = 0;  ///< bytes of the request's body that it was sent and gave no credit for
+    bool lapsed = false;         ///< still there after the deadline and its grace
+    bool has_begun = false;      ///< serial: the daemon has noticed that it began
+    bool whole = false;          ///< it was sent with its whole body: it can be sent again
     std::array<char, 32> invocation_id{};
     Lease lease;
   };
@@ -174,7 +176,11 @@ class Instance
   void on_read(std::size_t bytes);
   void handle(const wire::Frame& frame);
   void handle_response(const wire::Frame& frame);
+  void handle_body(const wire::Frame& frame);
+  void handle_credit(const wire::Frame& frame);
+  [[nodiscard]] bool spend(Stream& stream, std::size_t bytes);
   [[nodiscard]] bool admit(Stream& stream, std::size_t bytes);
+  void violated(std::string_view how);
   void handle_usage(const wire::Frame& frame);
   void overdue(Stream& stream);
   void lapse(Stream& stream);

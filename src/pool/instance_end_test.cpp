@@ -253,6 +253,60 @@ TEST_F(InstanceTest, WhoDoesNotAnswerAPingIsStuck) {
   EXPECT_TRUE(bridge->dead);
 }
 
+TEST_F(InstanceTest, WhoSendsMoreThanItsCreditIsEndedAndNotListenedTo) {
+  TestInvocation test;
+  const auto stream = serve(test);
+  const std::string part(wire::kWindow / 4, 'x');
+  bridge->respond(stream, 200, {}, part, 0);
+  for (int i = 0; i < 3; ++i) bridge->body(stream, part);
+  ASSERT_TRUE(loop.until([&] { return test.body.size() == wire::kWindow; }));
+  instance->credit(test.invocation, 2);
+  bridge->body(stream, "12");
+  ASSERT_TRUE(loop.until([&] { return test.body.size() == wire::kWindow + 2; }));
+  EXPECT_EQ(owner.ended, 0) << "it kept to what it was given";
+  bridge->body(stream, "3");
+  bridge->body(stream, "4", true);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.body.size(), wire::kWindow + 2);
+  EXPECT_EQ(test.error->code, PoolErrc::protocol_violation);
+  EXPECT_EQ(test.error->message, "the instance was ended: it sent more of an answer than it has credit for");
+  EXPECT_TRUE(bridge->dead);
+}
+
+TEST_F(InstanceTest, AWholeAnswerHasAWindowToo) {
+  TestInvocation test;
+  bridge->respond(serve(test), 200, {}, std::string(wire::kWindow + 1, 'x'));
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.status, 0U);
+  EXPECT_EQ(test.error->code, PoolErrc::protocol_violation);
+}
+
+TEST_F(InstanceTest, WhoSendsMoreThanItsCreditForAnAnswerThatNobodyTakesIsEndedToo) {
+  TestInvocation test;
+  const auto stream = serve(test);
+  bridge->respond(stream, 200, {}, std::string(wire::kWindow, 'x'), 0);
+  ASSERT_TRUE(loop.until([&] { return test.status == 200; }));
+  instance->abandon(test.invocation, wire::AbortReason::client);
+  bridge->body(stream, "x");
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(owner.why->code, PoolErrc::protocol_violation);
+}
+
+TEST_F(InstanceTest, CreditIsForWhatItWasSent) {
+  serve();
+  TestInvocation test("1", "12345");
+  test.invocation.body_complete = false;
+  run(test);
+  const auto stream = next().stream;
+  bridge->tell(FrameType::credit, stream, 5);
+  ASSERT_TRUE(loop.until([&] { return test.credit == 5; }));
+  instance->send_body(test.invocation, "67", false);
+  bridge->tell(FrameType::credit, stream, 3);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(test.error->message, "the instance was ended: it gave credit for more than it was sent");
+  EXPECT_EQ(test.credit, 5U);
+}
+
 TEST_F(InstanceTest, EndsWithItsTemplateWithoutAReport) {
   serve();
   TestInvocation test;

@@ -1,3 +1,4 @@
+// A slot of an instance, from its being taken until it is given back.
 #include "pool/instance.h"
 
 namespace mayfly::pool {

@@ -30,6 +30,7 @@ def deploy(daemon, victim: str, **settings) -> str:
         ("aborts", 502, "urn:mayfly:pool:instance-killed"),
         ("uncaught", 502, "urn:mayfly:pool:uncaught-exception"),
         ("rejects", 502, "urn:mayfly:pool:unhandled-rejection"),
+        ("ignores-its-credit", 502, "urn:mayfly:pool:protocol-violation"),
     ],
 )
 def test_a_failure_is_typed_and_the_next_request_is_served(daemon, victim, status, kind):
