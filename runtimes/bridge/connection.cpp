@@ -21,6 +21,8 @@ using wire::FrameType;
 constexpr std::uint64_t kUsageInterval = 500'000;  // ns
 /// Bytes that the buffer of what is written keeps when it is empty.
 constexpr std::size_t kKeptBuffer = 1U << 20U;
+/// So long a process that leaves waits for its lines to be taken.
+constexpr std::chrono::milliseconds kLogPatience{1'000};
 /// Last words may wait for the daemon to read, but not for ever.
 constexpr std::uint64_t kLastWordsPatience = 10'000'000'000;  // ns
 
@@ -249,6 +251,13 @@ void Connection::begin_body() {
 void Connection::end_response(bool done) {
   constexpr std::size_t kFlags = 5;  // of a frame's header
   Stream& stream = *answering_;
+  const auto headers = body_at_ - headers_at_ - sizeof(std::uint32_t);
+  if (headers > wire::kMaxAnswerHeaders) {
+    out_.resize(frame_at_);
+    refuse_headers(stream, headers);
+    if (done) this->done(stream.id);
+    return;
+  }
   if (out_.size() - body_at_ > wire::kMaxChunk) {  // too much for one frame: the rest follows by credit
     stream.pending.assign(out_, body_at_ + wire::kMaxChunk);
     out_.resize(body_at_ + wire::kMaxChunk);
@@ -264,10 +273,20 @@ void Connection::end_response(bool done) {
   if (done) finish(stream);
 }
 
+/// What follows of the answer is not wanted.
+void Connection::refuse_headers(Stream& stream, std::size_t size) {
+  stream.aborted = true;
+  respond_error(stream.id, wire::ErrorKind::header,
+                "the answer's headers have " + std::to_string(size) + " bytes, the limit is " +
+                    std::to_string(wire::kMaxAnswerHeaders),
+                {});
+}
+
 void Connection::respond_start(std::uint32_t id, std::uint32_t status, std::string_view headers) {
   Stream* stream = find(id);
   if (stream == nullptr || stream->head_sent) return;
   stream->head_sent = true;
+  if (headers.size() > wire::kMaxAnswerHeaders) return refuse_headers(*stream, headers.size());
   const std::size_t begin = wire::begin_frame(out_, {FrameType::response, 0, id, status, {}});
   wire::append_response_head(out_, headers);
   wire::end_frame(out_, begin);
@@ -324,10 +343,10 @@ void Connection::drain() {
   const auto until = monotonic_now() + kLastWordsPatience;
   do {
     flush();
-    log_.flush();
     pollfd writable{data_.get(), POLLOUT, 0};
     if (!out_.empty()) ::poll(&writable, 1, 100);
   } while (!out_.empty() && monotonic_now() < until);
+  log_.drain(kLogPatience);
 }
 
 void Connection::fatal(wire::FatalKind kind, std::string_view message, std::string_view stack) {

@@ -53,21 +53,27 @@ class Connection {
   /// To be watched for reading, and for writing while wants_write().
   [[nodiscard]] int fd() const { return data_.get(); }
   [[nodiscard]] bool wants_write() const { return !out_.empty(); }
+  /// To be watched for writing while log_waits(), and then flush() is to be called: lines that the socket of
+  /// the log did not take.
+  [[nodiscard]] int log_fd() const { return log_.fd(); }
+  [[nodiscard]] bool log_waits() const { return log_.waiting(); }
+  void flush_log() { log_.flush(); }
   /// Reads what there is, a bounded amount, and calls the service for it. False when the daemon is gone,
   /// or speaks nonsense: then end the process.
   [[nodiscard]] bool read();
   /// Sends what waits, as far as the socket takes it. Call before the loop waits. Ends the process when
   /// the daemon is gone.
   void flush();
-  /// Sends all that waits, and waits for the daemon to take it, at most 10 s. Call before the process
-  /// leaves.
+  /// Sends all that waits, and waits for the daemon to take it: answers at most 10 s, lines of the log 1 s.
+  /// Call before the process leaves.
   void drain();
   /// Nanoseconds in which this instance could do nothing else; what scaling is decided by.
   void add_busy(std::uint64_t nanoseconds) { busy_ += nanoseconds; }
 
   // --- Answers -------------------------------------------------------------------------------------
   /// A whole answer. headers: "name NUL value NUL …", names in lower case. `done`: the invocation is over
-  /// and its slot free as soon as all is sent; otherwise done() follows.
+  /// and its slot free as soon as all is sent; otherwise done() follows. Headers longer than
+  /// wire::kMaxAnswerHeaders become an error in the answer's place; so in each way to answer.
   void respond(std::uint32_t stream, std::uint32_t status, std::string_view headers, std::string_view body,
                bool done);
   /// The same without a copy: append the headers to what begin_response returns (null: the stream is not
@@ -122,6 +128,7 @@ class Connection {
   void finish(Stream& stream);
   void close(Stream& stream);
   void pump(Stream& stream);
+  void refuse_headers(Stream& stream, std::size_t size);
   static void forget(Stream& stream, std::size_t sent);
   void dispatch(const wire::Frame& frame);
   void dispatch_invoke(const wire::Frame& frame);

@@ -172,6 +172,34 @@ TEST_F(ConnectionTest, an_answer_of_many_windows_arrives_whole_and_in_order) {
   EXPECT_TRUE(connection->respond_chunk(kStream, "")) << "nothing is left of it";
 }
 
+TEST_F(ConnectionTest, headers_that_are_too_long_are_an_error_of_that_answer_alone) {
+  const std::string most =
+      "a" + std::string(1, '\0') + std::string(wire::kMaxAnswerHeaders - 3, 'x') + std::string(1, '\0');
+  invoke(kStream, "");
+  connection->respond(kStream, 200, most, "body", true);
+  EXPECT_EQ(answers().back().type, FrameType::response);
+  invoke(kStream, "");
+  connection->respond(kStream, 200, most + "x", "body", true);
+  auto sent = answers();
+  ASSERT_EQ(sent.size(), 2U);
+  EXPECT_EQ(sent[0].type, FrameType::error);
+  EXPECT_EQ(sent[0].aux, static_cast<std::uint32_t>(wire::ErrorKind::header));
+  EXPECT_EQ(sent[0].payload,
+            std::string("the answer's headers have 131073 bytes, the limit is 131072\0", 60));
+  EXPECT_EQ(sent[1].type, FrameType::done);
+  EXPECT_EQ(connection->open_streams(), 0U);
+
+  invoke(kStream, "");
+  connection->respond_start(kStream, 200, most + "x");
+  EXPECT_TRUE(connection->respond_chunk(kStream, std::string(2 * wire::kWindow, 'x'))) << "is let go";
+  connection->respond_end(kStream);
+  connection->done(kStream);
+  sent = answers();
+  EXPECT_EQ(sent.front().type, FrameType::error);
+  EXPECT_EQ(sent.back().type, FrameType::done);
+  EXPECT_EQ(connection->open_streams(), 0U);
+}
+
 TEST_F(ConnectionTest, a_stream_that_is_full_says_when_it_is_not) {
   invoke(kStream, "");
   connection->respond_start(kStream, 200, {});

@@ -1,5 +1,6 @@
 #include "bridge/log_sender.h"
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cerrno>
@@ -11,6 +12,12 @@ bool LogSender::send(std::string_view packet) {
     if (::send(socket_.get(), packet.data(), packet.size(), MSG_DONTWAIT | MSG_NOSIGNAL) >= 0) return true;
     if (errno != EINTR) return errno != EAGAIN && errno != ENOBUFS;  // a broken socket takes everything
   }
+}
+
+void LogSender::open(Fd socket) {
+  socket_ = std::move(socket);
+  waiting_.clear();
+  dropped_ = 0;
 }
 
 void LogSender::log(wire::LogRecord record) {
@@ -45,6 +52,19 @@ void LogSender::flush() {
     rest.remove_prefix(packet);
   }
   if (rest.size() != waiting_.size()) waiting_.erase(0, waiting_.size() - rest.size());
+  if (!waiting_.empty() || dropped_ == 0) return;
+  // Perhaps no line follows that could tell it.
+  scratch_.clear();
+  wire::append_log_record(scratch_, {wire::LogLevel::warn, {}, {}, 0, dropped_});
+  if (send(scratch_)) dropped_ = 0;
+}
+
+void LogSender::drain(std::chrono::milliseconds patience) {
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (flush(); waiting() && std::chrono::steady_clock::now() < until; flush()) {
+    pollfd writable{socket_.get(), POLLOUT, 0};
+    ::poll(&writable, 1, 50);
+  }
 }
 
 }  // namespace mayfly::bridge

@@ -2,6 +2,7 @@
 // bound, and beyond it dropped and counted.
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 
@@ -15,11 +16,16 @@ class LogSender {
   /// Lines that wait for the socket, in bytes.
   static constexpr std::size_t kMaxWaiting = 1U << 20U;
 
-  void open(Fd socket) { socket_ = std::move(socket); }
+  /// What still waits was another process's, before a fork: it is that one's to send.
+  void open(Fd socket);
   void log(wire::LogRecord record);
   /// Send what waits, as far as the socket takes it.
   void flush();
-  [[nodiscard]] bool waiting() const { return !waiting_.empty(); }
+  /// Sends what waits, and waits for the daemon to take it, at most so long.
+  void drain(std::chrono::milliseconds patience);
+  /// While there is something to send, the socket is to be watched for writing, and flush() called then.
+  [[nodiscard]] bool waiting() const { return !waiting_.empty() || dropped_ > 0; }
+  [[nodiscard]] int fd() const { return socket_.get(); }
 
  private:
   [[nodiscard]] bool send(std::string_view packet);

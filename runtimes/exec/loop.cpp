@@ -58,9 +58,19 @@ void Loop::serve(bridge::Connection& connection, const std::function<bool()>& ma
   socket.open(Fd(::fcntl(connection.fd(), F_DUPFD_CLOEXEC, 0)), EPOLLIN, [&connection] {
     if (!connection.read()) ::_exit(0);  // the daemon is gone
   });
+  Watch log(reactor_);
+  log.open(Fd(::fcntl(connection.log_fd(), F_DUPFD_CLOEXEC, 0)), EPOLLOUT,
+           [&connection] { connection.flush_log(); });
   for (;;) {
     if (may_speak()) connection.flush();
-    if (may_leave() && !connection.wants_write()) ::_exit(0);
+    if (connection.log_waits())
+      log.resume(EPOLLOUT);
+    else
+      log.pause();
+    if (may_leave() && !connection.wants_write()) {
+      connection.drain();
+      ::_exit(0);
+    }
     socket.resume(EPOLLIN | (may_speak() && connection.wants_write() ? EPOLLOUT : 0U));
     connection.add_busy(turn());
   }

@@ -42,11 +42,11 @@ tmpl::ForkedChild run_template(const Configuration& configuration, tmpl::ForkedC
   bridge::LogSender log;
   log.open(std::move(self.log));
   if (const auto failed = examine(configuration, log)) {
-    log.flush();
+    log.drain(std::chrono::seconds(1));
     (void)server.report(wire::ControlType::failed, text_of(*failed));
     ::_exit(1);
   }
-  log.flush();
+  log.drain(std::chrono::seconds(1));
   const bool lambda = configuration.form() == Form::lambda;
   const json ready{{"form", lambda ? "lambda runtime api" : "cgi"},
                    {"concurrency", lambda ? kLambdaConcurrency : kCgiConcurrency},

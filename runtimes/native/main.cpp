@@ -41,7 +41,7 @@ Process g_process;
 std::string to_text(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 [[noreturn]] void report_failed(ForkServer& daemon, const LoadFailure& why) {
-  flush_output();
+  drain_output();
   const json report{{"kind", why.kind}, {"message", why.message}, {"stack", why.stack}};
   (void)daemon.report(wire::ControlType::failed, to_text(report));
   ::_exit(1);
@@ -108,7 +108,7 @@ Handler prepare_template(ForkServer& daemon, const Configuration& configuration)
   const auto loaded = load(configuration.root, configuration.entry);
   if (!loaded) report_failed(daemon, loaded.error());
   g_process.loading = nullptr;
-  flush_output();
+  drain_output();  // from here on it is frozen
   const auto unsafe = check.reasons();
   json report{{"form", "native"}, {"concurrency", 1}, {"unsafe", unsafe}, {"warnings", json::array()}};
   for (const auto& reason : unsafe)

@@ -136,4 +136,20 @@ void flush_output() {
   sink().sender.flush();
 }
 
+int output_waits_for() {
+  const Locked locked;
+  return sink().sender.waiting() ? sink().sender.fd() : -1;
+}
+
+void resume_output() {
+  const Locked locked;
+  sink().sender.flush();
+}
+
+void drain_output() {
+  flush_output();
+  const Locked locked;
+  sink().sender.drain(std::chrono::seconds(1));
+}
+
 }  // namespace mayfly::native

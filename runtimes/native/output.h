@@ -21,5 +21,11 @@ void set_output_invocation(std::string_view id);
 void log_line(wire::LogLevel level, std::string_view text);
 /// Ends lines that have no end yet, and sends what waits as far as the socket takes it.
 void flush_output();
+/// Lines that the socket did not take: the socket, to be watched for writing and resume_output() called then;
+/// -1 when nothing waits.
+[[nodiscard]] int output_waits_for();
+void resume_output();
+/// flush_output(), and at most a second of waiting for the daemon to take it. Before the process leaves.
+void drain_output();
 
 }  // namespace mayfly::native

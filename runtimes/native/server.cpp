@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 
 #include "output.h"
 
@@ -19,7 +20,7 @@ void Server::run() {
       open_.pop_front();
     }
     if (!leaving_) continue;
-    flush_output();
+    drain_output();
     connection_.drain();
     ::_exit(0);
   }
@@ -40,9 +41,10 @@ void Server::handle(Exchange& exchange) {
 void Server::turn() {
   connection_.flush();
   const auto events = static_cast<short>(POLLIN | (connection_.wants_write() ? POLLOUT : 0));
-  pollfd socket{connection_.fd(), events, 0};
-  ::poll(&socket, 1, -1);
-  if ((socket.revents & ~POLLOUT) != 0 && !connection_.read()) ::_exit(0);
+  std::array<pollfd, 2> sockets{{{connection_.fd(), events, 0}, {output_waits_for(), POLLOUT, 0}}};
+  ::poll(sockets.data(), sockets.size(), -1);
+  if (sockets[1].revents != 0) resume_output();
+  if ((sockets[0].revents & ~POLLOUT) != 0 && !connection_.read()) ::_exit(0);
 }
 
 void Server::look() {
@@ -51,7 +53,7 @@ void Server::look() {
 }
 
 void Server::fatal(wire::FatalKind kind, std::string_view message, std::string_view stack) {
-  flush_output();
+  drain_output();
   connection_.fatal(kind, message, stack);
 }
 

@@ -144,7 +144,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
        {take_number("threads", arguments.threads, 1024, options.threads),
         take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
-        take_size("max-header", arguments.max_header, 1ULL << 20U, options.max_header),
+        take_size("max-header", arguments.max_header, 512ULL << 10U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
         take_duration("build-limit", arguments.build_limit, options.build_limit),
         take_duration("header-timeout", arguments.header_timeout, options.header_timeout),

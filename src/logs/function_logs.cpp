@@ -207,6 +207,7 @@ void FunctionLogs::write(Log& log, const Line& line) {
   if (line.dropped > 0) {
     const auto text = std::to_string(line.dropped) + " lines dropped: written faster than they could be read";
     write(log, {.version = line.version, .level = "warn", .text = text, .marked = line.dropped});
+    if (line.text.empty()) return;  // that was all there was to say
   }
   if (!within_budget(log, line.version, line.text.size() + 100)) return;
   json written{{"time", timestamp(std::chrono::system_clock::now())},

@@ -5,13 +5,16 @@
 #include <csignal>
 #include <cstring>
 
+#include "base/text.h"
+
 namespace mayfly::pool {
 namespace {
 
-const SlugCategory<PoolErrc, 12> kCategory(
+const SlugCategory<PoolErrc, 14> kCategory(
     "pool", std::array{"handler-threw", "answer-broken", "uncaught-exception", "unhandled-rejection",
                        "instance-exited", "instance-killed", "out-of-memory", "instance-stuck", "fork-failed",
-                       "template-failed", "protocol-violation", "answer-too-large"});
+                       "template-failed", "protocol-violation", "answer-too-large", "headers-too-large",
+                       "overdue-unheard"});
 
 /// "message NUL stack" as two parts.
 std::pair<std::string, std::string> split(std::string_view payload) {
@@ -85,6 +88,9 @@ Error describe_fatal(wire::FatalKind kind, std::string_view payload) {
 
 Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
   auto [message, stack] = split(payload);
+  if (kind == wire::ErrorKind::header)
+    return Error{PoolErrc::headers_too_large, std::move(message), {}}.with(
+        "limit", format_size(wire::kMaxAnswerHeaders));
   if (kind == wire::ErrorKind::stream)
     return with_stack(PoolErrc::answer_broken, "the answer broke off: " + message, std::move(stack));
   return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));

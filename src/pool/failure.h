@@ -22,6 +22,8 @@ enum class PoolErrc {
   template_failed,     ///< the code cannot be loaded
   protocol_violation,  ///< the instance sent what no bridge sends
   answer_too_large,    ///< more than max_response
+  headers_too_large,   ///< those of an answer
+  overdue_unheard,     ///< work that nobody waits for any more ran past the deadline
 };
 [[nodiscard]] std::error_code make_error_code(PoolErrc code);
 

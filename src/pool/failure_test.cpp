@@ -68,6 +68,9 @@ TEST(DescribeHandlerError, TellsThrownFromBrokenOff) {
   EXPECT_EQ(broken.code, PoolErrc::answer_broken);
   EXPECT_EQ(broken.message, "the answer broke off: x");
   // A kind that no bridge sends must still be an error.
+  const auto headers = describe_handler_error(wire::ErrorKind::header, "the answer's headers have 9 bytes");
+  EXPECT_EQ(headers.code, PoolErrc::headers_too_large);
+  EXPECT_EQ(headers.detail("limit"), "128KiB");
   EXPECT_EQ(describe_handler_error(static_cast<wire::ErrorKind>(77), "x").code, PoolErrc::handler_threw);
 }
 

@@ -104,6 +104,7 @@ class FakeInstance : public std::enable_shared_from_this<FakeInstance> {
   std::deque<Got> got;                            ///< frames that no hook took, oldest first
   std::function<void(FakeInstance&, Got&)> hook;  ///< called with each frame instead of keeping it
   std::function<void(int wait_status)> report;    ///< tells the fork server's client that it has ended
+  int answered = 0;                               ///< answers that it began
   bool dead = false;
   bool direct = false;                 ///< forked from the runtime process, not from a template
   std::optional<wire::Offers> offers;  ///< if it was born with a page of them
@@ -145,6 +146,7 @@ class FakeInstance : public std::enable_shared_from_this<FakeInstance> {
     std::string payload;
     wire::append_response_head(payload, headers);
     payload.append(body);
+    ++answered;
     send({wire::FrameType::response, flags, stream, status, payload});
   }
   void body(std::uint32_t stream, std::string_view part, bool end = false) {

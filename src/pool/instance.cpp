@@ -160,7 +160,7 @@ Instance::Stream& Instance::take_stream() {
   stream.generation = (stream.generation + 1) % kGenerations;
   if (stream.generation == 0) stream.generation = 1;
   stream.id = slot | stream.generation << wire::kSlotBits;
-  stream.has_head = stream.lapsed = stream.has_begun = stream.whole = false;
+  stream.has_head = stream.answered = stream.overdue = stream.lapsed = stream.has_begun = stream.whole = false;
   stream.window = wire::kWindow;
   stream.body_out = 0;
   return stream;
@@ -206,6 +206,7 @@ Invocation* Instance::detach(Stream& stream) {
 Invocation* Instance::answered(Stream& stream) {
   Invocation* invocation = detach(stream);
   if (invocation == nullptr) return nullptr;
+  stream.answered = true;
   invocation->answered = std::chrono::steady_clock::now();
   owner_.on_answered(invocation->answered - invocation->started);
   return invocation;
@@ -260,9 +261,14 @@ void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
   Stream* stream = find(invocation.stream);
   if (stream == nullptr) return;
   const bool unbegun = take_back(*stream);
+  if (!unbegun) return abort(*stream, reason);
   detach(*stream);
-  if (unbegun) return vacate(*stream);
-  wire::append_frame(out_, {wire::FrameType::abort, 0, stream->id, static_cast<std::uint32_t>(reason), {}});
+  vacate(*stream);
+}
+
+void Instance::abort(Stream& stream, wire::AbortReason reason) {
+  detach(stream);
+  wire::append_frame(out_, {wire::FrameType::abort, 0, stream.id, static_cast<std::uint32_t>(reason), {}});
   schedule_flush();
 }
 
@@ -270,24 +276,26 @@ void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
 
 void Instance::Stream::on_deadline() { instance->overdue(*this); }
 
-/// A stream is past its deadline. Its caller gets an answer now, and the handler a little time to end.
+/// A stream is past its deadline. Its caller gets an answer now, and the handler, which may be at work after
+/// its answer, a little time to end.
 void Instance::overdue(Stream& stream) {
   const auto self = shared_from_this();
-  if (stream.invocation != nullptr) {
-    if (take_back(stream)) return overdue_unbegun(stream);
-    note_begun(stream);
-    Invocation& invocation = *stream.invocation;
-    abandon(invocation, wire::AbortReason::deadline);
-    deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
-    if (offers_)
-      clear_tail();
-    else if (concurrency_ > 1)
-      ping();
-    const Error error = owner_.on_overdue(invocation);
-    invocation.listener->on_failure(invocation, error);
-    return;
-  }
-  lapse(stream);
+  if (stream.overdue) return lapse(stream);
+  if (take_back(stream)) return overdue_unbegun(stream);
+  note_begun(stream);
+  stream.overdue = true;
+  Invocation* invocation = stream.invocation;
+  abort(stream, wire::AbortReason::deadline);
+  deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
+  if (offers_)
+    clear_tail();
+  else if (concurrency_ > 1)
+    ping();
+  if (invocation == nullptr)
+    return owner_.on_overdue_unheard({stream.invocation_id.data(), stream.invocation_id.size()},
+                                     stream.answered);
+  const Error error = owner_.on_overdue(*invocation);
+  invocation->listener->on_failure(*invocation, error);
 }
 
 /// The grace is over and the slot still taken. An instance in which nothing else runs is ended; among others

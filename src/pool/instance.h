@@ -33,6 +33,9 @@ class InstanceOwner {
   virtual void on_taken_back(Invocation& invocation) = 0;
   /// What another instance costs: no invocation waits longer for one that runs before it.
   [[nodiscard]] virtual nanoseconds fork_price() const = 0;
+  /// The deadline has passed for what an invocation still does, though its answer is complete (`answered`) or
+  /// its caller has left.
+  virtual void on_overdue_unheard(std::string_view invocation, bool answered) = 0;
   /// The deadline of an invocation has passed while it ran: the error that its caller gets. It is not told to
   /// on_failure().
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
@@ -143,6 +146,8 @@ class Instance
     std::uint64_t answer_bytes = 0;    ///< of its body, so far
     std::int64_t window = 0;           ///< bytes of answer that it may still send
     std::uint64_t body_out = 0;  ///< bytes of the request's body that it was sent and gave no credit for
+    bool answered = false;       ///< the whole answer has come
+    bool overdue = false;        ///< the deadline has passed, and it was told
     bool lapsed = false;         ///< still there after the deadline and its grace
     bool has_begun = false;      ///< serial: the daemon has noticed that it began
     bool whole = false;          ///< it was sent with its whole body: it can be sent again
@@ -168,6 +173,7 @@ class Instance
   void free_stream(Stream& stream);
   void vacate(Stream& stream);
   Invocation* detach(Stream& stream);
+  void abort(Stream& stream, wire::AbortReason reason);
   Invocation* answered(Stream& stream);
 
   void on_ready(std::uint32_t events) override;

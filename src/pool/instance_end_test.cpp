@@ -307,6 +307,39 @@ TEST_F(InstanceTest, CreditIsForWhatItWasSent) {
   EXPECT_EQ(test.credit, 5U);
 }
 
+TEST_F(InstanceTest, WorkAfterTheAnswerIsToldOfItsDeadlineAndItsOwnerIs) {
+  make(1);
+  serve();
+  answer_pings();
+  Late late;
+  late.test.invocation.deadline += 1h;
+  run(late.test);
+  const auto stream = next().stream;
+  bridge->respond(stream, 200, {}, "x", wire::kEnd);
+  ASSERT_TRUE(loop.until([&] { return late.test.ended == 1; }));
+  loop.skip(2h);
+  const auto told = next();
+  EXPECT_EQ(told.type, FrameType::abort);
+  EXPECT_EQ(told.aux, static_cast<std::uint32_t>(wire::AbortReason::deadline));
+  EXPECT_EQ(owner.failures, std::vector<std::string>{"after its answer"});
+  EXPECT_EQ(late.test.ended, 1);
+  EXPECT_FALSE(late.test.error);
+  bridge->tell(FrameType::done, stream);  // it heard, and costs no instance
+  ASSERT_TRUE(loop.until([&] { return owner.freed == 1; }));
+  EXPECT_EQ(owner.ended, 0);
+}
+
+TEST_F(InstanceTest, WorkForAClientThatHasLeftIsToldOfAndEndedAtItsDeadline) {
+  make(1);
+  Late late;
+  late.test.invocation.deadline += 1h;
+  (void)serve(late.test);
+  instance->abandon(late.test.invocation, wire::AbortReason::client);
+  loop.skip(2h);
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(owner.failures, std::vector<std::string>{"unheard"});
+}
+
 TEST_F(InstanceTest, EndsWithItsTemplateWithoutAReport) {
   serve();
   TestInvocation test;

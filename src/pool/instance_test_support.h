@@ -25,6 +25,9 @@ struct TestOwner final : InstanceOwner {
   Error on_overdue(const Invocation&) override {
     return {std::make_error_code(std::errc::timed_out), "overdue", {}};
   }
+  void on_overdue_unheard(std::string_view, bool has_answered) override {
+    failures.emplace_back(has_answered ? "after its answer" : "unheard");
+  }
   std::uint64_t max_response() const override { return largest; }
   bool single_use() const override { return one_each; }
   void on_ended(Instance&, const Error& error) override {

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/reap.h"
+#include "base/text.h"
 #include "pool/payload.h"
 
 namespace mayfly::pool {
@@ -203,10 +204,12 @@ bool Pool::end_template() {
 
 bool Pool::close_template() {
   if (!instances_.empty() || !fork_client_ || template_ != Template::ready) return false;
+  const int counted = leaving_counted();
   for (const auto& instance : leaving_) instance->disown();
   leaving_.clear();
   fork_client_->close();
   forget_template(Template::none);
+  for (int i = 0; i < counted; ++i) listener_.on_retired(true);
   listener_.on_retired(false);
   return true;
 }
@@ -353,7 +356,11 @@ void Pool::on_ended(Instance& instance, const Error& why) {
   const auto held = instance.shared_from_this();
   const bool was_starting = !instance.came_up();
   if (was_starting) --starting_;
-  if (leaving_.erase(held) > 0) return;
+  const int counted = leaving_counted();
+  if (leaving_.erase(held) > 0) {
+    if (leaving_counted() < counted) listener_.on_retired(true);
+    return;
+  }
   if (was_starting)
     account_.instance_failed();
   else
@@ -375,6 +382,13 @@ Error Pool::on_overdue(const Invocation& invocation) {
   Error error = listener_.on_overdue(invocation);
   context_.logs.failed(*version_, invocation.id_text(), error);
   return error;
+}
+
+void Pool::on_overdue_unheard(std::string_view invocation, bool answered) {
+  const auto limit = format_duration(version_->config.timeout);
+  const std::string what = answered ? "work after the answer" : "work for a client that has left";
+  Error error{PoolErrc::overdue_unheard, what + " went on past the deadline of " + limit, {}};
+  on_failure(invocation, error.with("limit", limit));
 }
 
 void Pool::on_failure(std::string_view invocation, const Error& error) {
@@ -405,13 +419,15 @@ bool Pool::end_oldest() {
   return true;
 }
 
-/// Its process ends soon; the pool forgets it now, so that nobody counts on it.
+/// Its process ends soon; the pool forgets it now, so that nobody counts on it. Its room is free at once,
+/// unless many are leaving: then when it, or another of them, has left.
 void Pool::forget(Instance& instance) {
   const auto held = instance.shared_from_this();
+  const int occupied_before = occupied();
   instances_.erase(held);
   leaving_.insert(held);
   instances_shown_.set(instances_.size());
-  listener_.on_retired(true);
+  if (occupied() < occupied_before) listener_.on_retired(true);
 }
 
 /// It has served the one invocation that it was for.

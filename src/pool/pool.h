@@ -1,6 +1,7 @@
 // The pool of one version on one shard: its template and the instances forked from it.
 #pragma once
 
+#include <algorithm>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/intrusive/list.hpp>
 #include <functional>
@@ -51,7 +52,8 @@ class PoolListener {
       Invocation& invocation) = 0;  ///< see InstanceOwner; on_capacity or on_retired follows
   virtual void on_unavailable(const Error& why) = 0;  ///< no template or no instance can be made
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;  ///< its error, for its caller
-  virtual void on_retired(bool was_instance) = 0;  ///< an instance (or the template) is gone
+  /// The room of an instance is free, or the template is gone.
+  virtual void on_retired(bool was_instance) = 0;
   /// An instance is wanted ahead of demand: start one, if there is room for it. False: there is none.
   [[nodiscard]] virtual bool on_prewarm() = 0;
 };
@@ -91,6 +93,11 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   [[nodiscard]] Template template_state() const { return template_; }
   [[nodiscard]] const std::vector<std::string>& warnings() const { return warnings_; }
   [[nodiscard]] int instances() const { return static_cast<int>(instances_.size()); }
+  /// So many processes that are told or forced to leave, and have not left, count for nothing: the next
+  /// instance need not wait for the end of the last. More than these count as instances do.
+  static constexpr int kLeavingFree = 4;
+  /// What counts against max_instances and the machine's room.
+  [[nodiscard]] int occupied() const { return instances() + leaving_counted(); }
   [[nodiscard]] int starting() const { return starting_; }
   [[nodiscard]] int idle() const;
   [[nodiscard]] int in_flight() const { return in_flight_; }
@@ -122,6 +129,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   void on_answered(nanoseconds ran) override;
   void on_taken_back(Invocation& invocation) override { listener_.on_taken_back(invocation); }
   Error on_overdue(const Invocation& invocation) override;
+  void on_overdue_unheard(std::string_view invocation, bool answered) override;
   std::uint64_t max_response() const override { return version_->config.max_response; }
   bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
   void on_ended(Instance& instance, const Error& why) override;
@@ -136,6 +144,9 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   [[nodiscard]] int sample_template() const override;
 
   bool end_oldest();
+  [[nodiscard]] int leaving_counted() const {
+    return std::max(0, static_cast<int>(leaving_.size()) - kLeavingFree);
+  }
   void forget(Instance& instance);
   void used_up(Instance& instance);
   void on_turn_end() override;
@@ -171,7 +182,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
   BuildDeadline build_deadline_{*this};
   std::unordered_set<std::shared_ptr<Instance>> instances_;
-  std::unordered_set<std::shared_ptr<Instance>> leaving_;  // killed while idle, not reaped yet
+  std::unordered_set<std::shared_ptr<Instance>> leaving_;  // killed while idle or used up, not reaped yet
   OpenList open_;  // instances with a free slot, the one used last in front
   int starting_ = 0;
   int in_flight_ = 0;

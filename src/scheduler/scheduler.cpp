@@ -54,7 +54,7 @@ Scheduler::Scheduler(pool::PoolContext context, Capacity& capacity, registry::Ve
 
 Scheduler::~Scheduler() {
   capacity_.forget(*this);
-  for (int i = pool_.instances(); i > 0; --i) capacity_.give_back();
+  for (int i = pool_.occupied(); i > 0; --i) capacity_.give_back();
 }
 
 // --- Invocations in ----------------------------------------------------------------------------------
@@ -114,12 +114,12 @@ pool::Lease Scheduler::lease_for(const Invocation& invocation, bool any) {
 }
 
 bool Scheduler::at_limit() const {
-  return pool_.instances() >= version_->config.max_instances || (capacity_.wanted() && pool_.instances() > 0);
+  return pool_.occupied() >= version_->config.max_instances || (capacity_.wanted() && pool_.instances() > 0);
 }
 
 /// Slots of instances that may still be made: who waits for one of these is not in the queue's way.
 std::size_t Scheduler::slots_to_come() const {
-  const int to_come = version_->config.max_instances - pool_.instances() + pool_.starting();
+  const int to_come = version_->config.max_instances - pool_.occupied() + pool_.starting();
   const int each = pool_.serial() ? 1 : pool_.concurrency();
   return static_cast<std::size_t>(std::max(to_come, 0)) * static_cast<std::size_t>(each);
 }
@@ -233,7 +233,7 @@ void Scheduler::consider_scaling() {
   const auto depth = static_cast<std::size_t>(comfortable_depth());
   while (pool_.starting() < kMaxStarting &&
          static_cast<std::size_t>(pool_.starting()) * depth < waiting_count_ &&
-         pool_.instances() < version_->config.max_instances) {
+         pool_.occupied() < version_->config.max_instances) {
     if (!start_one()) break;
   }
   if (at_limit()) serve_waiting();
@@ -259,12 +259,12 @@ void Scheduler::make_minimum() {
       pool_.prepare([](const Result<void>&) {});  // on_capacity() goes on
     return;
   }
-  while (pool_.instances() < minimum_ && start_one()) {
+  while (pool_.instances() < minimum_ && pool_.occupied() < version_->config.max_instances && start_one()) {
   }
 }
 
 bool Scheduler::on_prewarm() {
-  if (draining_ || pool_.instances() >= version_->config.max_instances) return false;
+  if (draining_ || pool_.occupied() >= version_->config.max_instances) return false;
   if (capacity_.wanted() || capacity_.used() >= capacity_.limit()) return false;  // nobody goes for it
   return start_one();
 }

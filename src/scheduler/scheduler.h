@@ -58,7 +58,7 @@ class Scheduler final : public pool::PoolListener, public CapacityClient {
   void on_retired(bool was_instance) override;
   bool on_prewarm() override;
   void on_room() override;
-  int holds() const override { return pool_.instances(); }
+  int holds() const override { return pool_.occupied(); }
 
   /// An invocation's deadline while it waits.
   struct WaitDeadline final : DeadlineEntry {

@@ -29,6 +29,27 @@ TEST_F(SchedulerTest, TheFirstInvocationBringsATemplateAndAnInstanceIntoBeing) {
   EXPECT_EQ(f.stats->answered.get(), 2U);
 }
 
+TEST_F(SchedulerTest, ProcessesThatDoNotLeaveCountAsInstances) {
+  constexpr int kMost = 2;
+  f.version->config.isolation = registry::Isolation::request;
+  f.version->config.max_instances = kMost;
+  f.make();
+  f.submit(20);
+  for (int turns = 0; turns < 100; ++turns) (void)f.answer_all();
+  // None of the used up ones has left.
+  EXPECT_EQ(f.runtime.alive(), kMost + pool::Pool::kLeavingFree);
+  EXPECT_EQ(f.answered(), kMost + pool::Pool::kLeavingFree);
+  EXPECT_LE(capacity.used(), static_cast<std::size_t>(kMost));
+  ASSERT_TRUE(loop.until([&] {  // as they leave the others are served
+    (void)f.answer_all();
+    for (const auto& bridge : f.runtime.instances)
+      if (!bridge->dead && bridge->answered > 0) bridge->die(0);
+    return f.answered() == 20;
+  }));
+  f.scheduler.reset();
+  EXPECT_EQ(capacity.used(), 0U);
+}
+
 TEST_F(SchedulerTest, ABurstEndsWithNoMoreInstancesThanItHadInvocations) {
   f.make();
   f.submit(12);

@@ -22,6 +22,8 @@ inline constexpr std::size_t kHeaderSize = 16;
 inline constexpr std::size_t kMaxPayload = 1U << 20U;
 /// Bytes of body that may be under way on a stream, each way, before credit is needed.
 inline constexpr std::uint32_t kWindow = 256U << 10U;
+/// The headers of an answer, in the form of the wire. More is a failure of that one invocation.
+inline constexpr std::size_t kMaxAnswerHeaders = 128U << 10U;
 /// The largest body part that a sender puts into one frame.
 inline constexpr std::size_t kMaxChunk = 64U << 10U;
 
@@ -59,6 +61,7 @@ enum class AbortReason : std::uint32_t { client = 1, deadline = 2 };
 enum class ErrorKind : std::uint32_t {
   threw = 1,   ///< the handler threw before it answered
   stream = 2,  ///< the answer broke off after its head was sent
+  header = 3,  ///< the answer's headers are longer than kMaxAnswerHeaders
 };
 enum class FatalKind : std::uint32_t { uncaught = 1, rejection = 2, exit = 3 };
 

@@ -17,6 +17,7 @@ const modes = {
   fail: () => { throw new Error("on purpose"); },
   large: () => new Response("x".repeat(300_000)),
   bytes: () => new Response(new Uint8Array([0xff, 0xfe, 0x00])),
+  head: () => new Response("x", { headers: { "x-a": "a".repeat(2_000_000) } }),
   crlf: () => new Response("x", { headers: { "x-a": "a\\r\\nset-cookie: evil=1" } }),
 };
 export default { fetch: (request) => modes[new URL(request.url).pathname.slice(1)]() };
@@ -31,6 +32,7 @@ const modes = {
   fail: () => { throw new Error("on purpose"); },
   large: (res) => res.end("x".repeat(300_000)),
   bytes: (res) => res.end(Buffer.from([0xff, 0xfe, 0x00])),
+  head: (res) => { res.setHeader("x-a", "a".repeat(2_000_000)); res.end("x"); },
   crlf: (res) => { res.setHeader("x-a", "a\\r\\nset-cookie: evil=1"); res.end("x"); },
 };
 export default (req, res) => modes[req.url.slice(1)](res);
@@ -45,6 +47,7 @@ const modes = {
   fail: () => { throw new Error("on purpose"); },
   large: () => "x".repeat(300_000),
   bytes: () => ({ statusCode: 200, body: "//4A", isBase64Encoded: true }),
+  head: () => ({ statusCode: 200, headers: { "x-a": "a".repeat(2_000_000) }, body: "x" }),
   crlf: () => ({ statusCode: 200, headers: { "x-a": "a\\r\\nset-cookie: evil=1" }, body: "x" }),
 };
 export const handler = async (event) => {
@@ -69,7 +72,7 @@ def act(mode):
         os.kill(os.getpid(), signal.SIGKILL)
     if mode == "fail":
         raise ValueError("on purpose")
-    return {"large": b"x" * 300_000, "bytes": b"\\xff\\xfe\\x00", "crlf": b"x"}[mode]
+    return {"large": b"x" * 300_000, "bytes": b"\\xff\\xfe\\x00", "crlf": b"x", "head": b"x"}[mode]
 """
 
 PYTHON_LAMBDA = PYTHON_MODES + """
@@ -78,6 +81,8 @@ def handler(event, context):
     headers = {"content-type": "text/plain"}
     if mode == "crlf":
         headers["x-a"] = "a\\r\\nset-cookie: evil=1"
+    if mode == "head":
+        headers["x-a"] = "a" * 2_000_000
     return {"statusCode": 200, "headers": headers, "body": act(mode)}
 """
 
@@ -89,6 +94,8 @@ async def app(scope, receive, send):
         return
     mode = scope["path"][1:]
     headers = [(b"x-a", b"a\\r\\nset-cookie: evil=1")] if mode == "crlf" else []
+    if mode == "head":
+        headers = [(b"x-a", b"a" * 2_000_000)]
     body = act(mode)
     await send({"type": "http.response.start", "status": 200, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -98,6 +105,8 @@ WSGI = PYTHON_MODES + """
 def app(environ, start_response):
     mode = environ["PATH_INFO"][1:]
     headers = [("x-a", "a\\r\\nset-cookie: evil=1")] if mode == "crlf" else []
+    if mode == "head":
+        headers = [("x-a", "a" * 2_000_000)]
     body = act(mode)
     start_response("200 OK", headers)
     return [body]
@@ -118,6 +127,7 @@ mayfly::Response handle(const mayfly::Request& request) {
   if (mode == "fail") throw std::runtime_error("on purpose");
   if (mode == "large") return {200, std::string(300'000, 'x')};
   if (mode == "bytes") return {200, std::string("\\xff\\xfe\\0", 3)};
+  if (mode == "head") return {200, "x", {{"x-a", std::string(2'000'000, 'a')}}};
   return {200, "x", {{"x-a", "a\\r\\nset-cookie: evil=1"}}};
 }
 MAYFLY_HANDLER(handle)
@@ -138,6 +148,7 @@ static void handle(mayfly_request* request, mayfly_response* response) {
   else if (!strcmp(mode, "fail")) mayfly_fail(response, "on purpose");
   else if (!strcmp(mode, "large")) mayfly_append(response, large, sizeof large);
   else if (!strcmp(mode, "bytes")) mayfly_append(response, "\\xff\\xfe\\0", 3);
+  else if (!strcmp(mode, "head")) mayfly_add_header(response, "x-a", memset(large, 'a', sizeof large - 1));
   else if (mayfly_add_header(response, "x-a", "a\\r\\nset-cookie: evil=1") != MAYFLY_OK)
     mayfly_fail(response, "that is no header");
 }
@@ -153,6 +164,7 @@ case $PATH_INFO in
   /fail) echo 'on purpose' >&2; exit 3 ;;
   /large) head -c 300000 /dev/zero ;;
   /bytes) printf '\\377\\376\\000' ;;
+  /head) printf 'Content-Type: text/plain\\nx-a: '; head -c 2000000 /dev/zero | tr '\\0' a; printf '\\n\\nx' ;;
   /crlf) printf 'Content-Type: text/plain\\nx-a: a\\r\\r\\nset-cookie: evil=1\\n\\nx' ;;
 esac
 """
@@ -182,6 +194,8 @@ def act(mode):
         raise ValueError("on purpose")
     if mode == "bytes":
         return {"body": base64.b64encode(b"\\xff\\xfe\\x00").decode(), "isBase64Encoded": True}
+    if mode == "head":
+        return {"body": "x", "headers": {"x-a": "a" * 2_000_000}}
     if mode == "crlf":
         return {"body": "x", "headers": {"x-a": "a\\r\\nset-cookie: evil=1"}}
     return {"body": "hello 1" if mode == "hello" else "x" * 300_000}
@@ -224,6 +238,8 @@ func main() {
 		fmt.Print(strings.Repeat("x", 300000))
 	case "/bytes":
 		os.Stdout.Write([]byte{0xff, 0xfe, 0})
+	case "/head":
+		fmt.Print("Content-Type: text/plain\\nx-a: " + strings.Repeat("a", 2000000) + "\\n\\nx")
 	case "/crlf":
 		fmt.Print("Content-Type: text/plain\\nx-a: a\\r\\r\\nset-cookie: evil=1\\n\\nx")
 	}
@@ -333,6 +349,16 @@ def test_a_header_with_a_line_break_is_none(form, daemon):
     answer = daemon.request(f"/{form}/crlf")
     assert answer.header("set-cookie") is None
     assert answer.status in (500, 502), answer.headers
+    still_serves(daemon, form)
+
+
+def test_headers_over_the_limit_are_an_error_of_that_answer_alone(form, daemon):
+    answer = daemon.request(f"/{form}/head")
+    if form in PROCESS_EACH:  # whose header block has a limit of its own
+        assert (answer.status, answer.problem) == (500, "urn:mayfly:pool:handler-threw"), answer.text
+    else:
+        assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:headers-too-large"), answer.text
+        assert answer.json["limit"] == "128KiB"
     still_serves(daemon, form)
 
 

@@ -100,6 +100,7 @@ napi_value fork_server(napi_env env, napi_callback_info) {
 
 napi_value ready(napi_env env, napi_callback_info info) {
   const Arguments<1> arguments(env, info);
+  process().log.drain(std::chrono::seconds(1));  // from here on it is frozen
   (void)server().report(wire::ControlType::ready, utf8(env, arguments.values[0]));
   return undefined(env);
 }
@@ -213,7 +214,7 @@ napi_value fatal(napi_env env, napi_callback_info info) {
 napi_value exit(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
   if (process().bridge != nullptr) process().bridge->connection().drain();
-  process().log.flush();
+  process().log.drain(std::chrono::seconds(1));
   ::_exit(static_cast<int>(a.number(0)));
 }
 

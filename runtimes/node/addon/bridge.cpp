@@ -44,6 +44,9 @@ Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, bridge::LogSender& l
   uv_poll_init(loop, &poll_, connection_.fd());
   poll_.data = this;
   want_writable(false);
+  uv_poll_init(loop, &log_poll_, connection_.log_fd());
+  log_poll_.data = this;
+  uv_unref(reinterpret_cast<uv_handle_t*>(&log_poll_));
   // Before the loop waits, everything that JavaScript answered outside of a batch is written.
   uv_prepare_init(loop, &prepare_);
   prepare_.data = this;
@@ -61,8 +64,20 @@ void Bridge::want_writable(bool on) {
   });
 }
 
+/// Lines that the log's socket did not take are sent when it has room.
+void Bridge::want_log(bool on) {
+  log_wanted_ = on;
+  if (!on) {
+    uv_poll_stop(&log_poll_);
+    return;
+  }
+  uv_poll_start(&log_poll_, UV_WRITABLE,
+                [](uv_poll_t* handle, int, int) { static_cast<Bridge*>(handle->data)->flush(); });
+}
+
 void Bridge::flush() {
   connection_.flush();
+  if (log_wanted_ != connection_.log_waits()) want_log(connection_.log_waits());
   if (writable_wanted_ != connection_.wants_write()) want_writable(connection_.wants_write());
 }
 

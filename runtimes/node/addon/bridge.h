@@ -43,11 +43,14 @@ class Bridge final : private bridge::Service {
   void call(Callback which, std::initializer_list<napi_value> arguments);
   void flush();
   void want_writable(bool on);
+  void want_log(bool on);
 
   napi_env env_;
   bridge::Connection connection_;
   bool writable_wanted_ = false;
+  bool log_wanted_ = false;
   uv_poll_t poll_{};
+  uv_poll_t log_poll_{};
   uv_prepare_t prepare_{};
   napi_async_context async_context_ = nullptr;
   napi_ref resource_ = nullptr;

@@ -68,6 +68,7 @@ PyObject* enter_folder(PyObject*, PyObject* folder) {
 }
 
 PyObject* report(wire::ControlType type, PyObject* json) {
+  process().log.drain(std::chrono::seconds(1));  // from here on it is frozen, or gone
   (void)fork_server().report(type, told(json));
   return none();
 }
@@ -188,7 +189,7 @@ PyObject* exit_now(PyObject*, PyObject* arguments) {
   int status = 0;
   if (!PyArg_ParseTuple(arguments, "i", &status)) return nullptr;
   if (process().server != nullptr) process().server->connection().drain();
-  process().log.flush();
+  process().log.drain(std::chrono::seconds(1));
   ::_exit(status);
 }
 

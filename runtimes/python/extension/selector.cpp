@@ -8,6 +8,7 @@
 #include <array>
 #include <cerrno>
 #include <cmath>
+#include <utility>
 
 #include "server.h"
 
@@ -46,6 +47,7 @@ void Selector::open(int epoll) {
 void Selector::attach(Server* server) {
   server_ = server;
   watched_ = 0;
+  log_watched_ = -1;
 }
 
 void Selector::wake() const {
@@ -57,9 +59,15 @@ bool Selector::serving() const { return server_ != nullptr && !server_->stopped(
 
 void Selector::watch(int epoll) {
   auto& connection = server_->connection();
+  epoll_event event{};
+  if (connection.log_waits() && log_watched_ < 0) {
+    log_watched_ = connection.log_fd();
+    event.events = EPOLLOUT | EPOLLONESHOT;
+    event.data.fd = log_watched_;
+    ::epoll_ctl(epoll, EPOLL_CTL_ADD, log_watched_, &event);
+  }
   const std::uint32_t wanted = connection.wants_write() ? EPOLLIN | EPOLLOUT : EPOLLIN;
   if (wanted == watched_) return;
-  epoll_event event{};
   event.events = wanted;
   event.data.fd = connection.fd();
   ::epoll_ctl(epoll, watched_ == 0 ? EPOLL_CTL_ADD : EPOLL_CTL_MOD, connection.fd(), &event);
@@ -90,6 +98,8 @@ PyObject* Selector::poll(int epoll, double timeout, PyObject* ready, PyObject* s
         woken = ::read(wake_.get(), &times, sizeof times) > 0;
       } else if (event.data.fd == data) {
         own = (event.events & ~static_cast<std::uint32_t>(EPOLLOUT)) != 0;
+      } else if (event.data.fd == log_watched_) {  // rest() sends
+        ::epoll_ctl(epoll, EPOLL_CTL_DEL, std::exchange(log_watched_, -1), nullptr);
       } else {
         const Ref pair(Py_BuildValue("(iI)", event.data.fd, event.events));
         if (!pair || PyList_Append(others.get(), pair.get()) != 0) return nullptr;

@@ -30,6 +30,7 @@ class Selector {
   Fd wake_;
   Server* server_ = nullptr;
   std::uint32_t watched_ = 0;  // events of the data socket that epoll watches for
+  int log_watched_ = -1;       // the socket of the log, while lines wait for it
 };
 
 }  // namespace mayfly::python

@@ -174,14 +174,16 @@ void Server::pump() {
   wait();
 }
 
-/// For the daemon to say something, or to take what it has not taken yet.
+/// For the daemon to say something, or to take what it has not taken yet: answers, or lines of the log, which
+/// the next flush sends.
 void Server::wait() {
-  pollfd socket{connection_.fd(), static_cast<short>(connection_.wants_write() ? POLLIN | POLLOUT : POLLIN),
-                0};
+  const auto events = static_cast<short>(connection_.wants_write() ? POLLIN | POLLOUT : POLLIN);
+  const int log = connection_.log_waits() ? connection_.log_fd() : -1;
+  std::array<pollfd, 2> sockets{{{connection_.fd(), events, 0}, {log, POLLOUT, 0}}};
   PyThreadState* state = PyEval_SaveThread();
-  ::poll(&socket, 1, -1);
+  ::poll(sockets.data(), sockets.size(), -1);
   PyEval_RestoreThread(state);
-  if ((socket.revents & ~POLLOUT) != 0) read();
+  if ((sockets[0].revents & ~POLLOUT) != 0) read();
 }
 
 /// One invocation. It begins when the answer before it is with the daemon: whatever ends this process takes

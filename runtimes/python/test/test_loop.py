@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 
 class Collector:
     """In the place of a data socket."""
@@ -39,3 +41,15 @@ def test_a_timer_has_its_turn_in_a_flood_of_requests(start):
     Path(runtime.root, "flooded").touch()
     runtime.until(lambda: answers[-1].done, "the last answer")
     assert any(answer.json for answer in answers), "requests alone had their turns"
+
+
+@pytest.mark.parametrize("kind", ["def", "async def"])
+def test_lines_that_the_log_refused_go_out_when_it_has_room(start, kind):
+    runtime = start(f"{kind} handler(event, context):\n    for i in range(3000): print('x' * 1000)\n    return i\n")
+    runtime.instance()
+    log = runtime._sockets[-1]
+    runtime._selector.unregister(log)
+    assert runtime.get().json == 2999
+    runtime._watch(log, runtime._on_log)
+    runtime.until(lambda: sum(line.dropped + bool(line.text) for line in runtime.logs) == 3000, "all lines, or their number")
+    assert any(line.dropped for line in runtime.logs), "more than an instance keeps"

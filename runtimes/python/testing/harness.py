@@ -64,6 +64,7 @@ class Log:
     level: int
     invocation: str
     text: str
+    dropped: int = 0  # lines that went missing before this one
 
 
 def _texts(data: bytes) -> list[str]:
@@ -229,9 +230,9 @@ class Runtime:
             self.raw += data
             return
         while data:
-            _, level, id_length, _, length, _, _ = struct.unpack("<BBBBIII", data[:16])
+            _, level, id_length, _, length, _, dropped = struct.unpack("<BBBBIII", data[:16])
             end = 16 + id_length + length
-            self.logs.append(Log(level, data[16:16 + id_length].decode(), data[16 + id_length:end].decode()))
+            self.logs.append(Log(level, data[16:16 + id_length].decode(), data[16 + id_length:end].decode(), dropped))
             data = data[end:]
 
     def _on_data(self, data_socket) -> None:
