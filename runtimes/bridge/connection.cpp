@@ -71,6 +71,12 @@ Connection::Connection(Fd data, Service& service, LogSender& log)
   ::fcntl(data_.get(), F_SETFL, ::fcntl(data_.get(), F_GETFL) | O_NONBLOCK);
 }
 
+void Connection::in_child(void* self) {
+  auto& connection = *static_cast<Connection*>(self);
+  connection.data_.reset();
+  connection.log_.forget();
+}
+
 // --- Reading ---------------------------------------------------------------------------------------
 
 bool Connection::read() {
@@ -353,7 +359,7 @@ void Connection::fatal(wire::FatalKind kind, std::string_view message, std::stri
   std::string text(message.substr(0, wire::kMaxChunk / 2));
   text.append(1, '\0').append(stack.substr(0, wire::kMaxChunk / 2));
   wire::append_frame(out_, {FrameType::fatal, 0, 0, static_cast<std::uint32_t>(kind), text});
-  drain();
+  if (!forked()) drain();
   ::_exit(kind == wire::FatalKind::exit ? std::atoi(std::string(message).c_str()) : 1);
 }
 
@@ -376,6 +382,7 @@ void Connection::append_usage() {
 }
 
 void Connection::flush() {
+  if (forked()) ::_exit(0);
   if (log_.waiting()) log_.flush();
   if (out_.empty() && usage_sent_at_ != 0) return;
   append_usage();  // the first one, sent before anything else, says that this instance serves

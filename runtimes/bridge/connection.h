@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "base/fd.h"
+#include "base/fork_guard.h"
 #include "bridge/log_sender.h"
 #include "wire/frame.h"
 
@@ -52,6 +53,9 @@ class Connection {
   // --- The event loop's side -----------------------------------------------------------------------
   /// To be watched for reading, and for writing while wants_write().
   [[nodiscard]] int fd() const { return data_.get(); }
+  /// This process is a fork of the instance that the connection was made for: it has no part in it. What it
+  /// answers goes nowhere, and flush() ends it.
+  [[nodiscard]] bool forked() const { return !data_; }
   [[nodiscard]] bool wants_write() const { return !out_.empty(); }
   /// To be watched for writing while log_waits(), and then flush() is to be called: lines that the socket of
   /// the log did not take.
@@ -135,8 +139,10 @@ class Connection {
   void dispatch_abort(const wire::Frame& frame);
   void dispatch_credit(const wire::Frame& frame);
   void append_usage();
+  static void in_child(void* self);
 
   Fd data_;
+  ForkGuard guard_{&Connection::in_child, this};
   Service& service_;
   LogSender& log_;
   wire::FrameDecoder decoder_;

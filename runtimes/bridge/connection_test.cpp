@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <optional>
 #include <vector>
@@ -269,6 +271,30 @@ TEST_F(ConnectionTest, an_answer_that_nobody_takes_holds_no_stream) {
   EXPECT_TRUE(connection->respond_chunk(next, "more")) << "is let go";
   connection->done(next);
   EXPECT_EQ(connection->open_streams(), 0U);
+}
+
+TEST_F(ConnectionTest, a_fork_does_not_speak_for_its_parent) {
+  invoke(kStream, "");
+  const pid_t child = ::fork();
+  if (child == 0) {
+    connection->respond(kStream, 200, {}, "child", true);
+    if (!connection->forked()) ::_exit(9);
+    connection->flush();  // ends it
+    ::_exit(8);
+  }
+  int status = 0;
+  ASSERT_EQ(::waitpid(child, &status, 0), child);
+  EXPECT_EQ(status, 0);
+  EXPECT_FALSE(connection->forked());
+  EXPECT_TRUE(answers().empty());
+  const pid_t other = ::fork();
+  if (other == 0) connection->fatal(wire::FatalKind::exit, "5", {});
+  ASSERT_EQ(::waitpid(other, &status, 0), other);
+  EXPECT_EQ(WEXITSTATUS(status), 5) << "its exit is its own";
+  connection->respond(kStream, 200, {}, "parent", true);
+  const auto sent = answers();
+  ASSERT_EQ(sent.size(), 1U);
+  EXPECT_EQ(body_of(sent[0]), "parent");
 }
 
 TEST_F(ConnectionTest, nonsense_and_an_end_of_file_end_it) {

@@ -16,6 +16,10 @@ bool LogSender::send(std::string_view packet) {
 
 void LogSender::open(Fd socket) {
   socket_ = std::move(socket);
+  forget();
+}
+
+void LogSender::forget() {
   waiting_.clear();
   dropped_ = 0;
 }

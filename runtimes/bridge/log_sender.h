@@ -16,9 +16,11 @@ class LogSender {
   /// Lines that wait for the socket, in bytes.
   static constexpr std::size_t kMaxWaiting = 1U << 20U;
 
-  /// What still waits was another process's, before a fork: it is that one's to send.
+  /// Forgets what waits: that was for another socket.
   void open(Fd socket);
   void log(wire::LogRecord record);
+  /// What waits is another process's to send.
+  void forget();
   /// Send what waits, as far as the socket takes it.
   void flush();
   /// Sends what waits, and waits for the daemon to take it, at most so long.

@@ -35,6 +35,12 @@ struct Process {
   ForkServer* loading = nullptr;  ///< a template whose code is being loaded
   std::unique_ptr<Fd> data;       ///< a direct instance whose code is being loaded: its data socket
   std::optional<Server> server;   ///< an instance
+  ForkGuard guard{[](void* self) { static_cast<Process*>(self)->on_forked(); }, this};
+
+  void on_forked() {
+    if (data) data->reset();
+    forget_output();
+  }
 };
 Process g_process;
 
@@ -55,6 +61,8 @@ void on_ending(Ending ending, std::string_view message, std::string_view stack) 
   if (g_process.loading != nullptr)
     report_failed(*g_process.loading, {"init", text + " while the code was loading", std::string(stack)});
   if (ending == Ending::crash) return;  // its signal says it all
+  const bool fork = (g_process.data && !*g_process.data) || (g_process.server && g_process.server->forked());
+  if (fork) return;  // of the instance: its end is its parent's to hear of
   if (g_process.data) g_process.server.emplace(std::move(*g_process.data), nullptr);
   if (!g_process.server) return;
   if (ending == Ending::exit) g_process.server->fatal(wire::FatalKind::exit, message, {});

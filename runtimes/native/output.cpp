@@ -1,6 +1,7 @@
 #include "output.h"
 
 #include <pthread.h>
+#include <stdio_ext.h>
 
 #include <cstdio>
 #include <iostream>
@@ -110,6 +111,16 @@ void capture_output() {
   std::cout.rdbuf(out);
   std::cerr.rdbuf(err);
   std::clog.rdbuf(err);
+}
+
+void forget_output() {
+  // What is not there is not touched: this runs in instances too, where each page written is one more.
+  for (std::FILE* file : {stdout, stderr})
+    if (::__fpending(file) > 0) ::__fpurge(file);
+  for (const LogLevel level : {LogLevel::info, LogLevel::error})
+    if (auto& begun = lines_of(level).begun; !begun.empty()) begun.clear();
+  sink().sender.forget();
+  sink().mutex = PTHREAD_MUTEX_INITIALIZER;  // another thread of the parent may have had it
 }
 
 void send_output_to(Fd log) {

@@ -13,6 +13,8 @@ namespace mayfly::native {
 
 /// Replaces stdout, stderr, std::cout, std::cerr and std::clog, once, before any user code.
 void capture_output();
+/// In a fork that a function has made: text that waits is its parent's to write.
+void forget_output();
 /// Lines go to this socket from now on.
 void send_output_to(Fd log);
 /// Lines belong to this invocation from now on; empty: to none. The text must stay until the next call.

@@ -18,6 +18,8 @@ class Server final : private bridge::Service, private Wire {
   [[noreturn]] void run();
   /// Ends the process with a typed reason; see bridge::Connection::fatal.
   [[noreturn]] void fatal(wire::FatalKind kind, std::string_view message, std::string_view stack);
+  /// See bridge::Connection::forked.
+  [[nodiscard]] bool forked() const { return connection_.forked(); }
   /// Of the invocation that runs; empty between two.
   [[nodiscard]] std::string_view invocation() const;
 

@@ -24,6 +24,7 @@ struct Request {
   std::string body{};              ///< routes that take JSON or a payload
   std::filesystem::path upload{};  ///< routes that take an upload: a file that is gone after the answer
   std::uint64_t upload_size = 0;
+  std::shared_ptr<Client> client{};  ///< whose request this is
 
   [[nodiscard]] const std::string& param(std::string_view name) const { return params.find(name)->second; }
   /// The first of that name, or nothing.

@@ -4,6 +4,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
@@ -18,6 +19,12 @@ namespace mayfly::admin {
 
 using Headers = std::vector<std::pair<std::string, std::string>>;
 
+/// The client of a request that takes its time. On the control thread.
+struct Client {
+  /// Called once, when it has left and nothing that is done for it is wanted any more. May be empty.
+  std::function<void()> on_left;
+};
+
 struct InvokeRequest {
   std::string function;  ///< "hello", "hello@3" or "hello@stable"
   /// True: `body` is a payload. A Lambda handler gets it as its event, other forms as the body of the
@@ -27,6 +34,7 @@ struct InvokeRequest {
   std::string target = "/";  ///< path and query as the function sees them
   Headers headers{};
   std::string body{};
+  std::shared_ptr<Client> client{};  ///< null: it stays
 };
 
 /// The function's own answer, whatever its status.

@@ -63,6 +63,7 @@ Result<InvokeRequest> invocation_of(Request& request) {
   for (auto& [name, value] : request.headers)
     if (!is_own_header(name)) wanted.headers.emplace_back(std::move(name), std::move(value));
   wanted.body = std::move(request.body);
+  wanted.client = request.client;
   return wanted;
 }
 

@@ -1,6 +1,7 @@
 #include "admin/session.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +15,7 @@
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
 #include <boost/beast/http/write.hpp>
+#include <cerrno>
 #include <cstdlib>
 #include <limits>
 
@@ -82,6 +84,38 @@ class UploadFile {
  private:
   std::string path_;
   Fd fd_;
+};
+
+}  // namespace
+
+namespace {
+
+/// While it lives, a client that closes its connection is told of. What else it sends is left for later.
+class Departure {
+ public:
+  Departure(asio::ip::tcp::socket& socket, std::shared_ptr<Client> client)
+      : socket_(socket), client_(std::move(client)) {
+    socket_.async_wait(
+        asio::ip::tcp::socket::wait_read,
+        [descriptor = socket_.native_handle(), client = std::weak_ptr(client_)](beast::error_code error) {
+          const auto there = client.lock();
+          char byte = 0;
+          if (error || !there) return;
+          const auto got = ::recv(descriptor, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+          if (got > 0 || (got < 0 && errno == EAGAIN)) return;
+          if (const auto left = std::exchange(there->on_left, {})) left();
+        });
+  }
+  ~Departure() {
+    beast::error_code ignored;
+    socket_.cancel(ignored);
+  }
+  Departure(const Departure&) = delete;
+  Departure& operator=(const Departure&) = delete;
+
+ private:
+  asio::ip::tcp::socket& socket_;
+  std::shared_ptr<Client> client_;
 };
 
 }  // namespace
@@ -249,6 +283,8 @@ asio::awaitable<Response> Session::handle(HeaderParser& parser, Exchange& exchan
   auto read = co_await read_body(parser, exchange);
   if (!read) co_return problem_response(read.error());
   exchange.consumed = true;
+  request.client = std::make_shared<Client>();
+  const Departure departure(stream_.socket(), request.client);
   try {
     auto answer = co_await exchange.route->handler(request);
     if (!answer) co_return problem_response(answer.error());

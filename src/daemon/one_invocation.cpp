@@ -37,6 +37,12 @@ void OneInvocation::begin(MonotonicTime now, std::chrono::milliseconds timeout) 
 
 void OneInvocation::fail(Error error) { finish(std::unexpected(std::move(error))); }
 
+void OneInvocation::leave() {
+  if (!self_) return;  // it is over, or has failed before it began
+  if (scheduler != nullptr) scheduler->cancel(invocation);
+  fail(Error{pool::PoolErrc::answer_broken, "the client has left", {}});
+}
+
 void OneInvocation::finish(Result<admin::InvokeAnswer> answer) {
   const auto self = std::exchange(self_, nullptr);
   if (then_) std::exchange(then_, {})(std::move(answer));
@@ -68,10 +74,10 @@ void OneInvocation::on_body(pool::Invocation&, std::string_view body, bool end) 
 }
 
 void OneInvocation::on_request_credit(pool::Invocation&, std::size_t bytes) {
-  if (rest_.empty()) return;
-  const auto part = rest_.substr(0, bytes);
-  rest_.erase(0, part.size());
-  invocation.instance->send_body(invocation, part, rest_.empty());
+  if (rest_sent_ == rest_.size()) return;
+  const auto part = std::string_view(rest_).substr(rest_sent_, bytes);
+  rest_sent_ += part.size();
+  invocation.instance->send_body(invocation, part, rest_sent_ == rest_.size());
 }
 
 void OneInvocation::on_failure(pool::Invocation&, Error error) {

@@ -6,6 +6,7 @@
 
 #include "admin/platform.h"
 #include "pool/invocation.h"
+#include "scheduler/scheduler.h"
 
 namespace mayfly::daemon {
 
@@ -24,6 +25,9 @@ class OneInvocation final : public std::enable_shared_from_this<OneInvocation>,
   /// Fills in the invocation and keeps this alive until the end is heard.
   void begin(MonotonicTime now, std::chrono::milliseconds timeout);
   void fail(Error error);
+  /// Nobody waits for the answer any more: as a client of the data plane that leaves.
+  void leave();
+  scheduler::Scheduler* scheduler = nullptr;  ///< that it was submitted to
 
  private:
   void on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,
@@ -36,6 +40,7 @@ class OneInvocation final : public std::enable_shared_from_this<OneInvocation>,
   Then then_;
   admin::InvokeAnswer answer_;
   std::string rest_;  // of the request's body, beyond the first window
+  std::size_t rest_sent_ = 0;
   std::shared_ptr<OneInvocation> self_;
 };
 

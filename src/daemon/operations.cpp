@@ -310,8 +310,11 @@ awaitable<Result<admin::InvokeAnswer>> PlatformOperations::invoke(admin::InvokeR
                                                             request](std::function<void(Answer)> then) {
     auto one = std::make_shared<OneInvocation>(request, std::move(then));
     shard.post([&shard, one] { shard.invoke(one); });
+    if (request.client) request.client->on_left = [&shard, one] { shard.post([one] { one->leave(); }); };
   };
+  const auto client = request.client;
   auto answer = co_await await_answer<Answer>(parts_.control, std::move(start));
+  if (client) client->on_left = {};
   if (!answer) {
     // What it logged explains a failure better than anything else.
     admin::LogQuery query{function, 20, std::string(answer.error().detail("invocation"))};
@@ -332,7 +335,11 @@ awaitable<std::vector<std::string>> PlatformOperations::logs(admin::LogQuery que
                                                              std::shared_ptr<admin::LogQueue> follow) {
   using Lines = std::vector<std::string>;
   logs::FunctionLogs::Follower follower;
-  if (follow) follower = [follow](const std::string& line) { return follow->push(line); };
+  if (follow)
+    follower = [follow](const std::string& line, bool last) {
+      if (last) follow->close(line);
+      return !last && follow->push(line);
+    };
   auto& source = parts_.logs;
   std::function<void(std::function<void(Lines)>)> start = [&source, query,
                                                            follower](std::function<void(Lines)> then) {

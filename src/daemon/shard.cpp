@@ -214,7 +214,8 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
   if (!version) return one->fail(version.error());
   new_invocation_id(one->invocation.id);
   one->begin(now(), (*version)->config.timeout);
-  served(*version).scheduler->submit(one->invocation);
+  one->scheduler = served(*version).scheduler.get();
+  one->scheduler->submit(one->invocation);
 }
 
 void Shard::evict(const std::string& function, bool templates) {

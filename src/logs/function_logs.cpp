@@ -221,7 +221,7 @@ void FunctionLogs::write(Log& log, const Line& line) {
   log.file.append(dumped);
   log.recent.emplace_back(line.invocation, line.text.substr(0, 1000));
   if (log.recent.size() > kRecentLines) log.recent.pop_front();
-  std::erase_if(log.followers, [&](const Follower& follower) { return !follower(dumped); });
+  std::erase_if(log.followers, [&](const Follower& follower) { return !follower(dumped, false); });
 }
 
 void FunctionLogs::failed(const registry::Version& version, std::string_view invocation, const Error& error) {
@@ -260,14 +260,22 @@ void FunctionLogs::read(const std::string& function, std::size_t most, const std
     if (wanted.empty())
       source.followers.push_back(follower);
     else
-      source.followers.emplace_back([follower, wanted](const std::string& line) {
-        return line.find(wanted) == std::string::npos || follower(line);
+      source.followers.emplace_back([follower, wanted](const std::string& line, bool last) {
+        return (!last && line.find(wanted) == std::string::npos) || follower(line, last);
       });
   });
 }
 
 void FunctionLogs::forget(const std::string& function) {
-  asio::post(io_, [this, function] { logs_.erase(function); });
+  asio::post(io_, [this, function] {
+    const auto found = logs_.find(function);
+    if (found == logs_.end()) return;
+    const json last{{"time", timestamp(std::chrono::system_clock::now())},
+                    {"level", "info"},
+                    {"text", "the function was deleted: its log ends here"}};
+    for (const auto& follower : found->second->followers) (void)follower(last.dump(), true);
+    logs_.erase(found);
+  });
   const std::lock_guard lock(failures_mutex_);
   failures_.erase(function);
 }

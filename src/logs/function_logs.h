@@ -39,8 +39,8 @@ struct LogLimits {
 /// take() and failed() come from the shards, the rest from the control thread.
 class FunctionLogs final : public pool::LogSink {
  public:
-  /// Gets every new line; false: forget it.
-  using Follower = std::function<bool(const std::string& line)>;
+  /// Gets every new line; false: forget it. `last`: the function is gone, and says so in this line.
+  using Follower = std::function<bool(const std::string& line, bool last)>;
 
   explicit FunctionLogs(std::filesystem::path folder, LogLimits limits = {});
   ~FunctionLogs() override;
@@ -55,6 +55,7 @@ class FunctionLogs final : public pool::LogSink {
             std::function<void(std::vector<std::string>)> then);
   /// The newest failures, newest first.
   [[nodiscard]] std::vector<Failure> failures(const std::string& function) const;
+  /// The function was deleted. Who follows its log gets a last line.
   void forget(const std::string& function);
 
  private:

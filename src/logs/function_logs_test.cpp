@@ -21,8 +21,9 @@ using namespace std::string_literals;
 class Followed {
  public:
   FunctionLogs::Follower follower() {
-    return [this](const std::string& line) {
+    return [this](const std::string& line, bool last) {
       const std::lock_guard lock(mutex_);
+      ended_ |= last;
       lines_.push_back(json::parse(line));
       changed_.notify_all();
       return wanted_;
@@ -43,6 +44,10 @@ class Followed {
     EXPECT_TRUE(changed_.wait_for(lock, 20s, there)) << text;
     return lines_;
   }
+  [[nodiscard]] bool ended() {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, 20s, [&] { return ended_; });
+  }
   void stop() {
     const std::lock_guard lock(mutex_);
     wanted_ = false;
@@ -53,6 +58,7 @@ class Followed {
   std::condition_variable changed_;
   std::vector<json> lines_;
   bool wanted_ = true;
+  bool ended_ = false;
 };
 
 struct FunctionLogsTest : testing::Test {
@@ -222,6 +228,24 @@ TEST_F(FunctionLogsTest, OneInvocationCanBeFollowedAlone) {
   const auto lines = one.wait(1);
   ASSERT_EQ(lines.size(), 1U);
   EXPECT_EQ(lines[0]["text"], "after");
+}
+
+TEST_F(FunctionLogsTest, WhoFollowsADeletedFunctionGetsALastLine) {
+  Followed one;
+  (void)read(0, "abc", one.follower());
+  logs->forget("f");
+  ASSERT_TRUE(one.ended());
+  EXPECT_EQ(one.wait(1).back()["text"], "the function was deleted: its log ends here");
+  EXPECT_TRUE(followed.ended());
+}
+
+TEST_F(FunctionLogsTest, LinesThatWereLostAreToldThoughNoneFollows) {
+  record({wire::LogLevel::warn, {}, {}, 0, 7});
+  record({wire::LogLevel::info, {}, "next", 0, 0});
+  const auto lines = followed.wait(2);
+  ASSERT_EQ(lines.size(), 2U);
+  EXPECT_EQ(lines[0]["dropped"], 7);
+  EXPECT_EQ(lines[1]["text"], "next");
 }
 
 TEST_F(FunctionLogsTest, AFailureKeepsWhatItsInvocationLoggedLast) {

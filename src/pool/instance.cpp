@@ -396,7 +396,7 @@ void Instance::handle(const wire::Frame& frame) {
       return;
     case FrameType::fatal:
       fatal_ = describe_fatal(static_cast<wire::FatalKind>(frame.aux), frame.payload);
-      return;
+      return let_go();  // who came now would be lost with it
     case FrameType::usage:
       return handle_usage(frame);
     case FrameType::pong:

@@ -273,6 +273,19 @@ TEST_F(InstanceTest, WhoSendsMoreThanItsCreditIsEndedAndNotListenedTo) {
   EXPECT_TRUE(bridge->dead);
 }
 
+TEST_F(InstanceTest, WhoIsAboutToEndGetsNothingNew) {
+  TestInvocation test;
+  bridge->respond(serve(test), 200, {}, "last", wire::kEnd | wire::kDone);
+  bridge->tell(FrameType::fatal, 0, static_cast<std::uint32_t>(wire::FatalKind::exit), "3");
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(test.body, "last");
+  ASSERT_TRUE(loop.until([&] { return instance->state() == Instance::State::ending; }));
+  EXPECT_FALSE(instance->has_slot());
+  bridge->die(W_EXITCODE(3, 0));
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(owner.why->code, PoolErrc::instance_exited);
+}
+
 TEST_F(InstanceTest, AWholeAnswerHasAWindowToo) {
   TestInvocation test;
   bridge->respond(serve(test), 200, {}, std::string(wire::kWindow + 1, 'x'));

@@ -119,6 +119,7 @@ Result<void> ForkServer::report(wire::ControlType type, std::string_view json) {
 
 ForkedChild ForkServer::run() {
   ForkedChild child;
+  if (!control_) ::_exit(kSetupFailed);  // a child that the code has made while it was loading
   adopt_orphans();
   own_children_ = children_of_this_process();
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
@@ -203,6 +204,7 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   // The parent may have died before the line above. In a PID namespace of its own a parent outside is 0;
   // there the end of the parent's namespace ends this one, too.
   if (::getpid() != 1 && ::getppid() != parent) ::_exit(kSetupFailed);
+  adopt_orphans();
   control_.reset();
   epoll_.reset();
   own_pids_.reset();

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/fork_guard.h"
 #include "wire/control.h"
 
 namespace mayfly::tmpl {
@@ -26,10 +27,13 @@ struct ForkedChild {
 /// Serves one control socket. If the daemon closes it, the process ends.
 ///
 /// What a child leaves behind when it ends (processes that it started) ends with it. Those that this process
-/// had before it began to serve are its own.
+/// had before it began to serve are its own. A process that loses its parent belongs to the child below which
+/// it was started, so that the end of another child is none of its business.
 class ForkServer {
  public:
-  explicit ForkServer(Fd control) : control_(std::move(control)) {}
+  explicit ForkServer(Fd control)
+      : control_(std::move(control)),
+        guard_([](void* self) { static_cast<ForkServer*>(self)->control_.reset(); }, this) {}
 
   /// Blocks and forks. Returns only in a child, which owns nothing of its parent's control socket,
   /// and will be killed when the parent dies.
@@ -46,6 +50,7 @@ class ForkServer {
   void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
 
   Fd control_;
+  ForkGuard guard_;  // no child speaks on the control socket, one that code made while it was loading least
   struct Running {
     std::uint64_t token;  // the daemon's name for it
     Fd pidfd;

@@ -56,6 +56,7 @@ class ForkServerProcess : public testing::Test {
         }
         ::_exit(0);
       }
+      if (child.payload == "have a helper") have_a_helper(child.channel);
       char byte = 0;
       (void)!::read(child.channel.get(), &byte, 1);  // until the test lets go
       ::_exit(0);
@@ -66,6 +67,20 @@ class ForkServerProcess : public testing::Test {
     int status = 0;
     ::waitpid(server_, &status, 0);
     EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0) << "the server ends when its socket closes";
+  }
+
+  /// Starts a process that loses its parent, and leaves the channel to it.
+  [[noreturn]] static void have_a_helper(const Fd& channel) {
+    if (::fork() == 0) {
+      if (::fork() != 0) ::_exit(0);
+      char byte = 0;
+      (void)!::read(channel.get(), &byte, 1);
+      (void)!::write(channel.get(), "here", 4);
+      ::_exit(0);
+    }
+    (void)::wait(nullptr);
+    (void)!::write(channel.get(), "!", 1);
+    for (;;) ::pause();
   }
 
   Fd fork(std::uint64_t token, std::string_view payload) {
@@ -162,6 +177,21 @@ TEST_F(ForkServerProcess, WhatAChildLeavesBehindEndsWithIt) {
   EXPECT_EQ(read_all(channel), "leave a process");
   EXPECT_EQ(next().type, ControlType::exited);
   EXPECT_EQ(read_all(channel), "") << "somebody still holds the channel";
+}
+
+TEST_F(ForkServerProcess, WhatAChildHasStartedOutlivesTheEndOfAnother) {
+  const Fd first = fork(1, "have a helper");
+  EXPECT_EQ(next().type, ControlType::forked);
+  std::string told;
+  while (!told.ends_with('!')) told += read_all(first);
+  const Fd second = fork(2, "exit 3");
+  EXPECT_EQ(next().type, ControlType::forked);
+  EXPECT_EQ(next().type, ControlType::exited);
+  const Fd third = fork(3, "exit 3");  // by then the server is done with all that the second has left
+  EXPECT_EQ(next().type, ControlType::forked);
+  ASSERT_EQ(::write(first.get(), "?", 1), 1);
+  EXPECT_EQ(read_all(first), "here");
+  EXPECT_EQ(next().type, ControlType::exited);
 }
 
 /// Descriptors that the server waits for.

@@ -23,6 +23,7 @@ constexpr int kControlFd = 3;  // sandbox::kControlFd: where the runtime process
 struct Process {
   std::unique_ptr<tmpl::ForkServer> server;
   Fd channel{kControlFd};  // a template's control socket or an instance's data socket
+  ForkGuard guard{[](void* self) { static_cast<Process*>(self)->channel.reset(); }, this};
   bridge::LogSender log;
   Bridge* bridge = nullptr;
   ForkCheck fork_check;

@@ -27,6 +27,7 @@ struct Process {
   std::unique_ptr<tmpl::ForkServer> fork_server;
   Fd channel{kControlFd};  // a template's control socket or an instance's data socket
   Fd offers;               // an instance's page of offers, if it has one
+  ForkGuard guard{[](void* self) { static_cast<Process*>(self)->channel.reset(); }, this};
   bridge::LogSender log;
   bridge::Descriptors descriptors;
   Server* server = nullptr;
@@ -188,7 +189,8 @@ PyObject* fatal(PyObject*, PyObject* arguments) {
 PyObject* exit_now(PyObject*, PyObject* arguments) {
   int status = 0;
   if (!PyArg_ParseTuple(arguments, "i", &status)) return nullptr;
-  if (process().server != nullptr) process().server->connection().drain();
+  auto* server = process().server;
+  if (server != nullptr && !server->connection().forked()) server->connection().drain();
   process().log.drain(std::chrono::seconds(1));
   ::_exit(status);
 }

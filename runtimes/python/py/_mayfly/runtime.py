@@ -19,6 +19,9 @@ _configuration: dict = {}
 
 def main() -> None:
     streams.install()
+    # Of every fork, those that the code makes included. That they cannot speak for this process the bridge sees to.
+    os.register_at_fork(after_in_child=streams.forget)
+    os.register_at_fork(after_in_child=loop.after_fork)
     warmup.warm_up(_FORMS)
     # Without this folder: a function's own modules must not meet ours.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -39,7 +42,6 @@ def _fork() -> None:
     gc.collect()
     gc.freeze()
     payload = bridge.fork_server()
-    loop.after_fork()
     if payload == _INSTANCE:  # at once: each line that runs in an instance costs it pages of its own
         _role = "instance"
         load.reseed()

@@ -107,6 +107,12 @@ def flush() -> None:
     stderr.flush_lines()
 
 
+def forget() -> None:
+    """In a fork: what was begun is the parent's to end."""
+    stdout._partial.clear()
+    stderr._partial.clear()
+
+
 def flush_of(stream: int) -> None:
     if stdout._partial:
         stdout.flush_line(stream)
