@@ -188,7 +188,7 @@ void Connection::close(Stream& stream) {
 
 /// So much of `pending` is sent. It moves up only when half of it is: at every credit an answer of 100 MB
 /// would be copied a thousand times.
-void Connection::forget(Stream& stream, std::size_t sent) {
+void Connection::advance(Stream& stream, std::size_t sent) {
   stream.sent += sent;
   if (2 * stream.sent < stream.pending.size()) return;
   stream.pending.erase(0, stream.sent);
@@ -197,7 +197,7 @@ void Connection::forget(Stream& stream, std::size_t sent) {
 
 /// Sends as much of `pending` as the window allows, then the end, then done.
 void Connection::pump(Stream& stream) {
-  if (stream.aborted) forget(stream, stream.pending.size() - stream.sent);
+  if (stream.aborted) advance(stream, stream.pending.size() - stream.sent);
   std::string_view rest = std::string_view(stream.pending).substr(stream.sent);
   const auto waiting = rest.size();
   while (!rest.empty() && stream.window > 0) {
@@ -209,7 +209,7 @@ void Connection::pump(Stream& stream) {
     stream.window -= static_cast<std::int64_t>(size);
     if (last) stream.ending = false;
   }
-  forget(stream, waiting - rest.size());
+  advance(stream, waiting - rest.size());
   if (stream.pending.empty() && stream.done) {
     wire::append_frame(out_, {FrameType::done, 0, stream.id, 0, {}});
     finish(stream);

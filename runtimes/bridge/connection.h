@@ -133,7 +133,7 @@ class Connection {
   void close(Stream& stream);
   void pump(Stream& stream);
   void refuse_headers(Stream& stream, std::size_t size);
-  static void forget(Stream& stream, std::size_t sent);
+  static void advance(Stream& stream, std::size_t sent);
   void dispatch(const wire::Frame& frame);
   void dispatch_invoke(const wire::Frame& frame);
   void dispatch_abort(const wire::Frame& frame);

@@ -95,8 +95,8 @@ class Instance
   void credit(Invocation& invocation, std::size_t bytes);
   /// The answer is not wanted any more. The slot stays taken until the handler is done.
   void abandon(Invocation& invocation, wire::AbortReason reason);
-  /// It has been told to leave and has nothing left to do, or has said that it is about to end; it is ended if it
-  /// stays.
+  /// It has been told to leave and has nothing left to do, or has said that it is about to end; it is ended
+  /// if it stays.
   void let_go();
   /// End it now. Invocations that run in it fail.
   void end(KillCause cause);
