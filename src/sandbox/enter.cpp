@@ -87,8 +87,8 @@ const char* lock(const Box& box, const Given& given) {
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!(box.forks && box.namespaces ? drop_privileges_but(CAP_SYS_ADMIN) : drop_privileges()))
     return "drop privileges";
-  if (!box.forks && box.namespaces)
-    if (const char* step = enter_landlock()) return step;
+  if (box.namespaces)
+    if (const char* step = box.forks ? enter_landlock_of_template() : enter_landlock()) return step;
   return given.filter ? install_filter(given.filter.get()) : nullptr;
 }
 

@@ -46,6 +46,9 @@ std::uint64_t writing(int version) noexcept {
   return access;
 }
 
+/// What reaches out of a sandbox by no file: nothing before version 6.
+std::uint64_t scopes(int version) noexcept { return version >= 6 ? kScopeAbstract | kScopeSignal : 0; }
+
 }  // namespace
 
 int landlock_version() noexcept {
@@ -57,7 +60,7 @@ const char* enter_landlock() noexcept {
   const int version = landlock_version();
   if (version == 0) return nullptr;
   const auto access = writing(version);
-  Ruleset all{access, 0, version >= 6 ? kScopeAbstract | kScopeSignal : 0};
+  Ruleset all{access, 0, scopes(version)};
   const std::size_t size = version >= 6 ? sizeof all : sizeof all.handled_files;
   const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &all, size, 0)));
   if (!ruleset) return "landlock_create_ruleset";
@@ -65,6 +68,14 @@ const char* enter_landlock() noexcept {
   if (!allow(ruleset.get(), "/tmp", access) || !allow(ruleset.get(), "/dev", files) ||
       !allow(ruleset.get(), "/proc", files))
     return "landlock_add_rule";
+  return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0 ? nullptr : "landlock_restrict_self";
+}
+
+const char* enter_landlock_of_template() noexcept {
+  Ruleset reach{0, 0, scopes(landlock_version())};
+  if (reach.scoped == 0) return nullptr;
+  const Fd ruleset(static_cast<int>(::syscall(SYS_landlock_create_ruleset, &reach, sizeof reach, 0)));
+  if (!ruleset) return "landlock_create_ruleset";
   return ::syscall(SYS_landlock_restrict_self, ruleset.get(), 0) == 0 ? nullptr : "landlock_restrict_self";
 }
 

@@ -13,4 +13,8 @@ namespace mayfly::sandbox {
 /// no Landlock. No mount can be changed afterwards.
 [[nodiscard]] const char* enter_landlock() noexcept;
 
+/// The part of it for a template, whose forks still change mounts: it signals and traces nobody but its
+/// forks, and connects to no abstract socket of others (since version 6). Needs no_new_privs. As above.
+[[nodiscard]] const char* enter_landlock_of_template() noexcept;
+
 }  // namespace mayfly::sandbox

@@ -33,7 +33,8 @@ bool drop(int kept) {
   }
   if (!set_capabilities(sets)) return false;
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return false;
-  const rlimit no_core{0, 0};
+  // Not 0: where core files go to a program of the host, 1 is what keeps them from it (fs/coredump.c).
+  const rlimit no_core{1, 1};
   return ::setrlimit(RLIMIT_CORE, &no_core) == 0;
 }
 
