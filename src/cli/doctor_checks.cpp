@@ -88,7 +88,15 @@ std::vector<Finding> check_daemon(const Connection& connection) {
   const auto url = admin_url(connection);
   auto client = DaemonClient::open(connection);
   auto status = client ? client->get("/v1/status") : std::unexpected(client.error());
-  if (status) return {{"daemon", Health::good, url + ", version " + status->value("version", "unknown")}};
+  if (status) {
+    std::vector<Finding> findings{
+        {"daemon", Health::good, url + ", version " + status->value("version", "unknown")}};
+    for (const auto& layer : status->value("sandbox", nlohmann::json::array()))
+      if (!layer.value("there", true))
+        findings.push_back(
+            {"daemon: sandbox", Health::warning, "no " + layer.value("name", ""), layer.value("reason", "")});
+    return findings;
+  }
   if (status.error().code == CliErrc::unauthorized)
     return {{"daemon", Health::warning, "answers at " + url + ", but not to us", status.error().message}};
   return {{"daemon", Health::warning, "none at " + url, "start one with `mayfly serve`"},

@@ -21,6 +21,7 @@ struct ServeArguments {
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
   std::optional<std::string> require;
+  std::optional<std::string> sandbox;
   std::optional<std::string> node;
   std::optional<std::string> python;
   std::optional<std::string> esbuild;
@@ -40,6 +41,7 @@ struct ServeArguments {
             {"threads", &threads},
             {"memory-budget", &memory_budget},
             {"require", &require},
+            {"sandbox", &sandbox},
             {"node", &node},
             {"python", &python},
             {"esbuild", &esbuild},
@@ -170,6 +172,11 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
     if (!part.empty()) options.admin_names.push_back(lower(std::string_view(part)));
   for (const auto part : std::views::split(arguments.require.value_or(""), ','))
     if (!part.empty()) options.require.push_back(lower(std::string_view(part)));
+  const auto sandbox = arguments.sandbox.value_or("on");
+  if (sandbox != "on" && sandbox != "off") return bad("sandbox", sandbox, "must be on or off");
+  options.sandbox = sandbox == "on";
+  if (!options.sandbox && !options.require.empty())
+    return bad("sandbox", sandbox, "--require asks for layers of it");
   options.node = arguments.node.value_or("");
   options.python = arguments.python.value_or("");
   options.esbuild = arguments.esbuild.value_or("");
@@ -217,6 +224,10 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--require", "LAYERS",
             "Do not start without these layers of the sandbox: namespaces,users,seccomp,landlock",
             &a->require},
+           {"--sandbox", "on|off",
+            "off: functions run without a sandbox, as the daemon's user; to compare, and for nothing else "
+            "(on)",
+            &a->sandbox},
            {"--node", "PATH", "Node's executable (node, from PATH)", &a->node, ValueKind::path},
            {"--python", "PATH", "Python's executable (python3, from PATH)", &a->python, ValueKind::path},
            {"--esbuild", "PATH", "esbuild's executable (looked for beside the binary)", &a->esbuild,

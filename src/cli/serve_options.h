@@ -18,6 +18,7 @@ struct ServeOptions {
   unsigned threads = 0;                    ///< of the data plane; 0: one for each processor
   std::uint64_t memory_budget = 0;         ///< bytes for instances and templates; 0: half of what is there
   std::vector<std::string> require{};      ///< layers of the sandbox without which not to start
+  bool sandbox = true;                     ///< false: functions run in none, for comparisons
   std::string node{};                      ///< Node's executable; empty: `node` in PATH
   std::string python{};                    ///< Python's; empty: the first in PATH that is new enough
   std::string esbuild{};                   ///< esbuild's executable; empty: look for it

@@ -270,8 +270,15 @@ Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& opt
   if (auto entered = sandbox::become_own_root(); !entered)
     spdlog::warn("no user namespace for the daemon: {}", entered.error().message);
   auto layers = sandbox::probe_layers();
+  if (!options.sandbox) {
+    spdlog::warn(
+        "THE SANDBOX IS OFF (--sandbox off): functions can read, change and end whatever this user can, "
+        "other "
+        "functions and this daemon among it. For comparisons only.");
+    for (auto& layer : layers) layer = {layer.name, false, "switched off (--sandbox off)"};
+  }
   for (const auto& layer : layers)
-    if (!layer.there) spdlog::warn("sandbox: no {}: {}", layer.name, layer.reason);
+    if (!layer.there && options.sandbox) spdlog::warn("sandbox: no {}: {}", layer.name, layer.reason);
   for (const auto& required : options.require) {
     if (sandbox::has_layer(layers, required)) continue;
     const auto found = std::ranges::find(layers, required, &sandbox::Layer::name);
