@@ -133,18 +133,20 @@ class Mayfly(Server):
     """The daemon on an empty data folder."""
 
     name = "mayfly"
+    options = ()
 
     def __init__(self, log_folder, binary):
         super().__init__(log_folder)
         self.binary = binary
         self.admin_port = free_port()
-        self.data = pathlib.Path(tempfile.mkdtemp(prefix="mayfly-bench-"))
+        # Not below /tmp: of that functions see their own (docs/operations.md).
+        self.data = pathlib.Path(tempfile.mkdtemp(prefix="data-", dir=log_folder))
 
     def start(self):
         if not self.binary.exists():
             raise NotAvailable(f"{self.binary} is not built")
         self.spawn([str(self.binary), "serve", "--data", str(self.data), "--listen", f"127.0.0.1:{self.port}",
-                    "--admin", f"127.0.0.1:{self.admin_port}"])
+                    "--admin", f"127.0.0.1:{self.admin_port}", *self.options])
         wait_for_port(self.admin_port, self.process)
 
     def stop(self):
