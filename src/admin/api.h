@@ -4,6 +4,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <vector>
 
+#include "access/keys.h"
 #include "admin/platform.h"
 #include "admin/route.h"
 #include "admin/tokens.h"
@@ -21,6 +22,7 @@ struct Services {
   secrets::Secrets& secrets;
   boost::asio::any_io_executor control;  ///< the server's
   Tokens& tokens;
+  access::Keys& keys;
 };
 
 /// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
@@ -35,6 +37,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> secret_routes(const Services& services);
 /// Make, list, revoke: tokens_api.cpp.
 [[nodiscard]] std::vector<Route> token_routes(const Services& services);
+/// Make, list, revoke API keys of functions: keys_api.cpp.
+[[nodiscard]] std::vector<Route> key_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

@@ -44,6 +44,11 @@ struct FakeOperations final : Operations {
     renewed.push_back(std::move(secret));
     co_return renewals;
   }
+  access::KeyTablePtr keys;
+  boost::asio::awaitable<void> publish_keys(access::KeyTablePtr now) override {
+    keys = std::move(now);
+    co_return;
+  }
   boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) override {
     seen = std::move(request);
     co_return answer;
@@ -64,7 +69,8 @@ class FakeDaemon {
         secrets_(secrets::Secrets::open({.data = folder_.path()}).value()),
         deployer_(context.get_executor(), *registry_, platform),
         tokens_(Tokens::open(folder_.path(), clock).value()),
-        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(), *tokens_} {
+        keys_(access::Keys::open(folder_.path(), clock).value()),
+        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(), *tokens_, *keys_} {
     registry_->attach(platform);
   }
 
@@ -100,6 +106,7 @@ class FakeDaemon {
   std::unique_ptr<secrets::Secrets> secrets_;
   registry::Deployer deployer_;
   std::unique_ptr<Tokens> tokens_;
+  std::unique_ptr<access::Keys> keys_;
   Services services_;
 };
 

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "access/key_table.h"
 #include "admin/log_queue.h"
 #include "base/result.h"
 
@@ -91,6 +92,9 @@ class Operations {
   /// A secret has a new value: gives it to every version that lists it and is loaded now, without losing a
   /// request; comes back when they serve with it.
   virtual boost::asio::awaitable<std::vector<Renewed>> renew(std::string secret) = 0;
+
+  /// From when it comes back, these are the API keys with which functions can be called.
+  virtual boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) = 0;
 
   /// One invocation, to its end. An error is the platform's: the handler threw, the instance died, the
   /// deadline passed…; its details may hold "invocation", "stack" and "logs" (lines divided by '\n').

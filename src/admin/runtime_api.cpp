@@ -217,6 +217,7 @@ std::vector<Route> api_routes(const Services& services) {
   for (auto& route : runtime_routes(services)) routes.push_back(std::move(route));
   for (auto& route : secret_routes(services)) routes.push_back(std::move(route));
   for (auto& route : token_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : key_routes(services)) routes.push_back(std::move(route));
   auto document = std::make_shared<std::string>();
   routes.push_back({"GET",
                     "/v1/openapi.json",

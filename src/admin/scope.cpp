@@ -22,6 +22,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"listFunctions", read}, {"describeFunction", read}, {"listVersions", read},
     {"getTraffic", read},    {"listAliases", read},      {"logs", read},
     {"status", read},        {"metrics", read},          {"openapi", read},
+    {"listKeys", admin},     {"createKey", admin},       {"revokeKey", admin},
     {"listTokens", admin},   {"createToken", admin},     {"revokeToken", admin},
 });
 

@@ -12,8 +12,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::int64_t kLongest = 100LL * 366 * 24 * 3600;
-
 json token_json(const TokenInfo& info) {
   json item = {
       {"name", info.name}, {"scopes", scope_names(info.scopes)}, {"created", timestamp(info.created)}};
@@ -44,14 +42,9 @@ Result<Response> create(const Services& services, Request& request) {
     return fail(AdminErrc::invalid_body, "name must be a string");
   const auto scopes = parse_scopes(*body);
   if (!scopes) return std::unexpected(scopes.error());
-  std::optional<milliseconds> lifetime;
-  if (const auto given = body->find("expires_in_s"); given != body->end()) {
-    const auto seconds = given->is_number_integer() ? given->get<std::int64_t>() : 0;
-    if (seconds < 1 || seconds > kLongest)
-      return fail(AdminErrc::invalid_body, "expires_in_s must be a whole number of seconds, at least 1");
-    lifetime = std::chrono::seconds(seconds);
-  }
-  auto token = services.tokens.create(name->get<std::string>(), *scopes, lifetime);
+  auto lifetime = lifetime_member(*body);
+  if (!lifetime) return propagate(lifetime);
+  auto token = services.tokens.create(name->get<std::string>(), *scopes, *lifetime);
   if (!token) return propagate(token);
   const auto info = services.tokens.get(name->get<std::string>());
   if (!info) return std::unexpected(info.error());

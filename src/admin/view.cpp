@@ -115,6 +115,16 @@ Result<std::uint32_t> version_member(const json& body) {
   return static_cast<std::uint32_t>(number);
 }
 
+Result<std::optional<std::chrono::milliseconds>> lifetime_member(const json& body) {
+  constexpr std::int64_t kLongest = 100LL * 366 * 24 * 3600;
+  const auto given = body.find("expires_in_s");
+  if (given == body.end()) return std::nullopt;
+  const auto seconds = given->is_number_integer() ? given->get<std::int64_t>() : 0;
+  if (seconds < 1 || seconds > kLongest)
+    return fail(AdminErrc::invalid_body, "expires_in_s must be a whole number of seconds, at least 1");
+  return std::chrono::seconds(seconds);
+}
+
 Result<registry::Traffic> parse_traffic(const std::string& body) {
   auto value = parse_object(body, {"weights", "sticky"});
   if (!value) return propagate(value);

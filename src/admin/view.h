@@ -1,7 +1,9 @@
 // Functions and versions as JSON, and JSON bodies as values.
 #pragma once
 
+#include <chrono>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +31,8 @@ namespace mayfly::admin {
 [[nodiscard]] Result<std::uint32_t> version_number(std::string_view text);
 /// The member "version" of a body.
 [[nodiscard]] Result<std::uint32_t> version_member(const nlohmann::json& body);
+/// The member "expires_in_s" of a body, if it is there: 1 second to 100 years.
+[[nodiscard]] Result<std::optional<std::chrono::milliseconds>> lifetime_member(const nlohmann::json& body);
 /// {"weights": {"3": 90}, "sticky": "cookie:x"}
 [[nodiscard]] Result<registry::Traffic> parse_traffic(const std::string& body);
 

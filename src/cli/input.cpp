@@ -47,6 +47,17 @@ Result<unsigned> parse_version(const std::string& text) {
   return static_cast<unsigned>(*number);
 }
 
+std::optional<std::int64_t> parse_lifetime(std::string_view text) {
+  if (text.ends_with('d')) {
+    const auto days = parse_integer(text.substr(0, text.size() - 1));
+    if (!days || *days < 1 || *days > 36'500) return std::nullopt;
+    return *days * 24 * 3600;
+  }
+  const auto duration = parse_duration(text);
+  if (!duration || *duration < std::chrono::seconds(1)) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::seconds>(*duration).count();
+}
+
 std::string short_time(const std::string& timestamp) {
   std::string text = timestamp.substr(0, std::min<std::size_t>(19, timestamp.size()));
   std::ranges::replace(text, 'T', ' ');

@@ -20,18 +20,6 @@ struct TokenArguments {
   std::optional<std::string> expires;
 };
 
-/// "30d", or what parse_duration() reads; whole seconds.
-std::optional<std::int64_t> parse_lifetime(std::string_view text) {
-  if (text.ends_with('d')) {
-    const auto days = parse_integer(text.substr(0, text.size() - 1));
-    if (!days || *days < 1 || *days > 36'500) return std::nullopt;
-    return *days * 24 * 3600;
-  }
-  const auto duration = parse_duration(text);
-  if (!duration || *duration < std::chrono::seconds(1)) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::seconds>(*duration).count();
-}
-
 Result<int> create(Context& context, const TokenArguments& arguments) {
   if (!arguments.scope)
     return fail(CliErrc::usage, "what may it do? --scope read,invoke,deploy: one of them, or several");

@@ -23,6 +23,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb logs_verb();
 [[nodiscard]] Verb secret_verb();
 [[nodiscard]] Verb token_verb();
+[[nodiscard]] Verb key_verb();
 [[nodiscard]] Verb doctor_verb();
 
 using VerbList = std::shared_ptr<std::vector<Verb>>;

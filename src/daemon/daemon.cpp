@@ -333,6 +333,8 @@ int serve(const cli::ServeOptions& options) {
   const auto tokens = admin::Tokens::open(options.data, clock);
   if (!tokens) return complain(tokens.error());
 
+  const auto keys = access::Keys::open(options.data, clock);
+  if (!keys) return complain(keys.error());
   const auto secrets = secrets::Secrets::open({.data = options.data});
   if (!secrets) return complain(secrets.error());
   if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
@@ -355,7 +357,10 @@ int serve(const cli::ServeOptions& options) {
   PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes});
   registry::Deployer deployer(control.get_executor(), **registry, operations,
                               deploy_options(options, runtimes));
-  for (const auto& shard : shards) shard->start();
+  for (const auto& shard : shards) {
+    shard->publish_keys((*keys)->table());  // before its thread runs
+    shard->start();
+  }
   (*registry)->attach(operations);
 
   Door door(control, shards);
@@ -365,7 +370,7 @@ int serve(const cli::ServeOptions& options) {
 
   fs::create_directories(options.data / "uploads");
   const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor(),
-                                 **tokens};
+                                 **tokens,   **keys};
   admin::Server server(control, server_options(options, *token, tokens->get()), admin::api_routes(services));
   const auto admin_address = server.listen(*admin_listen);
   if (!admin_address) return complain(admin_address.error());

@@ -1,6 +1,7 @@
 #include "daemon/operations.h"
 
 #include <algorithm>
+#include <atomic>
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <fstream>
@@ -279,6 +280,20 @@ awaitable<void> PlatformOperations::evict(std::string function, bool templates) 
     return true;
   });
   co_await std::move(asked);
+}
+
+awaitable<void> PlatformOperations::publish_keys(access::KeyTablePtr keys) {
+  // All are asked before any is waited for: a shard that is slow does not keep the others from knowing.
+  std::function<void(std::function<void(bool)>)> start = [this, keys](std::function<void(bool)> then) {
+    const auto open = std::make_shared<std::atomic<std::size_t>>(parts_.shards.size());
+    for (const auto& shard : parts_.shards)
+      shard->post([its = shard.get(), keys, open, then] {
+        its->publish_keys(keys);
+        if (--*open == 0) then(true);
+      });
+  };
+  auto published = await_answer<bool>(parts_.control, std::move(start));
+  co_await std::move(published);
 }
 
 awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(std::string secret) {

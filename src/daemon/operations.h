@@ -44,6 +44,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   std::string url(const std::string& function) override { return "http://" + data_address + "/" + function; }
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
   boost::asio::awaitable<std::vector<admin::Renewed>> renew(std::string secret) override;
+  boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
   boost::asio::awaitable<std::vector<std::string>> logs(admin::LogQuery query,
                                                         std::shared_ptr<admin::LogQueue> follow) override;

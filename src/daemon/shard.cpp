@@ -63,6 +63,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       deadlines_(now()),
       wheel_timer_(io_.get_executor(), deadlines_),
       background_(std::move(background)),
+      guard_(clock_),
       warmth_(clock_, deadlines_,
               {{.budget = options_.memory},
                [this](int pid, bool is_template, auto then) { measure(pid, is_template, std::move(then)); }}),
@@ -129,6 +130,8 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
     slot = std::make_unique<Served>();
     slot->version = version;
     slot->stats = std::make_shared<pool::VersionStats>();
+    if (const auto function = table_->find(version->function))
+      slot->rule = access::rule_of(*function, *version);
   }
   if (!slot->scheduler) slot->scheduler = make_scheduler(*slot);
   return *slot;
@@ -168,9 +171,11 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
       retire(std::move(version->second));
       version = found->second.erase(version);
     }
+    if (changed)
+      for (auto& [number, entry] : found->second) entry->rule = access::rule_of(*changed, *entry->version);
     if (found->second.empty()) functions_.erase(found);
   }
-  if (!changed) return;
+  if (!changed) return guard_.forget(name);
   for (const auto& [number, version] : changed->versions) {
     const bool has_traffic = changed->traffic.weights.contains(number);
     const int minimum = has_traffic ? version->config.min_instances : 0;
@@ -329,7 +334,18 @@ void Shard::new_invocation_id(std::array<char, 32>& id) {
   put_hex(digits.last<16>(), random_());
 }
 
-Result<gateway::Destination> Shard::route(const gateway::RequestHead& head) {
+/// Whether this caller may; what is for the platform stays here, who calls goes along.
+Result<void> Shard::admit(const Served& entry, gateway::RequestHead& head,
+                          gateway::Destination& destination) {
+  auto admission = guard_.admit(entry.rule, entry.version->function, head.headers);
+  if (!admission) return propagate(admission);
+  if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
+  head.headers += admission->identity;
+  destination.answer_fields = std::move(admission->limits);
+  return {};
+}
+
+Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   auto match = table_->match(head.method, head.host, head.target);
   if (!match) return propagate(match);
   gateway::Destination destination;
@@ -338,7 +354,10 @@ Result<gateway::Destination> Shard::route(const gateway::RequestHead& head) {
   auto version = router::choose_version(*match->function, match->reference, head.headers,
                                         static_cast<std::uint32_t>(random_()));
   if (!version) return propagate(version);
-  destination.scheduler = served(*version).scheduler.get();
+  Served& entry = served(*version);
+  if (!entry.rule.open())
+    if (auto admitted = admit(entry, head, destination); !admitted) return propagate(admitted);
+  destination.scheduler = entry.scheduler.get();
   destination.timeout = (*version)->config.timeout;
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;

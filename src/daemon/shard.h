@@ -15,6 +15,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "access/guard.h"
 #include "base/reactor.h"
 #include "daemon/one_invocation.h"
 #include "daemon/wheel_timer.h"
@@ -64,6 +65,8 @@ class Shard final : public gateway::GatewayHost {
   /// The set of functions changed: `changed` (null: deleted) is what is new in the table.
   void publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
                registry::FunctionPtr changed);
+  /// The API keys changed.
+  void publish_keys(access::KeyTablePtr keys) { guard_.publish(std::move(keys)); }
   void prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then);
   void invoke(const std::shared_ptr<OneInvocation>& one);
   void evict(const std::string& function, bool templates);
@@ -96,18 +99,21 @@ class Shard final : public gateway::GatewayHost {
     bool preparing = false;                             ///< being deployed: the table does not know it yet
     std::unique_ptr<scheduler::Scheduler> successor{};  ///< takes over when its template is ready
     unsigned renewals = 0;                              ///< ever begun: the last one counts
+    access::Rule rule{};
   };
   using RenewedHandler = std::function<void(std::optional<Error>)>;
   using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
 
   // gateway::GatewayHost
-  Result<gateway::Destination> route(const gateway::RequestHead& head) override;
+  Result<gateway::Destination> route(gateway::RequestHead& head) override;
   void move(unsigned shard, gateway::MovedConnection connection) override;
   void new_invocation_id(std::array<char, 32>& id) override;
   void ended(gateway::Session& session) override;
   bool draining() const override { return draining_; }
 
   Served& served(const registry::VersionPtr& version);
+  [[nodiscard]] Result<void> admit(const Served& entry, gateway::RequestHead& head,
+                                   gateway::Destination& destination);
   [[nodiscard]] std::unique_ptr<scheduler::Scheduler> make_scheduler(const Served& entry);
   [[nodiscard]] Served* find_served(const registry::Version& version);
   void renew_version(const registry::VersionPtr& version, const RenewedHandler& done);
@@ -127,6 +133,7 @@ class Shard final : public gateway::GatewayHost {
   WheelTimer wheel_timer_;
   boost::asio::any_io_executor background_;
   SystemClock clock_;
+  access::Guard guard_;
   pool::Warmth warmth_;
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;

@@ -1,6 +1,7 @@
 #include "gateway/request_parser.h"
 
 #include <algorithm>
+#include <array>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <functional>
@@ -13,7 +14,8 @@ namespace beast = boost::beast;
 using beast::http::error;
 using std::string_view;
 
-constexpr string_view kPrefixField = "x-forwarded-prefix";  // the gateway's own: nobody else's is believed
+/// The gateway's own: nobody else's is believed.
+constexpr std::array<string_view, 3> kOwnFields{"x-forwarded-prefix", "mayfly-key", "mayfly-jwt-claims"};
 constexpr string_view kTraceField = "traceparent";
 
 constexpr bool is_decimal(char c) { return c >= '0' && c <= '9'; }
@@ -53,6 +55,15 @@ void append_lower(std::string& out, beast::string_view text) {
   out.append(text.data(), text.size());
   for (std::size_t i = begin; i < out.size(); ++i)
     if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] - 'A' + 'a');
+}
+
+/// Also one with '_' for '-': in the variables of CGI and WSGI they are the same.
+bool is_own(string_view name) {
+  const auto same = [](char given, char wanted) {
+    return given == wanted || (given == '_' && wanted == '-');
+  };
+  return std::ranges::any_of(kOwnFields,
+                             [&](string_view own) { return std::ranges::equal(name, own, same); });
 }
 
 }  // namespace
@@ -127,7 +138,7 @@ void RequestParser::append_field(beast::string_view name, beast::string_view val
   const std::size_t begin = out.size();
   append_lower(out, name);
   const auto lower = string_view(out).substr(begin);
-  if (lower == kPrefixField) return out.resize(begin);
+  if (is_own(lower)) return out.resize(begin);
   const bool is_trace = lower == kTraceField;
   out.push_back('\0');
   if (is_trace) head_.traceparent = out.size();

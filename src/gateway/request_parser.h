@@ -23,6 +23,11 @@ struct RequestHead {
   bool expects_continue = false;
   bool http_1_0 = false;
 
+  /// Takes a field off the headers: `size` bytes of them, name and value.
+  void take_off(std::size_t begin, std::size_t size) {
+    headers.erase(begin, size);
+    if (traceparent != std::string::npos && traceparent > begin) traceparent -= size;
+  }
   void reset() {
     method.clear();
     target.clear();

@@ -50,6 +50,27 @@ TEST(RequestParser, FillsTheHeadAsTheInstanceGetsIt) {
   EXPECT_TRUE(parsed.keep_alive);
 }
 
+TEST(RequestParser, NobodyElseSaysWhoCalls) {
+  const Parsed parsed(
+      "GET / HTTP/1.1\r\nHost: h\r\nMayfly-Key: root\r\nmayfly_key: root\r\nMAYFLY-JWT_claims: e30\r\n"
+      "X_Forwarded-Prefix: /a\r\nMayfly-Keys: mine\r\n\r\n");
+  ASSERT_TRUE(parsed.done) << parsed.error.message();
+  EXPECT_EQ(parsed.head.headers, "host\0h\0mayfly-keys\0mine\0"s);
+}
+
+TEST(RequestParser, AFieldThatIsTakenOffLeavesTheTraceWhereItIs) {
+  for (const bool before : {true, false}) {
+    RequestHead head;
+    const auto trace = "traceparent\0id\0"s;
+    const auto key = "x-api-key\0secret\0"s;
+    head.headers = before ? key + trace : trace + key;
+    head.traceparent = head.headers.find("id");
+    head.take_off(before ? 0 : trace.size(), key.size());
+    EXPECT_EQ(head.headers, trace);
+    EXPECT_EQ(head.headers.substr(head.traceparent, 2), "id");
+  }
+}
+
 TEST(RequestParser, GivesTheSameHoweverTheBytesCome) {
   const std::string text =
       "POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nA: b\r\n\r\n"

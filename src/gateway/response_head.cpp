@@ -121,6 +121,7 @@ std::optional<ResponseHead> append_response_head(std::string& out, const Respons
     out.resize(begin);
     return std::nullopt;
   }
+  append_fields(out, facts.more);
   ResponseHead head;
   const bool bodiless = facts.status == 204 || facts.status == 304;
   if (bodiless || facts.head_request) {

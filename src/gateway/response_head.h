@@ -14,6 +14,7 @@ enum class Framing { none, length, chunked, until_close };
 struct ResponseFacts {
   unsigned status = 200;
   std::string_view headers{};                   ///< "name\0value\0…" as the function gave them
+  std::string_view more{};                      ///< "name\0value\0…" of the platform, valid
   std::optional<std::uint64_t> whole_length{};  ///< bytes of the body, when all of it is known
   bool head_request = false;
   bool http_1_0 = false;

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include <array>
 #include <boost/asio/buffer.hpp>
 #include <cerrno>
 #include <charconv>
@@ -23,6 +24,10 @@ constexpr std::size_t kLargestBuffer = 128U << 10U;
 /// After an answer that came before the request's end: how long to take the rest, so that the client's
 /// kernel does not throw the answer away (RFC 9112, section 9.6).
 constexpr auto kLinger = std::chrono::seconds(2);
+
+/// Details of an error that are fields of its answer.
+constexpr std::array<std::string_view, 5> kErrorFields{"allow", "www-authenticate", "retry-after",
+                                                       "ratelimit-policy", "ratelimit"};
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
@@ -185,6 +190,7 @@ void Session::skip_empty_lines() {
 bool Session::parse_header() {
   if (state_ == State::idle) {
     head_.reset();
+    answer_fields_.clear();
     parser_.emplace(head_, body_, options_.max_header);
     state_ = State::header;
     header_bytes_ = 0;
@@ -233,6 +239,7 @@ void Session::begin_exchange() {
   request_done_ = parser_->is_done();
   if (!destination) return answer_error(destination.error());
 
+  answer_fields_.swap(destination->answer_fields);
   scheduler_ = destination->scheduler;
   max_request_ = destination->max_request;
   const auto length = parser_->content_length();
@@ -334,6 +341,7 @@ ResponseFacts Session::facts(unsigned status, std::string_view headers) const {
   ResponseFacts facts;
   facts.status = status;
   facts.headers = headers;
+  facts.more = answer_fields_;
   facts.head_request = head_.method == "HEAD";
   facts.http_1_0 = head_.http_1_0;
   facts.keep_alive = keep_alive_;
@@ -421,9 +429,10 @@ void Session::answer_error(const Error& error) {
   const auto& row = problem::row(error.code);
   const auto text = problem::document(error, problem::Audience::everyone, invocation_.id_text());
   std::string headers("content-type\0application/problem+json\0", 38);
-  if (row.status == 503 || row.status == 429) headers.append("retry-after\0001\0", 14);
-  if (const auto allow = error.detail("allow"); !allow.empty())
-    headers.append("allow").append(1, '\0').append(allow).append(1, '\0');
+  for (const auto field : kErrorFields)
+    if (const auto value = error.detail(field); !value.empty())
+      headers.append(field).append(1, '\0').append(value).append(1, '\0');
+  if (row.status == 503 && error.detail("retry-after").empty()) headers.append("retry-after\0001\0", 14);
   auto what = facts(row.status, headers);
   what.whole_length = text.size();
   const auto head = append_response_head(out_, what);

@@ -31,6 +31,7 @@ struct Destination {
   std::uint64_t max_request = 0;
   std::string_view target;  ///< as the function sees it; into the request's target
   std::string_view prefix;
+  std::string answer_fields{};  ///< "name\0value\0…" of ours for the answer
 };
 
 /// A connection on its way to another shard: what was read of it and not used yet goes along.
@@ -45,7 +46,9 @@ struct MovedConnection {
 class GatewayHost {
  public:
   virtual ~GatewayHost() = default;
-  [[nodiscard]] virtual Result<Destination> route(const RequestHead& head) = 0;
+  /// May take what is not for the function off the headers, and add what is, once the destination is this
+  /// shard. Details of an error that are fields of an answer (session.cpp: kErrorFields) are sent as such.
+  [[nodiscard]] virtual Result<Destination> route(RequestHead& head) = 0;
   virtual void move(unsigned shard, MovedConnection connection) = 0;
   virtual void new_invocation_id(std::array<char, 32>& id) = 0;
   virtual void ended(class Session& session) = 0;
@@ -129,6 +132,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   std::size_t header_bytes_ = 0;  // of the header, taken by the parser
   pool::Invocation invocation_{*this};
   std::string rooted_target_;
+  std::string answer_fields_;
   scheduler::Scheduler* scheduler_ = nullptr;
   std::uint64_t max_request_ = 0;
   std::uint64_t request_bytes_ = 0;

@@ -65,6 +65,31 @@ TEST_F(SessionTest, TheTimeOfAPipelinedRequestBeginsWithItsTurn) {
   EXPECT_GE(invoked.deadline, to_wire(turn + somewhere.timeout));
 }
 
+TEST_F(SessionTest, FieldsOfTheHostsStandInTheAnswerTheyAreFor) {
+  echoes();
+  connect();
+  on_route = [](RequestHead&, Destination& destination) { destination.answer_fields = "ratelimit\0\"a\";r=1\0"s; };
+  send(kGet);
+  EXPECT_EQ(answer().fields["ratelimit"], "\"a\";r=1");
+  on_route = nullptr;
+  send(kGet);
+  EXPECT_FALSE(answer().fields.contains("ratelimit"));
+}
+
+TEST_F(SessionTest, ARefusalSaysWhatTheHostWantsKnownAndKeepsTheConnection) {
+  connect();
+  route_error = Error{GatewayErrc::draining, "no", {}}.with("www-authenticate", "Bearer realm=\"x\"").with("retry-after", "7");
+  send(kGet);
+  auto refused = answer();
+  EXPECT_EQ(refused.fields["www-authenticate"], "Bearer realm=\"x\"");
+  EXPECT_EQ(refused.fields["retry-after"], "7");
+  EXPECT_EQ(refused.body.find("www-authenticate"), std::string::npos);
+  route_error.reset();
+  echoes();
+  send(kGet);
+  EXPECT_EQ(answer().status, 200U);
+}
+
 TEST_F(SessionTest, ARequestMayComeByteByByte) {
   echoes();
   connect();

@@ -62,7 +62,7 @@ struct SessionTest : testing::Test, GatewayHost {
   }
 
   // --- The host
-  Result<Destination> route(const RequestHead& head) override {
+  Result<Destination> route(RequestHead& head) override {
     routed.push_back(head.method + " " + head.host + " " + head.target);
     if (route_error) return std::unexpected(*route_error);
     Destination destination = somewhere;
@@ -75,6 +75,7 @@ struct SessionTest : testing::Test, GatewayHost {
       destination.scheduler = scheduler.get();
     }
     destination.target = head.target;
+    if (on_route) on_route(head, destination);
     return destination;
   }
   void move(unsigned shard, MovedConnection connection) override {
@@ -206,6 +207,7 @@ struct SessionTest : testing::Test, GatewayHost {
   std::vector<pool::FakeInstance::Got> frames;  ///< all that came to instances
   std::vector<std::string> routed;
   std::optional<Error> route_error;
+  std::function<void(RequestHead&, Destination&)> on_route;
   bool other_shard = false;
   bool refusing = false;
   unsigned moved_to = 0;

@@ -12,7 +12,12 @@ using Json = nlohmann::ordered_json;
 
 constexpr std::array<std::string_view, 6> kDeveloperOnly{"column", "file", "line", "logs", "source", "stack"};
 constexpr std::array<std::string_view, 3> kNumbers{"column", "exitCode", "line"};
-constexpr std::array<std::string_view, 5> kReserved{"type", "title", "status", "detail", "instance"};
+/// The document's own, and what is a field of the answer.
+constexpr std::array<std::string_view, 9> kReserved{"type",        "title",
+                                                    "status",      "detail",
+                                                    "instance",    "www-authenticate",
+                                                    "retry-after", "ratelimit-policy",
+                                                    "ratelimit"};
 
 bool contains(std::span<const std::string_view> names, std::string_view name) {
   return std::ranges::find(names, name) != names.end();

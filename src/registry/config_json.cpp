@@ -39,12 +39,14 @@ std::string config_to_json(const FunctionConfig& config) {
       {"routes", config.routes},
       {"class", name_of(kClasses, config.invocation_class)},
       {"eager", config.eager},
+      {"access", name_of(kAccess, config.access)},
   };
   for (const auto& [name, value] : config.env) object["env"][name] = value;
   for (const auto& secret : config.secrets)
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
   if (!config.program.empty()) object["program"] = config.program;
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
+  if (config.rate_limit) object["rate_limit"] = format_rate(*config.rate_limit);
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -186,6 +186,18 @@ Result<void> set_routes(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+Result<void> set_access(FunctionSpec& spec, const ConfigValue& value) {
+  const auto chosen = value_of(kAccess, std::get<std::string>(value));
+  if (!chosen) return refused();
+  spec.config.access = *chosen;
+  return {};
+}
+
+Result<void> set_rate_limit(FunctionSpec& spec, const ConfigValue& value) {
+  spec.config.rate_limit = parse_rate(std::get<std::string>(value));
+  return spec.config.rate_limit ? Result<void>() : refused();
+}
+
 Result<void> set_eager(FunctionSpec& spec, const ConfigValue& value) {
   spec.config.eager = std::get<bool>(value);
   return {};
@@ -220,6 +232,8 @@ constexpr std::array kKeys{
     Key{"datasets", Kind::list, "names of datasets", set_datasets},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
+    Key{"access", Kind::text, "\"public\" or \"key\"", set_access},
+    Key{"rate_limit", Kind::text, "a rate like \"100/s\", \"1000/h\" or \"10/s burst 50\"", set_rate_limit},
     Key{"eager", Kind::boolean, "true or false", set_eager},
 };
 

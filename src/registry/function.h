@@ -11,12 +11,24 @@
 #include <string>
 #include <vector>
 
+#include "base/rate.h"
+
 namespace mayfly::registry {
 
 enum class Runtime { node, python, native, exec };
 enum class Isolation { instance, request };
 enum class Network { none, outbound, host };
 enum class InvocationClass { interactive, background };
+/// Who may call a function: everyone, who has an API key, who has a token of an issuer.
+enum class Access { everyone, key, jwt };
+
+/// Which tokens (JWT) are good, with Access::jwt.
+struct JwtConfig {
+  std::string jwks{};      ///< where the issuer's keys are: an absolute path, or a URL
+  std::string issuer{};    ///< what `iss` must be
+  std::string audience{};  ///< what `aud` must be, or hold
+  bool operator==(const JwtConfig&) const = default;
+};
 
 /// A secret that a function lists: "NAME", or "NAME:file".
 struct SecretUse {
@@ -45,7 +57,10 @@ struct FunctionConfig {
   std::vector<std::string> datasets;
   std::vector<std::string> routes;  ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
   InvocationClass invocation_class = InvocationClass::interactive;
-  bool eager = false;  ///< build the template at daemon start, not at first use
+  Access access = Access::everyone;
+  JwtConfig jwt{};
+  std::optional<Rate> rate_limit{};  ///< of all calls together; unset: none
+  bool eager = false;                ///< build the template at daemon start, not at first use
 };
 
 /// One immutable deployment. Shared as `std::shared_ptr<const Version>`; never changed after it is made.

@@ -68,6 +68,16 @@ CREATE TABLE tokens (
   expires INTEGER             -- NULL: never
 ) STRICT, WITHOUT ROWID;
 )sql",
+    R"sql(
+CREATE TABLE keys (
+  name TEXT PRIMARY KEY,
+  hash BLOB NOT NULL UNIQUE,  -- SHA-256 of the key
+  functions TEXT NOT NULL,    -- separated by blanks; '': all
+  rate TEXT NOT NULL,         -- as in "100/s"; '': none
+  created INTEGER NOT NULL,
+  expires INTEGER             -- NULL: never
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<int> version_of(Database& database) {

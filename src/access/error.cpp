@@ -1,0 +1,14 @@
+#include "access/error.h"
+
+#include <array>
+
+namespace mayfly::access {
+
+std::error_code make_error_code(AccessErrc code) {
+  static const SlugCategory<AccessErrc, 8> category(
+      "access", std::array{"bad-key", "two-credentials", "key-needed", "invalid-key", "key-not-allowed",
+                           "rate-limited", "unknown-key", "key-exists"});
+  return {static_cast<int>(code), category};
+}
+
+}  // namespace mayfly::access

@@ -1,0 +1,159 @@
+#include "access/guard.h"
+
+#include <algorithm>
+
+#include "access/credential.h"
+#include "access/error.h"
+
+namespace mayfly::access {
+namespace {
+
+using registry::Access;
+
+/// Buckets are looked through for those that are full again when there are so many more.
+constexpr std::size_t kSweep = 256;
+
+std::string challenge(std::string_view function, std::string_view error, std::string_view why) {
+  std::string text = "Bearer realm=\"";
+  text += function;
+  text += '"';
+  if (!error.empty())
+    text.append(", error=\"").append(error).append("\", error_description=\"").append(why) += '"';
+  return text;
+}
+
+/// RFC 6750, section 3.1: a request without a credential is told nothing but that it needs one.
+std::unexpected<Error> refuse(AccessErrc code, std::string_view function, std::string_view error,
+                              const std::string& why) {
+  auto refused = fail(code, why);
+  refused.error().with("www-authenticate", challenge(function, error, why));
+  return refused;
+}
+
+std::int64_t seconds(milliseconds time) { return std::chrono::ceil<std::chrono::seconds>(time).count(); }
+
+/// draft-ietf-httpapi-ratelimit-headers-10: one item for each policy, by name.
+struct LimitFields {
+  std::string policy;
+  std::string state;
+
+  void add(std::string_view name, const Rate& rate, const RateBucket::Verdict& verdict) {
+    const auto item = [name](std::string& text) -> std::string& {
+      return text.append(text.empty() ? "\"" : ", \"").append(name).append("\"");
+    };
+    item(policy)
+        .append(";q=")
+        .append(std::to_string(rate.count))
+        .append(";w=")
+        .append(std::to_string(rate.period.count()));
+    item(state)
+        .append(";r=")
+        .append(std::to_string(verdict.left))
+        .append(";t=")
+        .append(std::to_string(seconds(verdict.allowed ? verdict.restored : verdict.wait)));
+  }
+};
+
+std::unexpected<Error> too_many(const LimitFields& fields, const Rate& rate, milliseconds wait,
+                                const std::string& whose) {
+  auto refused = fail(AccessErrc::rate_limited, whose + " is limited to " + format_rate(rate));
+  refused.error()
+      .with("limit", format_rate(rate))
+      .with("retry-after", std::to_string(std::max<std::int64_t>(1, seconds(wait))))
+      .with("ratelimit-policy", fields.policy)
+      .with("ratelimit", fields.state);
+  return refused;
+}
+
+}  // namespace
+
+Rule rule_of(const registry::Function& function, const registry::Version& version) {
+  const auto& own = version.config;
+  Rule rule{.access = own.access, .limit = own.rate_limit};
+  const auto heaviest = std::ranges::max_element(function.traffic.weights, {},
+                                                 [](const auto& w) { return std::pair(w.second, w.first); });
+  if (heaviest == function.traffic.weights.end()) return rule;
+  const auto found = function.versions.find(heaviest->first);
+  if (found == function.versions.end()) return rule;
+  const auto& most = found->second->config;
+  if (rule.access == Access::everyone) rule.access = most.access;
+  if (!rule.limit) rule.limit = most.rate_limit;
+  return rule;
+}
+
+void Guard::forget(std::string_view function) {
+  if (const auto found = counted_.find(function); found != counted_.end()) counted_.erase(found);
+}
+
+Result<Admission> Guard::admit(const Rule& rule, std::string_view function, std::string_view headers) {
+  Caller caller;
+  if (rule.access == Access::key) {
+    auto known = identify(function, headers);
+    if (!known) return propagate(known);
+    caller = *known;
+  }
+  Admission admission{.credential = caller.credential};
+  if (caller.key != nullptr)
+    admission.identity.append(kKeyField).append(1, '\0').append(caller.key->name).append(1, '\0');
+  if (auto counted = count(rule, function, caller.key, admission.limits); !counted) return propagate(counted);
+  return admission;
+}
+
+Result<Guard::Caller> Guard::identify(std::string_view function, std::string_view headers) const {
+  const auto given = find_key_credential(headers);
+  if (given.several)
+    return refuse(AccessErrc::two_credentials, function, "invalid_request",
+                  "one key is enough: in Authorization or in X-API-Key");
+  if (given.text.empty())
+    return refuse(AccessErrc::key_needed, function, "",
+                  "send a key: `Authorization: Bearer mf_...` or `X-API-Key: mf_...`");
+  const Key* key = keys_->find(given.text);
+  if (key == nullptr || (key->expires && *key->expires <= clock_.wall()))
+    return refuse(AccessErrc::invalid_key, function, "invalid_token",
+                  key == nullptr ? "the key is not known" : "the key has expired");
+  if (!key->is_for(function))
+    return refuse(AccessErrc::key_not_allowed, function, "insufficient_scope",
+                  "the key '" + key->name + "' is not for this function");
+  return Caller{.key = key, .credential = given.field};
+}
+
+/// The key's rate first: what it is refused takes nothing of what others may use.
+Result<void> Guard::count(const Rule& rule, std::string_view function, const Key* key, std::string& limits) {
+  const auto rate = key != nullptr ? key->rate : std::nullopt;
+  if (!rate && !rule.limit) return {};
+  auto found = counted_.find(function);
+  if (found == counted_.end()) found = counted_.emplace(std::string(function), Counted{}).first;
+  const auto now = clock_.now();
+  LimitFields fields;
+  if (rate) {
+    const auto verdict = bucket_of(found->second, key->name, now).take(*rate, now);
+    fields.add("key", *rate, verdict);
+    if (!verdict.allowed) return too_many(fields, *rate, verdict.wait, "the key '" + key->name + "'");
+  }
+  if (rule.limit) {
+    const auto verdict = found->second.all.take(*rule.limit, now);
+    fields.add("function", *rule.limit, verdict);
+    if (!verdict.allowed) return too_many(fields, *rule.limit, verdict.wait, "the function");
+  }
+  limits.append("ratelimit-policy").append(1, '\0').append(fields.policy).append(1, '\0');
+  limits.append("ratelimit").append(1, '\0').append(fields.state).append(1, '\0');
+  return {};
+}
+
+/// A bucket that is full again is as good as none: they are let go from time to time, so that there are never
+/// many more than keys in use.
+RateBucket& Guard::bucket_of(Counted& counted, const std::string& key, MonotonicTime now) {
+  const auto found = counted.by_key.find(key);
+  if (found != counted.by_key.end()) return found->second;
+  if (counted.by_key.size() % kSweep == kSweep - 1)
+    std::erase_if(counted.by_key, [&](const auto& each) { return each.second.idle(now); });
+  return counted.by_key[key];
+}
+
+std::size_t Guard::buckets() const {
+  std::size_t all = 0;
+  for (const auto& [name, counted] : counted_) all += 1 + counted.by_key.size();
+  return all;
+}
+
+}  // namespace mayfly::access
