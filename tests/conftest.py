@@ -12,16 +12,17 @@ processes.adopt_orphans()
 
 @pytest.fixture(scope="module")
 def start_daemon(tmp_path_factory):
-    """start_daemon(*options, env=…) → a running daemon that ends with the module.
+    """start_daemon(*options, env=…, context=…) → a running daemon that ends with the module.
 
     At the end every daemon still there must leave on SIGTERM with status 0, and no process may be left.
     """
     daemons: list[Daemon] = []
     numbers = itertools.count(1)
 
-    def start(*options: str, env: dict[str, str] | None = None) -> Daemon:
+    def start(*options: str, env: dict[str, str] | None = None, context=None) -> Daemon:
         folder = tmp_path_factory.mktemp("mayfly") / f"data-{next(numbers)}"
         daemon = Daemon(folder, *options, env=env)
+        daemon.context = context
         daemons.append(daemon)
         return daemon.start()
 

@@ -15,21 +15,22 @@ std::string lower(std::string_view text) {
   return out;
 }
 
-/// "name:port" → both; a host without a port is at HTTP's.
+/// "name:port" → both; a host without a port is at that of HTTP, or of HTTPS.
 struct HostPort {
   std::string host;
   std::string port;
 };
-HostPort split(const std::string& text) {
+HostPort split(const std::string& text, bool encrypted) {
   const auto colon = text.rfind(':');
-  if (colon == std::string::npos || text.find(']', colon) != std::string::npos) return {text, "80"};
+  if (colon == std::string::npos || text.find(']', colon) != std::string::npos)
+    return {text, encrypted ? "443" : "80"};
   return {text.substr(0, colon), text.substr(colon + 1)};
 }
 
 /// An address in place of a name cannot be made to lead elsewhere; "localhost" leads nowhere else in
 /// browsers.
 bool is_own(const std::string& host, const Place& place) {
-  const auto given = split(host);
+  const auto given = split(host, place.encrypted);
   if (given.port == std::to_string(place.port)) {
     const std::array own{
         std::string("localhost"), std::string("127.0.0.1"), std::string("[::1]"),

@@ -22,6 +22,7 @@ struct Asker {
 struct Place {
   std::string address;  ///< without brackets
   unsigned port = 0;
+  bool encrypted = false;            ///< a host without a port is at 443
   std::vector<std::string> names{};  ///< lower case; "NAME" at any port, or "NAME:PORT"
 };
 

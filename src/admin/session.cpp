@@ -137,7 +137,10 @@ Session::Session(asio::ip::tcp::socket socket, const ServerOptions& options, con
   auto address = local.address();
   if (address.is_v6() && address.to_v6().is_v4_mapped())
     address = asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6());
-  place_ = {.address = address.to_string(), .port = local.port(), .names = options_.names};
+  place_ = {.address = address.to_string(),
+            .port = local.port(),
+            .encrypted = options_.certificate != nullptr,
+            .names = options_.names};
 }
 
 void Session::stop() {
@@ -152,6 +155,10 @@ asio::awaitable<void> Session::run() {
   beast::error_code ignored;
   const asio::ip::tcp::no_delay no_delay(true);
   stream_.socket().set_option(no_delay, ignored);
+  if (options_.certificate != nullptr) {
+    const bool shaken = co_await shake_hands();
+    if (!shaken) co_return stream_.close();
+  }
   while (!stopping_) {
     idle_ = true;
     const bool more = co_await serve_one();
@@ -160,7 +167,17 @@ asio::awaitable<void> Session::run() {
   co_await close();
 }
 
+asio::awaitable<bool> Session::shake_hands() {
+  SSL* connection = ::SSL_new(options_.certificate->context().get());
+  if (connection == nullptr) co_return false;
+  stream_.encrypt(connection);
+  stream_.expires_after(options_.header_timeout);
+  const auto [error] = co_await stream_.async_handshake(asio::ssl::stream_base::server, kNoThrow);
+  co_return !error;
+}
+
 asio::awaitable<void> Session::refuse() {
+  if (options_.certificate != nullptr) co_return stream_.close();  // an answer would cost a handshake
   Error error{AdminErrc::too_many_connections,
               "there are " + std::to_string(options_.max_connections) + " connections already",
               {}};
@@ -387,8 +404,12 @@ asio::awaitable<void> Session::write_stream(Response& response) {
   // with the socket; it owns what it uses.
   auto scratch = std::make_shared<std::array<char, 1>>();
   const auto queue = response.follow;
-  stream_.socket().async_read_some(asio::buffer(*scratch),
-                                   [scratch, queue](beast::error_code, std::size_t) { queue->close(); });
+  if (stream_.encrypted())
+    stream_.socket().async_wait(asio::ip::tcp::socket::wait_read,
+                                [queue](beast::error_code) { queue->close(); });
+  else
+    stream_.socket().async_read_some(asio::buffer(*scratch),
+                                     [scratch, queue](beast::error_code, std::size_t) { queue->close(); });
   std::string text = std::move(response.body);
   bool closed = false;
   for (;;) {
@@ -417,6 +438,10 @@ asio::awaitable<void> Session::write_stream(Response& response) {
 /// reset the connection and the answer (401, 413) would be lost on its way.
 asio::awaitable<void> Session::close() {
   beast::error_code ignored;
+  if (stream_.encrypted()) {  // a client can tell from it that nothing was cut off
+    stream_.expires_after(std::chrono::seconds(2));
+    co_await stream_.async_shutdown(kNoThrow);
+  }
   stream_.socket().shutdown(asio::ip::tcp::socket::shutdown_send, ignored);
   std::vector<char> scratch(16U << 10U);
   const auto space = asio::buffer(scratch);

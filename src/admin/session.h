@@ -3,7 +3,6 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/empty_body.hpp>
 #include <boost/beast/http/parser.hpp>
 #include <memory>
@@ -11,6 +10,7 @@
 #include "admin/asker.h"
 #include "admin/route.h"
 #include "admin/server.h"
+#include "tls/stream.h"
 
 namespace mayfly::admin {
 
@@ -32,6 +32,7 @@ class Session {
   using HeaderParser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
   struct Exchange;
 
+  boost::asio::awaitable<bool> shake_hands();
   boost::asio::awaitable<bool> serve_one();
   boost::asio::awaitable<bool> read_header(HeaderParser& parser);
   [[nodiscard]] Result<void> admit(const HeaderParser& parser, const Result<Match>& match);
@@ -45,7 +46,7 @@ class Session {
   boost::asio::awaitable<void> close();
   void expect_body(std::uint64_t received);
 
-  boost::beast::tcp_stream stream_;
+  tls::Stream stream_;
   boost::beast::flat_buffer buffer_;
   const ServerOptions& options_;
   const RouteTable& table_;

@@ -46,6 +46,12 @@ std::string admin_url(const Connection& connection) {
   return url.empty() ? std::string(kDefaultAdminUrl) : url;
 }
 
+Result<Url> admin_address(const Connection& connection) {
+  auto url = parse_url(admin_url(connection));
+  if (url) url->authorities = connection.ca ? *connection.ca : environment("MAYFLY_CA");
+  return url;
+}
+
 Result<std::string> admin_token(const Connection& connection) {
   if (connection.token) return *connection.token;
   if (auto token = environment("MAYFLY_TOKEN"); !token.empty()) return token;
@@ -65,7 +71,7 @@ Result<std::string> admin_token(const Connection& connection) {
 }
 
 Result<DaemonClient> DaemonClient::open(const Connection& connection) {
-  auto url = parse_url(admin_url(connection));
+  auto url = admin_address(connection);
   if (!url) return propagate(url);
   auto token = admin_token(connection);
   if (!token) {

@@ -18,6 +18,8 @@ inline constexpr std::string_view kDefaultAdminUrl = "http://127.0.0.1:8081";
 [[nodiscard]] std::filesystem::path data_folder(const std::optional<std::string>& option);
 /// --admin-url, else MAYFLY_ADMIN, else the local default.
 [[nodiscard]] std::string admin_url(const Connection& connection);
+/// That address, with --ca, else MAYFLY_CA.
+[[nodiscard]] Result<Url> admin_address(const Connection& connection);
 /// --token, else MAYFLY_TOKEN, else the file of the data folder. An error says how to give one.
 [[nodiscard]] Result<std::string> admin_token(const Connection& connection);
 

@@ -9,7 +9,6 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http/buffer_body.hpp>
 #include <boost/beast/http/read.hpp>
 #include <boost/beast/http/string_body.hpp>
@@ -19,6 +18,7 @@
 
 #include "base/text.h"
 #include "cli/error.h"
+#include "tls/stream.h"
 
 namespace mayfly::cli {
 
@@ -45,7 +45,8 @@ bool same_name(std::string_view a, std::string_view b) {
 
 Error lost(const beast::error_code& error) {
   if (error == beast::error::timeout) return {CliErrc::unreachable, "it did not answer in time", {}};
-  if (error == http::error::end_of_stream || error == http::error::partial_message)
+  if (error == http::error::end_of_stream || error == http::error::partial_message ||
+      error == asio::ssl::error::stream_truncated)
     return {CliErrc::unreachable, "it closed the connection in the middle of an answer", {}};
   return {CliErrc::unreachable, error.message(), {}};
 }
@@ -59,17 +60,24 @@ HttpAnswer head_of(const Message& message) {
 
 }  // namespace
 
-std::string Url::origin() const { return "http://" + host_and_port(*this); }
+std::string Url::origin() const { return (encrypted ? "https://" : "http://") + host_and_port(*this); }
 
 Result<Url> parse_url(std::string_view text) {
   const auto bad = [&] {
-    return fail(CliErrc::usage,
-                "'" + std::string(text) + "' is not the address of a daemon: http://HOST:PORT");
+    return fail(
+        CliErrc::usage,
+        "'" + std::string(text) + "' is not the address of a daemon: http://HOST:PORT or https://HOST:PORT");
   };
   auto rest = text;
-  if (rest.starts_with("http://")) rest.remove_prefix(7);
-  if (rest.find("://") != std::string_view::npos) return bad();
   Url url;
+  if (rest.starts_with("https://")) {
+    rest.remove_prefix(8);
+    url.encrypted = true;
+    url.port = 443;
+  } else if (rest.starts_with("http://")) {
+    rest.remove_prefix(7);
+  }
+  if (rest.find("://") != std::string_view::npos) return bad();
   const auto slash = std::min(rest.find('/'), rest.size());
   url.path = rest.substr(slash);
   while (url.path.ends_with('/')) url.path.pop_back();
@@ -113,6 +121,7 @@ struct HttpClient::Impl {
   explicit Impl(Url url) : server(std::move(url)) {}
 
   asio::awaitable<Result<void>> connect();
+  asio::awaitable<Result<void>> shake_hands();
   asio::awaitable<Result<void>> write(const HttpRequest& request);
   asio::awaitable<Result<HttpAnswer>> exchange(const HttpRequest& request, std::chrono::milliseconds silence,
                                                const std::function<bool(std::string_view)>* on_data);
@@ -129,7 +138,7 @@ struct HttpClient::Impl {
 
   const Url server;
   asio::io_context context;
-  std::optional<beast::tcp_stream> stream;
+  std::optional<tls::Stream> stream;
   beast::flat_buffer buffer;
   std::atomic<bool> cancelled = false;
 };
@@ -141,12 +150,30 @@ asio::awaitable<Result<void>> HttpClient::Impl::connect() {
   if (unknown) co_return fail(CliErrc::unreachable, "the host " + server.host + " is not known");
   if (cancelled) co_return fail(CliErrc::unreachable, "cancelled");  // connecting would open the socket again
   stream->expires_after(std::chrono::seconds(5));
-  const auto [error, endpoint] = co_await stream->async_connect(addresses, kNoThrow);
+  const auto [error, endpoint] = co_await stream->tcp().async_connect(addresses, kNoThrow);
   if (error) co_return std::unexpected(lost(error));
   beast::error_code ignored;
   const tcp::no_delay no_delay(true);
   stream->socket().set_option(no_delay, ignored);
+  if (server.encrypted) co_return co_await shake_hands();
   co_return Result<void>{};
+}
+
+asio::awaitable<Result<void>> HttpClient::Impl::shake_hands() {
+  const auto trust = tls::client_context(server.authorities);
+  if (!trust) co_return fail(CliErrc::usage, trust.error().message);
+  SSL* connection = tls::client_connection(*trust, server.host);
+  if (connection == nullptr) co_return fail(CliErrc::usage, "no certificate can be for " + server.host);
+  stream->encrypt(connection);
+  stream->expires_after(std::chrono::seconds(10));
+  const auto [error] = co_await stream->async_handshake(asio::ssl::stream_base::client, kNoThrow);
+  if (!error) co_return Result<void>{};
+  const long verified = ::SSL_get_verify_result(connection);
+  if (verified != X509_V_OK)
+    co_return fail(CliErrc::unreachable, std::string("its certificate is not believed: ") +
+                                             ::X509_verify_cert_error_string(verified) +
+                                             "; --ca or MAYFLY_CA names the authority to believe");
+  co_return std::unexpected(lost(error));
 }
 
 asio::awaitable<Result<void>> HttpClient::Impl::write(const HttpRequest& request) {

@@ -1,8 +1,9 @@
-// A small HTTP/1.1 client: one request, one connection. Blocking.
+// A small HTTP/1.1 client, with TLS or without: one request, one connection. Blocking.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <string>
@@ -17,10 +18,13 @@ namespace mayfly::cli {
 struct Url {
   std::string host;
   std::uint16_t port = 80;
-  std::string path;                          ///< without a slash at its end
+  std::string path;        ///< without a slash at its end
+  bool encrypted = false;  ///< https
+  /// PEM of the authorities to believe, for https; empty: those of the system.
+  std::filesystem::path authorities{};
   [[nodiscard]] std::string origin() const;  ///< "http://127.0.0.1:8081"
 };
-/// "http://HOST[:PORT][/PATH]", also without "http://". Anything else is an error (usage).
+/// "http://HOST[:PORT][/PATH]", also with "https://" or without either. Anything else is an error (usage).
 [[nodiscard]] Result<Url> parse_url(std::string_view text);
 
 /// For a segment of a path or a value in a query.

@@ -92,6 +92,9 @@ std::vector<Argument> arguments_of(const Verb& verb, Context& context) {
     all.push_back({"--admin-url", "URL",
                    "The daemon's admin plane (else MAYFLY_ADMIN, else http://127.0.0.1:8081)",
                    &connection.admin_url});
+    all.push_back({"--ca", "FILE",
+                   "For https: the authorities to believe, PEM (else MAYFLY_CA, else the system's)",
+                   &connection.ca, ValueKind::path});
     all.push_back({"--token", "TOKEN",
                    "The admin token (else MAYFLY_TOKEN, else the file in the data folder)",
                    &connection.token});

@@ -80,7 +80,10 @@ Result<void> PrivateDaemon::wait_until_ready() {
 }
 
 Connection PrivateDaemon::connection() const {
-  return {.admin_url = admin_url_, .token = std::nullopt, .data = (folder_.path() / "data").string()};
+  return {.admin_url = admin_url_,
+          .token = std::nullopt,
+          .ca = std::nullopt,
+          .data = (folder_.path() / "data").string()};
 }
 
 std::string PrivateDaemon::last_words() const {

@@ -18,6 +18,10 @@ struct ServeArguments {
   std::optional<std::string> listen;
   std::optional<std::string> admin;
   std::optional<std::string> admin_host;
+  std::optional<std::string> tls_cert;
+  std::optional<std::string> tls_key;
+  std::optional<std::string> admin_tls_cert;
+  std::optional<std::string> admin_tls_key;
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
   std::optional<std::string> require;
@@ -38,6 +42,10 @@ struct ServeArguments {
             {"listen", &listen},
             {"admin", &admin},
             {"admin-host", &admin_host},
+            {"tls-cert", &tls_cert},
+            {"tls-key", &tls_key},
+            {"admin-tls-cert", &admin_tls_cert},
+            {"admin-tls-key", &admin_tls_key},
             {"threads", &threads},
             {"memory-budget", &memory_budget},
             {"require", &require},
@@ -155,6 +163,14 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
   return {};
 }
 
+Result<void> take_tls(const std::string& option, const std::optional<std::string>& certificate,
+                      const std::optional<std::string>& key, TlsFiles& target) {
+  if (certificate.has_value() != key.has_value())
+    return fail(CliErrc::usage, "--" + option + "-cert and --" + option + "-key go together");
+  if (certificate) target = {std::filesystem::absolute(*certificate), std::filesystem::absolute(*key)};
+  return {};
+}
+
 std::string lower(std::string_view text) {
   std::string out(text);
   std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
@@ -186,6 +202,10 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
     auto checked = check_address(option, address);
     if (!checked) return propagate(checked);
   }
+  for (auto& taken :
+       {take_tls("tls", arguments.tls_cert, arguments.tls_key, options.tls),
+        take_tls("admin-tls", arguments.admin_tls_cert, arguments.admin_tls_key, options.admin_tls)})
+    if (!taken) return std::unexpected(taken.error());
   static constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
   if (std::ranges::find(kLevels, options.log_level) == kLevels.end())
     return bad("log-level", options.log_level, "must be debug, info, warn or error");
@@ -207,6 +227,8 @@ Verb serve_verb(const ServeFunction& serve) {
           "requests in flight are let end first. What is deployed is kept in the data folder and served "
           "again after a "
           "restart. The first start makes the admin token there.\n\n"
+          "Certificates are read again at SIGHUP, and when their files change; connections that stand go "
+          "on.\n\n"
           "--config names a TOML file with the long names of these options as keys: listen = \"0.0.0.0:80\". "
           "What is "
           "given on the command line wins.",
@@ -218,6 +240,12 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--admin", "ADDRESS:PORT", "Where the admin API answers (127.0.0.1:8081)", &a->admin},
            {"--admin-host", "NAMES",
             "Names by which the admin API may be asked, besides its address and localhost", &a->admin_host},
+           {"--tls-cert", "FILE",
+            "The data plane speaks TLS: its certificate and those that lead to the root, PEM", &a->tls_cert,
+            ValueKind::path},
+           {"--tls-key", "FILE", "The key of that certificate, PEM", &a->tls_key, ValueKind::path},
+           {"--admin-tls-cert", "FILE", "Likewise for the admin plane", &a->admin_tls_cert, ValueKind::path},
+           {"--admin-tls-key", "FILE", "The key of that certificate", &a->admin_tls_key, ValueKind::path},
            {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
            {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
             &a->memory_budget},

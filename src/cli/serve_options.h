@@ -10,11 +10,19 @@
 
 namespace mayfly::cli {
 
+/// Both or none: without them a plane speaks plain HTTP.
+struct TlsFiles {
+  std::filesystem::path certificate{};  ///< PEM, with those that lead to the root
+  std::filesystem::path key{};
+};
+
 struct ServeOptions {
   std::filesystem::path data{};            ///< the data folder, absolute; made if it is not there
   std::string listen = "127.0.0.1:8080";   ///< data plane, ADDRESS:PORT; port 0: any
   std::string admin = "127.0.0.1:8081";    ///< admin plane, likewise
   std::vector<std::string> admin_names{};  ///< lower case; NAME or NAME:PORT
+  TlsFiles tls{};                          ///< of the data plane
+  TlsFiles admin_tls{};                    ///< of the admin plane
   unsigned threads = 0;                    ///< of the data plane; 0: one for each processor
   std::uint64_t memory_budget = 0;         ///< bytes for instances and templates; 0: half of what is there
   std::vector<std::string> require{};      ///< layers of the sandbox without which not to start

@@ -36,6 +36,7 @@ struct Argument {
 struct Connection {
   std::optional<std::string> admin_url;
   std::optional<std::string> token;
+  std::optional<std::string> ca;  ///< PEM file of the authorities to believe, for https
   std::optional<std::string> data;
 };
 
@@ -55,7 +56,7 @@ struct Verb {
   std::vector<Argument> arguments;
   /// Gives the exit code.
   std::function<Result<int>(Context&)> run;
-  bool connects = true;  ///< takes --admin-url, --token, --data
+  bool connects = true;  ///< takes --admin-url, --ca, --token, --data
   bool prints = true;    ///< takes --json
 };
 

@@ -20,6 +20,7 @@
 #include "admin/server.h"
 #include "admin/token.h"
 #include "daemon/boxes.h"
+#include "daemon/certificates.h"
 #include "daemon/operations.h"
 #include "daemon/runtimes.h"
 #include "daemon/tools.h"
@@ -82,8 +83,10 @@ Result<Fd> lock_folder(const fs::path& folder) {
 /// The data plane's door: accepts on the control thread and hands connections to the shards in turn.
 class Door {
  public:
-  Door(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards)
-      : acceptor_(control), pause_(control), shards_(shards) {}
+  /// `certificate`, if there is one, is that of TLS.
+  Door(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards,
+       const tls::Certificate* certificate)
+      : acceptor_(control), pause_(control), shards_(shards), certificate_(certificate) {}
   Result<tcp::endpoint> open(const tcp::endpoint& where) {
     boost::system::error_code error;
     acceptor_.open(where.protocol(), error);
@@ -110,12 +113,17 @@ class Door {
         if (!socket && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) return accept_later();
         if (!socket) break;
         auto* shard = shards_[next_++ % shards_.size()].get();
-        shard->post([shard, moved = gateway::MovedConnection{std::move(socket)}]() mutable {
+        shard->post([shard, moved = gateway::MovedConnection{transport(std::move(socket))}]() mutable {
           shard->adopt(std::move(moved));
         });
       }
       accept();
     });
+  }
+  gateway::Transport transport(Fd socket) const {
+    const int fd = socket.get();
+    if (certificate_ == nullptr) return gateway::Transport(std::move(socket));
+    return gateway::Transport(std::move(socket), std::make_unique<tls::Channel>(certificate_->context(), fd));
   }
   /// No descriptor is left for who knocks: asking again at once would only burn this thread's time.
   void accept_later() {
@@ -127,6 +135,7 @@ class Door {
   tcp::acceptor acceptor_;
   asio::steady_timer pause_;
   std::vector<std::unique_ptr<Shard>>& shards_;
+  const tls::Certificate* certificate_;
   std::size_t next_ = 0;
 };
 
@@ -191,13 +200,16 @@ void start_runtimes(Runtimes& runtimes, const registry::Registry& registry) {
     }
 }
 
+std::string url_of(const std::string& address, const tls::Certificate* certificate) {
+  return (certificate != nullptr ? "https://" : "http://") + address;
+}
+
 void greet(const cli::ServeOptions& options, const std::string& data_plane, const std::string& admin_plane,
            const Runtimes& runtimes) {
   const auto node = runtimes.interpreter(registry::Runtime::node, {});
-  std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at http://" << data_plane
-            << "\n  admin plane  http://" << admin_plane << "  (token in "
-            << (options.data / "admin-token").string() << ")\n  node         "
-            << (node ? node->version : node.error().message) << std::endl;
+  std::cout << "mayfly " << MAYFLY_VERSION << " serves functions at " << data_plane << "\n  admin plane  "
+            << admin_plane << "  (token in " << (options.data / "admin-token").string()
+            << ")\n  node         " << (node ? node->version : node.error().message) << std::endl;
 }
 
 /// What nobody uses any more goes some seconds after its last instance.
@@ -255,10 +267,11 @@ registry::DeployOptions deploy_options(const cli::ServeOptions& options, const R
 }
 
 admin::ServerOptions server_options(const cli::ServeOptions& options, const std::string& token,
-                                    admin::Tokens* tokens) {
+                                    admin::Tokens* tokens, const tls::Certificate* certificate) {
   admin::ServerOptions server;
   server.token = token;
   server.tokens = tokens;
+  server.certificate = certificate;
   server.names = options.admin_names;
   server.upload_folder = options.data / "uploads";
   return server;
@@ -340,6 +353,8 @@ int serve(const cli::ServeOptions& options) {
   if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
 
   asio::io_context control(1);
+  Certificates certificates(control);
+  if (const auto loaded = certificates.load(options); !loaded) return complain(loaded.error());
   logs::FunctionLogs logs(options.data / "logs");
   Runtimes runtimes(control, {options.node, options.python, untrusted_folders(options)});
   start_runtimes(runtimes, **registry);
@@ -363,20 +378,24 @@ int serve(const cli::ServeOptions& options) {
   }
   (*registry)->attach(operations);
 
-  Door door(control, shards);
+  Door door(control, shards, certificates.data());
   const auto data_address = door.open(*listen);
   if (!data_address) return complain(data_address.error());
   operations.data_address = text_of(*data_address);
+  operations.data_url = url_of(operations.data_address, certificates.data());
 
   fs::create_directories(options.data / "uploads");
   const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor(),
                                  **tokens,   **keys};
-  admin::Server server(control, server_options(options, *token, tokens->get()), admin::api_routes(services));
+  admin::Server server(control, server_options(options, *token, tokens->get(), certificates.admin()),
+                       admin::api_routes(services));
   const auto admin_address = server.listen(*admin_listen);
   if (!admin_address) return complain(admin_address.error());
   operations.serving = true;
 
-  greet(options, operations.data_address, text_of(*admin_address), runtimes);
+  certificates.watch();
+
+  greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
   asio::co_spawn(control, collect_now_and_then(**registry, background), asio::detached);
 

@@ -32,6 +32,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
 
   /// Where the data plane listens, once it does.
   std::string data_address;
+  std::string data_url;  ///< without a slash at its end
   bool serving = false;
 
   boost::asio::awaitable<Result<void>> prepare(registry::VersionPtr version) override;
@@ -41,7 +42,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<nlohmann::json> status() override;
   boost::asio::awaitable<std::string> metrics() override;
   bool ready() override { return serving && parts_.runtimes.up(); }
-  std::string url(const std::string& function) override { return "http://" + data_address + "/" + function; }
+  std::string url(const std::string& function) override { return data_url + "/" + function; }
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
   boost::asio::awaitable<std::vector<admin::Renewed>> renew(std::string secret) override;
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;

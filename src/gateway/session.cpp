@@ -21,17 +21,8 @@ namespace {
 
 constexpr std::size_t kFirstBuffer = 8U << 10U;
 constexpr std::size_t kLargestBuffer = 128U << 10U;
-/// After an answer that came before the request's end: how long to take the rest, so that the client's
-/// kernel does not throw the answer away (RFC 9112, section 9.6).
-constexpr auto kLinger = std::chrono::seconds(2);
-
-/// Details of an error that are fields of its answer.
-constexpr std::array<std::string_view, 5> kErrorFields{"allow", "www-authenticate", "retry-after",
-                                                       "ratelimit-policy", "ratelimit"};
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
-
-std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
 
 /// Lines of a body end with CR LF; Beast would wait for the CR.
 bool has_bare_line_feed(std::string_view text) {
@@ -54,32 +45,38 @@ std::string peer_of(int socket) {
 
 }  // namespace
 
-Session::Session(Fd socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
+Session::Session(Transport socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
                  const GatewayOptions& options)
     : socket_(std::move(socket)),
       host_(host),
       reactor_(reactor),
       deadlines_(deadlines),
       options_(options),
-      remote_(peer_of(socket_.get())) {
+      remote_(peer_of(socket_.fd())) {
   const int on = 1;
-  ::setsockopt(socket_.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ::setsockopt(socket_.fd(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
 }
 
 Session::~Session() = default;
 
 void Session::start(std::string bytes) {
-  if (!reactor_.join(*this, socket_.get(), EPOLLIN)) return close();
+  if (!reactor_.join(*this, socket_.fd(), EPOLLIN)) return close();
   in_ = std::move(bytes);
   end_ = in_.size();
   in_.resize(std::max(in_.size(), kFirstBuffer));
   received_ = now();
+  if (!socket_.ready()) {
+    state_ = State::handshake;
+    set_deadline(received_ + options_.header_timeout);
+    return shake_hands();
+  }
   set_deadline(received_ + options_.idle_timeout);
   process();
 }
 
 void Session::refuse() {
-  if (!reactor_.join(*this, socket_.get(), EPOLLIN)) return close();
+  if (!socket_.ready()) return close();  // an answer would cost a handshake
+  if (!reactor_.join(*this, socket_.fd(), EPOLLIN)) return close();
   host_.new_invocation_id(invocation_.id);
   keep_alive_ = false;
   answer_error(Error{GatewayErrc::too_many_connections, "too many connections", {}});
@@ -88,7 +85,7 @@ void Session::refuse() {
 void Session::drain() {
   draining_ = true;
   keep_alive_ = false;
-  if (state_ == State::idle) close();
+  if (state_ == State::idle || state_ == State::handshake) close_politely();
 }
 
 void Session::close() {
@@ -121,6 +118,12 @@ void Session::on_deadline() {
     return answer_error(
         Error{GatewayErrc::header_timeout, "the request's header did not arrive in time", {}});
   }
+  close_politely();
+}
+
+/// A client can tell from it that nothing was cut off.
+void Session::close_politely() {
+  socket_.goodbye();
   close();
 }
 
@@ -128,12 +131,32 @@ void Session::on_deadline() {
 
 void Session::on_ready(std::uint32_t events) {
   if ((events & (EPOLLHUP | EPOLLERR)) != 0) return close();
+  if (state_ == State::handshake) return shake_hands();
   if ((events & EPOLLOUT) != 0) {
     writing_ = false;
     write();
     if (state_ == State::exchange && !writing_ && answer_done_) next_request();
   }
   if ((events & EPOLLIN) != 0 && state_ != State::closed) read();
+}
+
+/// TLS before the first request.
+void Session::shake_hands() {
+  using Step = tls::Channel::Step;
+  switch (socket_.handshake()) {
+    case Step::failed:
+      return close();
+    case Step::wants_input:
+      return wait_for(EPOLLIN);
+    case Step::wants_output:
+      return wait_for(EPOLLOUT);
+    case Step::done:
+      break;
+  }
+  state_ = State::idle;
+  received_ = now();
+  set_deadline(received_ + options_.idle_timeout);
+  watch();
 }
 
 /// A header of the size that is allowed has room.
@@ -151,12 +174,26 @@ void Session::read() {
   }
   if (end_ == in_.size() && in_.size() < largest_buffer()) in_.resize(in_.size() * 2);
   if (end_ == in_.size()) return watch();
-  const ssize_t got = ::recv(socket_.get(), in_.data() + end_, in_.size() - end_, 0);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) return close();
-  end_ += static_cast<std::size_t>(got);
+  if (!receive(in_.size() - end_)) return;
+  while (const auto hidden =
+             socket_.pending()) {  // at most a record's rest; nothing else would wake us for it
+    in_.resize(std::max(in_.size(), end_ + hidden));
+    if (!receive(hidden)) return;
+  }
   received_ = now();
   process();
+}
+
+/// Takes what is there. False: there was nothing, or the connection has ended.
+bool Session::receive(std::size_t room) {
+  const ssize_t got = socket_.receive(in_.data() + end_, room);
+  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return false;
+  if (got <= 0) {
+    close();
+    return false;
+  }
+  end_ += static_cast<std::size_t>(got);
+  return true;
 }
 
 /// Waits for what the connection can go on with: input while there is room for it, room for output.
@@ -263,6 +300,7 @@ void Session::fill_invocation(const Destination& destination) {
     invocation_.target = rooted_target_;
   }
   invocation_.remote = remote_;
+  invocation_.scheme = socket_.encrypted() ? "https" : "http";
   if (!destination.prefix.empty()) {
     head_.headers.append("x-forwarded-prefix").push_back('\0');
     head_.headers.append(destination.prefix).push_back('\0');
@@ -333,174 +371,6 @@ void Session::on_request_credit(pool::Invocation&, std::size_t bytes) {
   window_ = std::min<std::size_t>(window_ + bytes, wire::kWindow);
   feed_request_body();
   if (state_ != State::closed) watch();
-}
-
-// --- Answering -------------------------------------------------------------------------------------
-
-ResponseFacts Session::facts(unsigned status, std::string_view headers) const {
-  ResponseFacts facts;
-  facts.status = status;
-  facts.headers = headers;
-  facts.more = answer_fields_;
-  facts.head_request = head_.method == "HEAD";
-  facts.http_1_0 = head_.http_1_0;
-  facts.keep_alive = keep_alive_;
-  facts.invocation = invocation_.id_text();
-  facts.date = http_date();
-  if (invocation_.started != MonotonicTime{}) {
-    facts.queue_us = micros(invocation_.started - invocation_.accepted - invocation_.start_cost);
-    facts.start_us = micros(invocation_.start_cost);
-    const bool complete = invocation_.answered != MonotonicTime{};
-    facts.run_us = micros((complete ? invocation_.answered : now()) - invocation_.started);
-  } else if (invocation_.accepted != MonotonicTime{}) {
-    facts.queue_us = micros(now() - invocation_.accepted);
-  }
-  return facts;
-}
-
-void Session::on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,
-                          bool end) {
-  if (head_sent_ || state_ != State::exchange) return;
-  if (!request_done_ && end) keep_alive_ = false;
-  auto what = facts(status, headers);
-  if (end) what.whole_length = body.size();
-  const auto head = append_response_head(out_, what);
-  if (!head) {
-    if (!end) scheduler_->cancel(invocation_);
-    return answer_error(Error{GatewayErrc::bad_answer,
-                              "the function's answer has a status or a header that is not valid HTTP",
-                              {}});
-  }
-  head_sent_ = true;
-  framing_ = head->framing;
-  length_left_ = head->length;
-  append_body(body);
-  if (!end) credit_due_ += body.size();
-  if (state_ == State::closed) return;
-  if (end) return end_answer();
-  write();
-}
-
-void Session::on_body(pool::Invocation&, std::string_view body, bool end) {
-  if (state_ != State::exchange) return;
-  append_body(body);
-  if (state_ == State::closed) return;
-  if (end) {
-    if (framing_ == Framing::length && length_left_ > 0) {  // promised more: visibly cut
-      write();
-      return close();
-    }
-    return end_answer();
-  }
-  credit_due_ += body.size();
-  write();
-}
-
-void Session::append_body(std::string_view body) {
-  if (body.empty() || framing_ == Framing::none) return;
-  if (framing_ == Framing::length) {
-    out_.append(body.substr(0, length_left_));
-    if (body.size() > length_left_) {  // more than the function itself has announced
-      write();
-      return close();
-    }
-    length_left_ -= body.size();
-  } else if (framing_ == Framing::chunked) {
-    std::array<char, 24> size;
-    const auto [end, error] = std::to_chars(size.data(), size.data() + size.size(), body.size(), 16);
-    out_.append(size.data(), end).append("\r\n").append(body).append("\r\n");
-  } else {
-    out_.append(body);
-  }
-}
-
-void Session::on_failure(pool::Invocation&, Error error) {
-  if (state_ != State::exchange) return;
-  if (head_sent_) {  // too late for another answer: what is written is written, then the break is visible
-    if (!writing_) write();
-    return close();
-  }
-  answer_error(error);
-}
-
-void Session::answer_error(const Error& error) {
-  if (!request_done_) keep_alive_ = false;
-  state_ = State::exchange;
-  const auto& row = problem::row(error.code);
-  const auto text = problem::document(error, problem::Audience::everyone, invocation_.id_text());
-  std::string headers("content-type\0application/problem+json\0", 38);
-  for (const auto field : kErrorFields)
-    if (const auto value = error.detail(field); !value.empty())
-      headers.append(field).append(1, '\0').append(value).append(1, '\0');
-  if (row.status == 503 && error.detail("retry-after").empty()) headers.append("retry-after\0001\0", 14);
-  auto what = facts(row.status, headers);
-  what.whole_length = text.size();
-  const auto head = append_response_head(out_, what);
-  head_sent_ = true;
-  framing_ = head ? head->framing : Framing::until_close;
-  length_left_ = text.size();
-  append_body(text);
-  end_answer();
-}
-
-void Session::end_answer() {
-  if (framing_ == Framing::chunked) out_ += "0\r\n\r\n";
-  // What still comes of the request's body must not be taken for the next request.
-  if (framing_ == Framing::until_close || !request_done_) keep_alive_ = false;
-  answer_done_ = true;
-  credit_due_ = 0;
-  write();
-  if (state_ == State::exchange && !writing_) next_request();
-}
-
-/// The answer is written. Goes on with the next request, or closes.
-void Session::next_request() {
-  if (!keep_alive_ || draining_) return request_done_ && begin_ == end_ ? close() : linger();
-  state_ = State::idle;
-  if (in_.size() > kFirstBuffer && begin_ == end_) in_.resize(kFirstBuffer), in_.shrink_to_fit();
-  // What came meanwhile (pipelining) has its turn, and its time, from now on.
-  if (begin_ != end_) received_ = now();
-  deadline_ = std::max(received_, invocation_.answered) + options_.idle_timeout;
-  process();
-}
-
-/// Says that no more will come and takes what the client is still sending, for a while.
-void Session::linger() {
-  ::shutdown(socket_.get(), SHUT_WR);
-  state_ = State::lingering;
-  begin_ = end_ = 0;
-  set_deadline(now() + kLinger);
-  watch();
-}
-
-void Session::write() {
-  if (writing_ || state_ == State::closed) return;
-  std::string_view rest = out_;
-  while (!rest.empty()) {
-    const ssize_t sent = ::send(socket_.get(), rest.data(), rest.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
-    if (sent < 0 && errno == EINTR) continue;
-    if (sent < 0 && errno != EAGAIN) {
-      out_.clear();
-      return close();
-    }
-    if (sent < 0) break;
-    rest.remove_prefix(static_cast<std::size_t>(sent));
-  }
-  if (rest.empty()) {
-    out_.clear();
-    return written();
-  }
-  out_.erase(0, out_.size() - rest.size());
-  writing_ = true;
-  stalled_ = false;
-  watch();
-}
-
-/// Everything is with the kernel: the handler may send as much again.
-void Session::written() {
-  if (out_.capacity() > kLargestBuffer) out_.shrink_to_fit();
-  if (credit_due_ == 0 || invocation_.state != pool::Invocation::State::running) return;
-  invocation_.instance->credit(invocation_, std::exchange(credit_due_, 0));
 }
 
 }  // namespace mayfly::gateway

@@ -10,15 +10,17 @@
 #include "gateway/error.h"
 #include "gateway/request_parser.h"
 #include "gateway/response_head.h"
+#include "gateway/transport.h"
 #include "pool/invocation.h"
 #include "scheduler/scheduler.h"
 
 namespace mayfly::gateway {
 
 struct GatewayOptions {
-  std::uint32_t max_header = 32U << 10U;             ///< bytes of request line and fields
-  std::size_t max_connections = 20'000;              ///< per shard; one more is answered 503
-  std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
+  std::uint32_t max_header = 32U << 10U;  ///< bytes of request line and fields
+  std::size_t max_connections = 20'000;   ///< per shard; one more is answered 503
+  /// From a request's first byte to its header's end; and for a handshake of TLS.
+  std::chrono::milliseconds header_timeout{10'000};
   std::chrono::milliseconds idle_timeout{
       75'000};  ///< between two requests, or without taking any of an answer
 };
@@ -36,7 +38,7 @@ struct Destination {
 
 /// A connection on its way to another shard: what was read of it and not used yet goes along.
 struct MovedConnection {
-  Fd socket;
+  Transport socket;
   std::string bytes{};
 };
 
@@ -61,8 +63,7 @@ class GatewayHost {
 /// following requests (pipelining) wait in the buffer, whose bound is the back-pressure.
 class Session final : private pool::InvocationListener, private DeadlineEntry, private ReactorEntry {
  public:
-  /// `socket` is non-blocking.
-  Session(Fd socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
+  Session(Transport socket, GatewayHost& host, Reactor& reactor, DeadlineWheel& deadlines,
           const GatewayOptions& options);
   ~Session() override;
 
@@ -76,7 +77,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void close();
 
  private:
-  enum class State { idle, header, exchange, lingering, closed };
+  enum class State { handshake, idle, header, exchange, lingering, closed };
 
   // pool::InvocationListener
   void on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,
@@ -87,7 +88,9 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void on_deadline() override;
   void on_ready(std::uint32_t events) override;
 
+  void shake_hands();
   void read();
+  [[nodiscard]] bool receive(std::size_t room);
   void watch();
   void process();
   [[nodiscard]] std::size_t largest_buffer() const;
@@ -104,12 +107,13 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void end_answer();
   void next_request();
   void linger();
+  void close_politely();
   void write();
   void written();
   void set_deadline(MonotonicTime when);
   [[nodiscard]] ResponseFacts facts(unsigned status, std::string_view headers) const;
 
-  Fd socket_;
+  Transport socket_;
   GatewayHost& host_;
   Reactor& reactor_;
   DeadlineWheel& deadlines_;

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import time
 import urllib.parse
@@ -36,6 +37,7 @@ class Daemon:
         self.options = options
         self.env = env or {}
         self.user = user
+        self.context: ssl.SSLContext | None = None  # whom to believe where the daemon speaks TLS
         self.process: subprocess.Popen | None = None
         self.log = self.folder.parent / f"{self.folder.name}.log"
         self.port = self.admin_port = 0
@@ -59,7 +61,7 @@ class Daemon:
             if self.process.poll() is not None:
                 raise AssertionError(f"the daemon ended with {self.process.returncode}:\n{self.last_words()}")
             try:
-                if http.request(f"{self.admin_url}/readyz", timeout=2).status == 200:
+                if http.request(f"{self.admin_url}/readyz", timeout=2, context=self.context).status == 200:
                     return self
             except OSError:
                 pass
@@ -104,11 +106,11 @@ class Daemon:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        return f"http{'s' * ('--tls-cert' in self.options)}://127.0.0.1:{self.port}"
 
     @property
     def admin_url(self) -> str:
-        return f"http://127.0.0.1:{self.admin_port}"
+        return f"http{'s' * ('--admin-tls-cert' in self.options)}://127.0.0.1:{self.admin_port}"
 
     @property
     def token(self) -> str:
@@ -116,11 +118,11 @@ class Daemon:
 
     def request(self, path: str, method: str = "GET", **more) -> http.Answer:
         """To the data plane."""
-        return http.request(self.url + path, method, **more)
+        return http.request(self.url + path, method, context=self.context, **more)
 
     def admin(self, path: str, method: str = "GET", headers=None, **more) -> http.Answer:
         headers = {"authorization": f"Bearer {self.token}", **(headers or {})}
-        return http.request(self.admin_url + path, method, headers=headers, **more)
+        return http.request(self.admin_url + path, method, headers=headers, context=self.context, **more)
 
     def wire(self, **more) -> http.Wire:
         return http.Wire(self.port, **more)

@@ -3,6 +3,7 @@
 import http.client
 import json as json_module
 import socket
+import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -35,14 +36,20 @@ class Answer:
         return self.json["type"]
 
 
-def request(url: str, method: str = "GET", body=None, headers=None, json=None, timeout: float = 30.0) -> Answer:
-    """One request on a connection of its own. Does not follow redirections, decodes nothing."""
-    parts = urlsplit(url)
-    connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
+def request(url: str, method: str = "GET", body=None, headers=None, json=None, timeout: float = 30.0, context=None) -> Answer:
+    """One request on a connection of its own. Does not follow redirections, decodes nothing. `context` is for https."""
+    connection = connect(url, timeout, context)
     try:
         return exchange(connection, url, method, body, headers, json)
     finally:
         connection.close()
+
+
+def connect(url: str, timeout: float = 30.0, context: ssl.SSLContext | None = None) -> http.client.HTTPConnection:
+    parts = urlsplit(url)
+    if parts.scheme == "https":
+        return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=timeout, context=context)
+    return http.client.HTTPConnection(parts.hostname, parts.port, timeout=timeout)
 
 
 def exchange(connection, url: str, method="GET", body=None, headers=None, json=None) -> Answer:

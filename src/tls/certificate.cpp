@@ -1,0 +1,50 @@
+#include "tls/certificate.h"
+
+namespace mayfly::tls {
+
+Certificate::Stamp Certificate::stamp_of(const CertificateFiles& files) {
+  Stamp stamp{};
+  std::size_t at = 0;
+  for (const auto* file : {&files.certificate, &files.key}) {
+    struct stat info{};
+    if (::stat(file->c_str(), &info) != 0) info = {};
+    for (const std::int64_t value :
+         {static_cast<std::int64_t>(info.st_dev), static_cast<std::int64_t>(info.st_ino),
+          static_cast<std::int64_t>(info.st_size), static_cast<std::int64_t>(info.st_mtim.tv_sec),
+          static_cast<std::int64_t>(info.st_mtim.tv_nsec)})
+      stamp[at++] = value;
+  }
+  return stamp;
+}
+
+Result<Certificate> Certificate::load(CertificateFiles files) {
+  const auto stamp = stamp_of(files);
+  auto context = server_context(files);
+  if (!context) return propagate(context);
+  return Certificate(std::move(files), std::move(*context), stamp);
+}
+
+bool Certificate::key_is_open() const {
+  struct stat info{};
+  return ::stat(files_.key.c_str(), &info) == 0 && (info.st_mode & S_IROTH) != 0;
+}
+
+Result<void> Certificate::reload() {
+  tried_ = seen_ = stamp_of(files_);
+  auto context = server_context(files_);
+  if (!context) return propagate(context);
+  context_ = std::move(*context);
+  return {};
+}
+
+Result<bool> Certificate::look() {
+  const auto stamp = stamp_of(files_);
+  const bool settled = stamp == seen_;
+  seen_ = stamp;
+  if (stamp == tried_ || !settled) return false;
+  auto done = reload();
+  if (!done) return propagate(done);
+  return true;
+}
+
+}  // namespace mayfly::tls
