@@ -9,6 +9,7 @@ namespace mayfly::access {
 
 /// What tells a function who calls: only the gateway writes it, a client's own is dropped.
 inline constexpr std::string_view kKeyField = "mayfly-key";
+inline constexpr std::string_view kClaimsField = "mayfly-jwt-claims";  ///< as in the token: base64url of JSON
 
 struct Credential {
   std::string_view text{};  ///< empty: there is none
@@ -19,6 +20,9 @@ struct Credential {
 /// An API key: "Authorization: Bearer mf_…", or all that stands in X-API-Key. Another Authorization is the
 /// function's business.
 [[nodiscard]] Credential find_key_credential(std::string_view headers);
+
+/// A token: "Authorization: Bearer TOKEN".
+[[nodiscard]] Credential find_token_credential(std::string_view headers);
 
 /// What "Bearer TOKEN" gives; "" for any other value.
 [[nodiscard]] std::string_view bearer_of(std::string_view value);

@@ -4,6 +4,7 @@
 
 #include "access/credential.h"
 #include "access/error.h"
+#include "access/jwt.h"
 
 namespace mayfly::access {
 namespace {
@@ -12,6 +13,9 @@ using registry::Access;
 
 /// Buckets are looked through for those that are full again when there are so many more.
 constexpr std::size_t kSweep = 256;
+
+/// Who sends tokens with made-up keys makes no work of it.
+constexpr auto kBetweenRefreshes = std::chrono::seconds(5);
 
 std::string challenge(std::string_view function, std::string_view error, std::string_view why) {
   std::string text = "Bearer realm=\"";
@@ -69,14 +73,17 @@ std::unexpected<Error> too_many(const LimitFields& fields, const Rate& rate, mil
 
 Rule rule_of(const registry::Function& function, const registry::Version& version) {
   const auto& own = version.config;
-  Rule rule{.access = own.access, .limit = own.rate_limit};
+  Rule rule{.access = own.access, .limit = own.rate_limit, .jwt = own.jwt};
   const auto heaviest = std::ranges::max_element(function.traffic.weights, {},
                                                  [](const auto& w) { return std::pair(w.second, w.first); });
   if (heaviest == function.traffic.weights.end()) return rule;
   const auto found = function.versions.find(heaviest->first);
   if (found == function.versions.end()) return rule;
   const auto& most = found->second->config;
-  if (rule.access == Access::everyone) rule.access = most.access;
+  if (rule.access == Access::everyone) {
+    rule.access = most.access;
+    rule.jwt = most.jwt;
+  }
   if (!rule.limit) rule.limit = most.rate_limit;
   return rule;
 }
@@ -87,14 +94,17 @@ void Guard::forget(std::string_view function) {
 
 Result<Admission> Guard::admit(const Rule& rule, std::string_view function, std::string_view headers) {
   Caller caller;
-  if (rule.access == Access::key) {
-    auto known = identify(function, headers);
+  if (rule.access != Access::everyone) {
+    auto known =
+        rule.access == Access::key ? identify(function, headers) : believe(rule.jwt, function, headers);
     if (!known) return propagate(known);
     caller = *known;
   }
   Admission admission{.credential = caller.credential};
   if (caller.key != nullptr)
     admission.identity.append(kKeyField).append(1, '\0').append(caller.key->name).append(1, '\0');
+  if (!caller.claims.empty())
+    admission.identity.append(kClaimsField).append(1, '\0').append(caller.claims).append(1, '\0');
   if (auto counted = count(rule, function, caller.key, admission.limits); !counted) return propagate(counted);
   return admission;
 }
@@ -115,6 +125,40 @@ Result<Guard::Caller> Guard::identify(std::string_view function, std::string_vie
     return refuse(AccessErrc::key_not_allowed, function, "insufficient_scope",
                   "the key '" + key->name + "' is not for this function");
   return Caller{.key = key, .credential = given.field};
+}
+
+/// A token is not taken off the request: the function may need it to ask others in the caller's name.
+Result<Guard::Caller> Guard::believe(const registry::JwtConfig& wanted, std::string_view function,
+                                     std::string_view headers) {
+  const auto given = find_token_credential(headers);
+  if (given.several)
+    return refuse(AccessErrc::two_credentials, function, "invalid_request", "one Authorization is enough");
+  if (given.text.empty())
+    return refuse(AccessErrc::token_needed, function, "", "send a token: `Authorization: Bearer TOKEN`");
+  const auto refused = [&](const Error& error) {
+    return refuse(static_cast<AccessErrc>(error.code.value()), function, "invalid_token", error.message);
+  };
+  const auto token = read_token(given.text);
+  if (!token) return refused(token.error());
+  const auto keys = sets_->find(wanted.jwks);
+  if (keys == sets_->end()) {
+    auto later = fail(AccessErrc::keys_unavailable, "the issuer's keys could not be read yet");
+    later.error().with("retry-after", "5");
+    return later;
+  }
+  if (const auto good = verify_token(*token, *keys->second, wanted, clock_.wall()); !good) {
+    if (good.error().code == AccessErrc::unknown_signer) ask_again(wanted.jwks);
+    return refused(good.error());
+  }
+  return Caller{.claims = token->claims};
+}
+
+void Guard::ask_again(const std::string& location) {
+  const auto now = clock_.now();
+  const auto [found, first] = asked_.try_emplace(location, now);
+  if (!first && now - found->second < kBetweenRefreshes) return;
+  found->second = now;
+  if (refresh) refresh(location);
 }
 
 /// The key's rate first: what it is refused takes nothing of what others may use.

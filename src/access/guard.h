@@ -1,12 +1,14 @@
 // Who may call a function now: asked by a shard for each request to a function that is not open to everyone.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
+#include "access/key_set.h"
 #include "access/key_table.h"
 #include "base/result.h"
 #include "registry/function.h"
@@ -17,6 +19,7 @@ namespace mayfly::access {
 struct Rule {
   registry::Access access = registry::Access::everyone;
   std::optional<Rate> limit{};  ///< of all calls to the function together
+  registry::JwtConfig jwt{};    ///< with Access::jwt
 
   /// Nothing is asked: admit() would let everyone in.
   [[nodiscard]] bool open() const { return access == registry::Access::everyone && !limit; }
@@ -41,9 +44,14 @@ struct Admission {
 /// Belongs to one shard's thread. What it knows comes in immutable tables, so that it asks nobody.
 class Guard {
  public:
-  explicit Guard(const Clock& clock) : clock_(clock), keys_(std::make_shared<const KeyTable>()) {}
+  explicit Guard(const Clock& clock)
+      : clock_(clock), keys_(std::make_shared<const KeyTable>()), sets_(std::make_shared<const KeySets>()) {}
+
+  /// A token names a key that is not there: asks for the set at this place to be read again. Called seldom.
+  std::function<void(const std::string& location)> refresh;
 
   void publish(KeyTablePtr keys) { keys_ = std::move(keys); }
+  void publish(KeySetsPtr sets) { sets_ = std::move(sets); }
   /// The function is deleted.
   void forget(std::string_view function);
 
@@ -63,14 +71,20 @@ class Guard {
   struct Caller {
     const Key* key = nullptr;
     Span credential{};
+    std::string_view claims{};
   };
   [[nodiscard]] Result<Caller> identify(std::string_view function, std::string_view headers) const;
+  [[nodiscard]] Result<Caller> believe(const registry::JwtConfig& wanted, std::string_view function,
+                                       std::string_view headers);
+  void ask_again(const std::string& location);
   [[nodiscard]] Result<void> count(const Rule& rule, std::string_view function, const Key* key,
                                    std::string& limits);
   RateBucket& bucket_of(Counted& counted, const std::string& key, MonotonicTime now);
 
   const Clock& clock_;
   KeyTablePtr keys_;
+  KeySetsPtr sets_;
+  std::map<std::string, MonotonicTime, std::less<>> asked_;  ///< when refresh() was called last
   std::map<std::string, Counted, std::less<>> counted_;
 };
 

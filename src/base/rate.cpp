@@ -56,7 +56,7 @@ RateBucket::Verdict RateBucket::take(const Rate& rate, Time now) {
   const nanoseconds each = nanoseconds(rate.period) / rate.count;
   const nanoseconds whole = each * rate.burst;
   // After a change of the rate it may be fuller than the new one allows.
-  const auto before = std::clamp(full_at_, now, now + whole);
+  const auto before = full_at_ = std::clamp(full_at_, now, now + whole);
   const auto after = before + each;
   const auto until = [&](nanoseconds time) { return std::chrono::ceil<milliseconds>(time); };
   if (after - now > whole) return {.wait = until(after - now - whole), .restored = until(before - now)};

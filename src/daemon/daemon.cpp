@@ -234,9 +234,16 @@ std::vector<fs::path> untrusted_folders(const cli::ServeOptions& options) {
   return {options.data, build_caches(fs::absolute(options.data))};
 }
 
+/// What shards share. It outlives them.
+struct OfAllShards {
+  const secrets::Secrets* secrets;
+  Boxes& boxes;
+  std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
+};
+
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
                  const Shard::RuntimeOf& runtime_of, logs::FunctionLogs& logs,
-                 const asio::any_io_executor& background, const secrets::Secrets* secrets, Boxes& boxes) {
+                 const asio::any_io_executor& background, const OfAllShards& shared) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
@@ -245,10 +252,38 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
   };
   for (unsigned i = 0; i < count; ++i) {
     auto shard = shard_options(options, i, count);
-    shard.secrets = secrets;
-    shard.boxes = &boxes;
+    shard.secrets = shared.secrets;
+    shard.boxes = &shared.boxes;
+    shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
+      source->refresh(location);
+    };
     shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background, mover));
   }
+}
+
+/// However serve() ends, no shard runs any more when what they use goes.
+struct StopShards {
+  std::vector<std::unique_ptr<Shard>>& shards;
+  explicit StopShards(std::vector<std::unique_ptr<Shard>>& all) : shards(all) {}
+  StopShards(const StopShards&) = delete;
+  StopShards& operator=(const StopShards&) = delete;
+  ~StopShards() {
+    for (const auto& shard : shards) shard->stop();
+  }
+};
+
+/// Keys of issuers of tokens go to every shard.
+access::KeySource::Publish publisher_of(std::vector<std::unique_ptr<Shard>>& shards) {
+  return [&shards](const access::KeySetsPtr& sets) {
+    for (const auto& shard : shards) shard->post([its = shard.get(), sets] { its->publish_key_sets(sets); });
+  };
+}
+
+void say_keys(const std::string& location, const Result<void>& state) {
+  if (state)
+    spdlog::info("the keys of tokens at {} can be read again", location);
+  else
+    spdlog::error("the keys of tokens cannot be read: {}", state.error().message);
 }
 
 registry::DeployOptions deploy_options(const cli::ServeOptions& options, const Runtimes& runtimes) {
@@ -367,9 +402,14 @@ int serve(const cli::ServeOptions& options) {
 
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
-  make_shards(shards, options, runtime_of, logs, background.get_executor(), secrets->get(), **boxes);
+  // Its thread ends before the shards do, to which it publishes.
+  std::optional<access::KeySource> key_source;
+  const OfAllShards shared{secrets->get(), **boxes, key_source};
+  make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
-  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes});
+  const StopShards stop{shards};
+  key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
+  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes, *key_source});
   registry::Deployer deployer(control.get_executor(), **registry, operations,
                               deploy_options(options, runtimes));
   for (const auto& shard : shards) {

@@ -7,6 +7,7 @@
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/text.h"
 #include "registry/error.h"
@@ -73,6 +74,23 @@ Result<void> check_secrets(const registry::FunctionConfig& config, const secrets
       return refused("'" + secret.name + "' is not text: list it as \"" + secret.name + ":file\"");
   }
   return {};
+}
+
+/// Where the keys are that tokens for these functions are signed with.
+std::set<std::string> key_locations(const std::vector<registry::FunctionPtr>& functions) {
+  std::set<std::string> all;
+  for (const auto& function : functions)
+    for (const auto& [number, version] : function->versions)
+      if (version->config.access == registry::Access::jwt) all.insert(version->config.jwt.jwks);
+  return all;
+}
+
+Result<void> check_jwt(const registry::FunctionConfig& config) {
+  if (config.access != registry::Access::jwt || access::is_key_location(config.jwt.jwks)) return {};
+  auto error = fail(registry::RegistryErrc::bad_config,
+                    "jwt.jwks: allowed is an absolute path, https://..., or http:// of the loopback");
+  error.error().with("key", "jwt");
+  return error;
 }
 
 bool has_route(const registry::Function& function, const std::string& pattern) {
@@ -169,6 +187,7 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
         co_return fail(registry::RegistryErrc::bad_config,
                        "route '" + pattern + "' belongs to the function '" + name + "' already");
   }
+  if (auto checked = check_jwt(version->config); !checked) co_return propagate(checked);
   if (auto checked = check_secrets(version->config, parts_.secrets); !checked) co_return propagate(checked);
   auto& shard = home(version->function);
   std::function<void(std::function<void(Result<void>)>)> start =
@@ -188,6 +207,7 @@ void PlatformOperations::publish(const std::string& name, registry::FunctionPtr 
   if (!function) parts_.logs.forget(name);
   std::vector<registry::FunctionPtr> all;
   for (const auto& [key, value] : functions_) all.push_back(value);
+  parts_.key_source.want(key_locations(all));
   const auto table = std::make_shared<const router::RouteTable>(all);
   for (const auto& shard : parts_.shards)
     shard->post([s = shard.get(), table, name, function] { s->publish(table, name, function); });

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "access/key_source.h"
 #include "admin/platform.h"
 #include "daemon/boxes.h"
 #include "daemon/runtimes.h"
@@ -27,6 +28,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     Runtimes& runtimes;
     secrets::Secrets& secrets;
     const Boxes& boxes;
+    access::KeySource& key_source;
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 

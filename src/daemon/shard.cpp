@@ -75,6 +75,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       random_(std::random_device{}()) {
+  guard_.refresh = options_.refresh_keys;
   capacity_.make_room = [this] { warmth_.make_room(); };
   reactor_.wake = [this] { asio::post(io_, [this] { reactor_.finish_turn(); }); };
 }

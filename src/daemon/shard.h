@@ -28,8 +28,10 @@ namespace mayfly::daemon {
 struct ShardOptions {
   unsigned index = 0;
   unsigned count = 1;
-  std::size_t max_instances = 1000;           ///< of all functions on this shard
-  std::uint64_t memory = UINT64_MAX;          ///< the budget for what is warm, templates and instances
+  std::size_t max_instances = 1000;   ///< of all functions on this shard
+  std::uint64_t memory = UINT64_MAX;  ///< the budget for what is warm, templates and instances
+  /// Asks for an issuer's keys to be read again. Called on the shard's thread, must not wait.
+  std::function<void(const std::string& location)> refresh_keys{};
   const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   gateway::GatewayOptions gateway;
@@ -67,6 +69,8 @@ class Shard final : public gateway::GatewayHost {
                registry::FunctionPtr changed);
   /// The API keys changed.
   void publish_keys(access::KeyTablePtr keys) { guard_.publish(std::move(keys)); }
+  /// The keys of issuers of tokens changed.
+  void publish_key_sets(access::KeySetsPtr sets) { guard_.publish(std::move(sets)); }
   void prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then);
   void invoke(const std::shared_ptr<OneInvocation>& one);
   void evict(const std::string& function, bool templates);

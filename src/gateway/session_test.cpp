@@ -68,7 +68,9 @@ TEST_F(SessionTest, TheTimeOfAPipelinedRequestBeginsWithItsTurn) {
 TEST_F(SessionTest, FieldsOfTheHostsStandInTheAnswerTheyAreFor) {
   echoes();
   connect();
-  on_route = [](RequestHead&, Destination& destination) { destination.answer_fields = "ratelimit\0\"a\";r=1\0"s; };
+  on_route = [](RequestHead&, Destination& destination) {
+    destination.answer_fields = "ratelimit\0\"a\";r=1\0"s;
+  };
   send(kGet);
   EXPECT_EQ(answer().fields["ratelimit"], "\"a\";r=1");
   on_route = nullptr;
@@ -78,7 +80,9 @@ TEST_F(SessionTest, FieldsOfTheHostsStandInTheAnswerTheyAreFor) {
 
 TEST_F(SessionTest, ARefusalSaysWhatTheHostWantsKnownAndKeepsTheConnection) {
   connect();
-  route_error = Error{GatewayErrc::draining, "no", {}}.with("www-authenticate", "Bearer realm=\"x\"").with("retry-after", "7");
+  route_error = Error{GatewayErrc::draining, "no", {}}
+                    .with("www-authenticate", "Bearer realm=\"x\"")
+                    .with("retry-after", "7");
   send(kGet);
   auto refused = answer();
   EXPECT_EQ(refused.fields["www-authenticate"], "Bearer realm=\"x\"");

@@ -13,12 +13,16 @@ constexpr auto kTable = std::to_array<Row>({
     // access/: who may call a function
     {"access", "bad-key", 400, "This cannot be the description of a key"},
     {"access", "invalid-key", 401, "The key is not valid"},
+    {"access", "invalid-token", 401, "The token is not valid"},
     {"access", "key-exists", 409, "There is a key of this name"},
     {"access", "key-needed", 401, "A key is needed"},
     {"access", "key-not-allowed", 403, "The key is not for this function"},
+    {"access", "keys-unavailable", 503, "Tokens cannot be verified now"},
     {"access", "rate-limited", 429, "Too many requests"},
+    {"access", "token-needed", 401, "A token is needed"},
     {"access", "two-credentials", 400, "More than one credential was sent"},
     {"access", "unknown-key", 404, "There is no such key"},
+    {"access", "unknown-signer", 401, "The token's key is not known"},
     // admin/: the admin plane's own
     {"admin", "bad-request", 400, "The request is not valid HTTP"},
     {"admin", "body-too-large", 413, "The request body is too large"},

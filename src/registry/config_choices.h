@@ -23,7 +23,8 @@ inline constexpr std::array<Choice<Network>, 3> kNetworks{
     {{"none", Network::none}, {"outbound", Network::outbound}, {"host", Network::host}}};
 inline constexpr std::array<Choice<InvocationClass>, 2> kClasses{
     {{"interactive", InvocationClass::interactive}, {"background", InvocationClass::background}}};
-inline constexpr std::array<Choice<Access>, 2> kAccess{{{"public", Access::everyone}, {"key", Access::key}}};
+inline constexpr std::array<Choice<Access>, 3> kAccess{
+    {{"public", Access::everyone}, {"key", Access::key}, {"jwt", Access::jwt}}};
 inline constexpr std::array<Choice<Runtime>, 4> kRuntimes{{{"node", Runtime::node},
                                                            {"python", Runtime::python},
                                                            {"native", Runtime::native},

@@ -46,6 +46,9 @@ std::string config_to_json(const FunctionConfig& config) {
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
   if (!config.program.empty()) object["program"] = config.program;
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
+  if (config.jwt != JwtConfig{})
+    object["jwt"] = {
+        {"jwks", config.jwt.jwks}, {"issuer", config.jwt.issuer}, {"audience", config.jwt.audience}};
   if (config.rate_limit) object["rate_limit"] = format_rate(*config.rate_limit);
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.

@@ -193,6 +193,23 @@ Result<void> set_access(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+/// Where keys may lie is access/'s to say; here only the outline, as for routes.
+Result<void> set_jwt(FunctionSpec& spec, const ConfigValue& value) {
+  auto& jwt = spec.config.jwt;
+  for (const auto& [name, text] : std::get<Table>(value)) {
+    if (text.empty() || text.size() > 2048 || text.contains('\0')) return refused();
+    if (name == "jwks")
+      jwt.jwks = text;
+    else if (name == "issuer")
+      jwt.issuer = text;
+    else if (name == "audience")
+      jwt.audience = text;
+    else
+      return refused();
+  }
+  return {};
+}
+
 Result<void> set_rate_limit(FunctionSpec& spec, const ConfigValue& value) {
   spec.config.rate_limit = parse_rate(std::get<std::string>(value));
   return spec.config.rate_limit ? Result<void>() : refused();
@@ -232,7 +249,10 @@ constexpr std::array kKeys{
     Key{"datasets", Kind::list, "names of datasets", set_datasets},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
-    Key{"access", Kind::text, "\"public\" or \"key\"", set_access},
+    Key{"access", Kind::text, "\"public\", \"key\" or \"jwt\"", set_access},
+    Key{"jwt", Kind::table,
+        "{ jwks = \"https://...\", issuer = \"...\", audience = \"...\" }, with texts of at most 2048 bytes",
+        set_jwt},
     Key{"rate_limit", Kind::text, "a rate like \"100/s\", \"1000/h\" or \"10/s burst 50\"", set_rate_limit},
     Key{"eager", Kind::boolean, "true or false", set_eager},
 };
@@ -286,7 +306,7 @@ Result<ConfigValue> read_value(const Key& key, std::string_view text) {
       if (text == "true" || text == "false") return ConfigValue(text == "true");
       break;
     case Kind::table:
-      return bad_value(key, "give each variable as env.NAME=value");
+      return bad_value(key, "give each part as " + std::string(key.name) + ".NAME=value");
   }
   return bad_value(key, "'" + std::string(text.substr(0, 80)) + "' is not " + kind_name(key.kind));
 }
@@ -314,8 +334,9 @@ Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
   }
   const auto name = setting.substr(0, equals);
   const auto text = setting.substr(equals + 1);
-  if (name.starts_with("env."))
-    return set_key(spec, "env", Table{{std::string(name.substr(4)), std::string(text)}});
+  for (const std::string_view table : {"env", "jwt"})
+    if (name.starts_with(table) && name.substr(table.size()).starts_with('.'))
+      return set_key(spec, table, Table{{std::string(name.substr(table.size() + 1)), std::string(text)}});
   const Key* key = find_key(name);
   if (key == nullptr) return set_key(spec, name, std::string(text));
   auto value = read_value(*key, text);
@@ -329,6 +350,14 @@ Result<void> check_together(const FunctionConfig& config) {
     auto error =
         fail(RegistryErrc::bad_config, "'" + secret.name + "' is in env and in secrets: which is meant?");
     error.error().with("key", "secrets");
+    return error;
+  }
+  const auto& jwt = config.jwt;
+  if (config.access == Access::jwt && (jwt.jwks.empty() || jwt.issuer.empty() || jwt.audience.empty())) {
+    // Without these a token that was made for someone else would be good here.
+    auto error =
+        fail(RegistryErrc::bad_config, "access = \"jwt\" needs jwt.jwks, jwt.issuer and jwt.audience");
+    error.error().with("key", "jwt");
     return error;
   }
   if (config.min_instances <= config.max_instances) return {};

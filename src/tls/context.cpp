@@ -69,12 +69,14 @@ Result<ContextPtr> server_context(const CertificateFiles& files) {
   if (::SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1)
     return fail(TlsErrc::bad_certificate,
                 "the certificate " + files.certificate.string() + ": " + last_error());
-  if (::SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) != 1)
+  if (::SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
+      ::SSL_CTX_check_private_key(raw) == 1)
+    return context;
+  if (ERR_GET_REASON(::ERR_peek_error()) != X509_R_KEY_VALUES_MISMATCH)
     return fail(TlsErrc::bad_key, "the key " + files.key.string() + ": " + last_error());
-  if (::SSL_CTX_check_private_key(raw) != 1)
-    return fail(TlsErrc::bad_key, "the key " + files.key.string() + " is not that of the certificate " +
-                                      files.certificate.string());
-  return context;
+  ::ERR_clear_error();
+  return fail(TlsErrc::bad_key, "the key " + files.key.string() + " is not that of the certificate " +
+                                    files.certificate.string());
 }
 
 Result<ContextPtr> client_context(const std::filesystem::path& authorities) {
