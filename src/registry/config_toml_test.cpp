@@ -40,6 +40,9 @@ env = { GREETING = "hi", B = "" }
 routes = ["GET /hello/*", "api.example.com/v1/:id"]
 class = "interactive"
 eager = true
+access = "jwt"
+jwt = { jwks = "/keys", issuer = "i", audience = "a" }
+rate_limit = "10/s burst 50"
 )");
   EXPECT_EQ(spec.name, "hello");
   EXPECT_EQ(spec.source, "src/hello.js");
@@ -56,6 +59,9 @@ eager = true
   EXPECT_EQ(spec.config.env, (std::map<std::string, std::string>{{"GREETING", "hi"}, {"B", ""}}));
   EXPECT_THAT(spec.config.routes, ElementsAre("GET /hello/*", "api.example.com/v1/:id"));
   EXPECT_TRUE(spec.config.eager);
+  EXPECT_EQ(spec.config.access, Access::jwt);
+  EXPECT_EQ(spec.config.jwt, (JwtConfig{"/keys", "i", "a"}));
+  EXPECT_EQ(spec.config.rate_limit, (Rate{10, 1s, 50}));
   EXPECT_THAT(spec.warnings, ElementsAre());
 }
 
@@ -96,6 +102,10 @@ TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
            {"env = { A = 1 }", "variables with a value"},
            {"env = { \"A B\" = \"1\" }", "variables with a value"},
            {"secrets = [\"A B\"]", "names of secrets"},
+           {"access = \"private\"", "\"public\", \"key\" or \"jwt\""},
+           {"rate_limit = \"often\"", "a rate like"},
+           {"jwt = { key = \"x\" }", "jwks = "},
+           {"jwt = { issuer = \"\" }", "jwks = "},
            {"source = \"/etc/passwd\"", "below mayfly.toml"},
            {"source = \"a/../../b\"", "below mayfly.toml"},
            {"handler = \"\"", "name of an export"}}) {
@@ -110,6 +120,16 @@ TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
 TEST(ConfigToml, MoreInstancesAtLeastThanAtMostIsAnError) {
   const auto error = error_of("[functions.f]\nmin_instances = 65\n");
   EXPECT_THAT(error.message, HasSubstr("min_instances (65) is more than max_instances (64)"));
+}
+
+TEST(ConfigToml, TokensNeedAllThatTellsWhoseTheyAre) {
+  for (const char* some :
+       {"", "jwt = { jwks = \"/k\", issuer = \"i\" }", "jwt = { jwks = \"/k\", audience = \"a\" }",
+        "jwt = { issuer = \"i\", audience = \"a\" }"}) {
+    const auto error = error_of("[functions.f]\naccess = \"jwt\"\n" + std::string(some) + "\n");
+    EXPECT_EQ(error.code, RegistryErrc::bad_config) << some;
+    EXPECT_THAT(error.message, HasSubstr("needs jwt.jwks, jwt.issuer and jwt.audience")) << some;
+  }
 }
 
 TEST(ConfigToml, SecretsAreVariablesOrFiles) {
@@ -205,15 +225,19 @@ TEST(Settings, BadOnesSayWhatIsAllowed) {
   EXPECT_THAT(message("concurrency=1001"), HasSubstr("1 to 1000"));
   EXPECT_THAT(message("eager=1"), HasSubstr("true or false"));
   EXPECT_THAT(message("env=A"), HasSubstr("env.NAME=value"));
+  EXPECT_THAT(message("jwt=A"), HasSubstr("jwt.NAME=value"));
+  EXPECT_THAT(message("jwtx.issuer=A"), HasSubstr("unknown key"));
   EXPECT_THAT(message("env.A B=1"), HasSubstr("'A B' is no name"));
 }
 
 TEST(ConfigJson, KeepsEveryKey) {
   FunctionSpec spec;
   for (const char* setting :
-       {"handler=h", "timeout=90m", "timeout=7s", "memory=17MiB", "concurrency=3", "isolation=request",
-        "min_instances=1", "max_instances=5", "queue=0", "max_request=3MB", "network=none", "env.A=ü\"",
-        "secrets=A,B:file", "datasets=d", "routes=/a", "class=background", "eager=true"})
+       {"handler=h",         "timeout=90m",     "timeout=7s",       "memory=17MiB", "concurrency=3",
+        "isolation=request", "min_instances=1", "max_instances=5",  "queue=0",      "max_request=3MB",
+        "network=none",      "env.A=ü\"",       "secrets=A,B:file", "datasets=d",   "routes=/a",
+        "class=background",  "eager=true",      "access=jwt",       "jwt.jwks=/k",  "jwt.issuer=i",
+        "jwt.audience=a=b",  "rate_limit=5/m"})
     (void)set_text(spec, setting);
   const auto json = config_to_json(spec.config);
   const auto back = config_from_json(json);
@@ -229,6 +253,9 @@ TEST(ConfigJson, KeepsEveryKey) {
   EXPECT_FALSE(back->secrets[0].as_file);
   EXPECT_EQ(back->secrets[1].name, "B");
   EXPECT_TRUE(back->secrets[1].as_file);
+  EXPECT_EQ(back->access, Access::jwt);
+  EXPECT_EQ(back->jwt, (JwtConfig{"/k", "i", "a=b"}));
+  EXPECT_EQ(back->rate_limit, (Rate{5, std::chrono::seconds(60), 5}));
 
   // Defaults survive too, and what is damaged is an error.
   EXPECT_EQ(config_to_json(*config_from_json(config_to_json({}))), config_to_json({}));
