@@ -18,7 +18,7 @@ namespace mayfly::access {
 struct KeySourceOptions {
   std::chrono::seconds file_interval{10};  ///< how often a file is read again
   std::chrono::minutes url_interval{5};    ///< how often a URL is
-  std::chrono::seconds pause{10};    ///< at least so long between two reads: after a failure, or when asked
+  std::chrono::seconds pause{5};     ///< at least so long between two reads: after a failure, or when asked
   std::chrono::seconds longest{10};  ///< of one read from the network
 };
 

@@ -8,12 +8,14 @@ import json
 import threading
 import time
 
-import jwt
 import pytest
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from support import processes
+from support import processes, python_packages
+
+python_packages.take("jwt")
+import jwt  # noqa: E402
+from cryptography.hazmat.primitives import serialization  # noqa: E402
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa  # noqa: E402
 
 ECHO = """
 export default (request) => Response.json(Object.fromEntries(request.headers));
