@@ -268,8 +268,10 @@ TEST(ParseUrl, TakesWhatIsAnAddressOfADaemon) {
   EXPECT_EQ(parse_url("127.0.0.1:8081")->port, 8081);
   EXPECT_EQ(parse_url("http://[::1]:8081")->host, "::1");
   EXPECT_EQ(parse_url("http://[::1]:8081")->origin(), "http://[::1]:8081");
+  EXPECT_EQ(parse_url("https://h")->port, 443);
+  EXPECT_EQ(parse_url("https://h:1/x")->origin(), "https://h:1");
   EXPECT_EQ(parse_url("http://h/prefix/")->path, "/prefix");
-  for (const char* text : {"https://h", "", "http://", "http://h:0", "http://h:x", "http://h:70000"})
+  for (const char* text : {"", "http://", "http://h:0", "http://h:x", "http://h:70000"})
     EXPECT_FALSE(parse_url(text)) << text;
 }
 
