@@ -16,6 +16,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include "base/memory_file.h"
 #include "base/raw_child.h"
 
 namespace mayfly {
@@ -302,10 +303,19 @@ Result<RunResult> run(const std::vector<std::string>& argv, const RunOptions& op
   if (!out) return propagate(out);
   auto err = output_pipe();
   if (!err) return propagate(err);
-  const ChildOptions child_options{.argv = argv,
-                                   .environment = options.environment,
-                                   .cwd = options.cwd,
-                                   .descriptors = {{out->theirs.get(), 1}, {err->theirs.get(), 2}}};
+  ChildOptions child_options{.argv = argv,
+                             .environment = options.environment,
+                             .cwd = options.cwd,
+                             .descriptors = options.descriptors};
+  child_options.descriptors.push_back({out->theirs.get(), 1});
+  child_options.descriptors.push_back({err->theirs.get(), 2});
+  Fd input;  // a file, not a pipe: nobody has to write while the command runs
+  if (!options.input.empty()) {
+    auto file = sealed_file("stdin", options.input);
+    if (!file) return propagate(file);
+    input = std::move(*file);
+    child_options.descriptors.push_back({input.get(), 0});
+  }
   auto child = Child::start(child_options);
   if (!child) return propagate(child);
   out->theirs.reset();

@@ -94,7 +94,9 @@ class Child {
 struct RunOptions {
   std::filesystem::path cwd{};
   std::optional<std::vector<std::string>> environment{};
-  std::chrono::milliseconds deadline{60'000};  ///< from the start; then the group is killed
+  std::string input{};                                  ///< what the command reads from stdin
+  std::vector<ChildOptions::Descriptor> descriptors{};  ///< what else it has open
+  std::chrono::milliseconds deadline{60'000};           ///< from the start; then the group is killed
   std::size_t max_output = 1U << 20U;  ///< bytes kept of each stream; what follows is read and dropped
   /// Called with every piece of output as it comes, also with what is not kept.
   std::function<void(std::string_view)> on_output{};
@@ -108,7 +110,7 @@ struct RunResult {
   bool timed_out = false;  ///< it was killed at the deadline
 };
 
-/// Runs a command to its end with stdin at /dev/null. Blocks the calling thread. An error means that it
+/// Runs a command to its end. Blocks the calling thread. An error means that it
 /// could not be started; how it ended is in the result.
 [[nodiscard]] Result<RunResult> run(const std::vector<std::string>& argv, const RunOptions& options = {});
 

@@ -206,6 +206,17 @@ TEST(Run, CapturesBothStreamsAndTheStatus) {
   EXPECT_FALSE(result->truncated);
 }
 
+TEST(Run, GivesTheCommandItsInputAndDescriptors) {
+  const std::string input(100'000, 'x');  // more than a pipe would take
+  const Fd null(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  RunOptions options;
+  options.input = input;
+  options.descriptors = {{null.get(), 5}};
+  const auto result = run({"/bin/sh", "-c", "cat; readlink /proc/self/fd/5"}, options);
+  ASSERT_TRUE(result);
+  EXPECT_EQ(result->output, input + "/dev/null\n");
+}
+
 TEST(Run, KeepsNoMoreOutputThanAllowedButShowsAll) {
   std::size_t seen = 0;
   auto result = run({"sh", "-c", "head -c 300000 /dev/zero"},
