@@ -45,6 +45,7 @@ std::string config_to_json(const FunctionConfig& config) {
   for (const auto& secret : config.secrets)
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
   if (!config.program.empty()) object["program"] = config.program;
+  for (const auto& rule : config.network_allow) object["network_allow"].push_back(rule.text());
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
   if (config.jwt != JwtConfig{})
     object["jwt"] = {

@@ -133,6 +133,24 @@ Result<void> set_network(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+Result<void> set_network_allow(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& texts = std::get<List>(value);
+  if (texts.size() > network::kMaxAllowRules)
+    return fail(RegistryErrc::bad_config,
+                "at most " + std::to_string(network::kMaxAllowRules) + " can be listed");
+  network::AllowList rules;
+  for (const auto& text : texts) {
+    const auto rule = network::parse_allow_rule(text);
+    if (!rule) return fail(RegistryErrc::bad_config, rule.error().message);
+    if (std::ranges::find(rules, *rule) != rules.end())
+      return fail(RegistryErrc::bad_config, "'" + text + "' is listed twice");
+    rules.push_back(*rule);
+  }
+  spec.config.network_allow = std::move(rules);
+  if (!texts.empty()) warn(spec, "network_allow");
+  return {};
+}
+
 Result<void> set_class(FunctionSpec& spec, const ConfigValue& value) {
   const auto chosen = value_of(kClasses, std::get<std::string>(value));
   if (!chosen) return refused();
@@ -244,6 +262,9 @@ constexpr std::array kKeys{
     Key{"max_response", Kind::text, "0B to 64GiB, like \"1GiB\"",
         size<&Config::max_response, 0, 65536 * kMiB>},
     Key{"network", Kind::text, "\"none\", \"outbound\" or \"host\"", set_network},
+    Key{"network_allow", Kind::list,
+        "IPv4 addresses or ranges, with a port if wanted, like \"10.1.2.0/24\", \"192.168.0.5:5432\"",
+        set_network_allow},
     Key{"env", Kind::table, "variables with a value each, like { GREETING = \"hi\" }", set_env},
     Key{"secrets", Kind::list, "names of secrets, like \"STRIPE_KEY\", or \"TLS_KEY:file\"", set_secrets},
     Key{"datasets", Kind::list, "names of datasets", set_datasets},
@@ -358,6 +379,12 @@ Result<void> check_together(const FunctionConfig& config) {
     auto error =
         fail(RegistryErrc::bad_config, "access = \"jwt\" needs jwt.jwks, jwt.issuer and jwt.audience");
     error.error().with("key", "jwt");
+    return error;
+  }
+  if (!config.network_allow.empty() && config.network != Network::outbound) {
+    auto error = fail(RegistryErrc::bad_config, "network_allow belongs to network = \"outbound\", not to \"" +
+                                                    name_of(kNetworks, config.network) + "\"");
+    error.error().with("key", "network_allow");
     return error;
   }
   if (config.min_instances <= config.max_instances) return {};

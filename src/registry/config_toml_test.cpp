@@ -132,6 +132,24 @@ TEST(ConfigToml, TokensNeedAllThatTellsWhoseTheyAre) {
   }
 }
 
+TEST(ConfigToml, NetworkAllowSaysWhatItDoesNotTake) {
+  for (const auto& [line, why] : std::vector<std::pair<std::string, std::string>>{
+           {"network_allow = \"10.0.0.1\"", "a list of texts"},
+           {"network_allow = [\"127.0.0.1:5432\"]", "loopback is never opened"},
+           {"network_allow = [\"10.1.2.3/24\"]", "begins at 10.1.2.0"},
+           {"network_allow = [\"db.lan:5432\"]", "names are not looked up"},
+           {"network_allow = [\"10.0.0.1\", \"10.0.0.1\"]", "listed twice"},
+           {"network_allow = [\"10.0.0.1\"]\nnetwork = \"host\"", "network_allow belongs to network"}}) {
+    const auto error = error_of("[functions.f]\n" + line + "\n");
+    EXPECT_EQ(error.code, RegistryErrc::bad_config) << line;
+    EXPECT_THAT(error.message, HasSubstr(why)) << line;
+    EXPECT_EQ(error.detail("key"), "network_allow") << line;
+  }
+  std::string many = "\"10.0.0.0\"";
+  for (int i = 1; i <= 64; ++i) many += ",\"10.0.0." + std::to_string(i) + "\"";
+  EXPECT_THAT(error_of("[functions.f]\nnetwork_allow = [" + many + "]\n").message, HasSubstr("at most 64"));
+}
+
 TEST(ConfigToml, SecretsAreVariablesOrFiles) {
   const auto secrets = one("[functions.f]\nsecrets = [\"KEY\", \"TLS:file\"]\n").config.secrets;
   ASSERT_EQ(secrets.size(), 2U);
@@ -232,12 +250,29 @@ TEST(Settings, BadOnesSayWhatIsAllowed) {
 
 TEST(ConfigJson, KeepsEveryKey) {
   FunctionSpec spec;
-  for (const char* setting :
-       {"handler=h",         "timeout=90m",     "timeout=7s",       "memory=17MiB", "concurrency=3",
-        "isolation=request", "min_instances=1", "max_instances=5",  "queue=0",      "max_request=3MB",
-        "network=none",      "env.A=ü\"",       "secrets=A,B:file", "datasets=d",   "routes=/a",
-        "class=background",  "eager=true",      "access=jwt",       "jwt.jwks=/k",  "jwt.issuer=i",
-        "jwt.audience=a=b",  "rate_limit=5/m"})
+  for (const char* setting : {"handler=h",
+                              "timeout=90m",
+                              "timeout=7s",
+                              "memory=17MiB",
+                              "concurrency=3",
+                              "isolation=request",
+                              "min_instances=1",
+                              "max_instances=5",
+                              "queue=0",
+                              "max_request=3MB",
+                              "network=none",
+                              "env.A=ü\"",
+                              "secrets=A,B:file",
+                              "datasets=d",
+                              "routes=/a",
+                              "class=background",
+                              "eager=true",
+                              "access=jwt",
+                              "jwt.jwks=/k",
+                              "jwt.issuer=i",
+                              "jwt.audience=a=b",
+                              "rate_limit=5/m",
+                              "network_allow=10.1.2.0/24,192.168.0.5:5432"})
     (void)set_text(spec, setting);
   const auto json = config_to_json(spec.config);
   const auto back = config_from_json(json);
@@ -248,6 +283,8 @@ TEST(ConfigJson, KeepsEveryKey) {
   EXPECT_EQ(back->concurrency, 3);
   EXPECT_EQ(back->env.at("A"), "ü\"");
   EXPECT_EQ(back->network, Network::none);
+  ASSERT_EQ(back->network_allow.size(), 2U);
+  EXPECT_EQ(back->network_allow[1].text(), "192.168.0.5:5432");
   ASSERT_EQ(back->secrets.size(), 2U);
   EXPECT_EQ(back->secrets[0].name, "A");
   EXPECT_FALSE(back->secrets[0].as_file);

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/rate.h"
+#include "network/allow_rule.h"
 
 namespace mayfly::registry {
 
@@ -52,6 +53,7 @@ struct FunctionConfig {
   std::uint64_t max_response =
       1ULL << 30U;  ///< bytes of an answer's body; at more it breaks off, or is a 502
   Network network = Network::outbound;
+  network::AllowList network_allow{};  ///< with `outbound`: what it reaches beyond the public internet
   std::map<std::string, std::string> env;
   std::vector<SecretUse> secrets;
   std::vector<std::string> datasets;
