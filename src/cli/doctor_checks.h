@@ -25,6 +25,8 @@ struct Finding {
 [[nodiscard]] std::vector<Finding> check_kernel();
 /// The layers of the sandbox that a daemon of this user would have (sandbox/layers.h).
 [[nodiscard]] std::vector<Finding> check_sandbox();
+/// What networks of functions with a way out are made with (src/network).
+[[nodiscard]] std::vector<Finding> check_network();
 /// What functions are run and built with, as it is found in PATH: interpreters, compilers, installers.
 [[nodiscard]] std::vector<Finding> check_runtimes();
 /// The data folder: who may write and read it, and how much space is left.
