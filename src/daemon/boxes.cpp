@@ -1,6 +1,7 @@
 #include "daemon/boxes.h"
 
 #include <fcntl.h>
+#include <spdlog/spdlog.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -74,6 +75,12 @@ void add_identity(Box& box) {
   box.files.push_back({"/etc/hostname", box.hostname + "\n"});
 }
 
+/// What cannot be had is left out: never more than was asked for.
+BoxNetwork network_kind(registry::Network wanted, const pool::NetworkPtr& network) {
+  if (wanted == registry::Network::host) return BoxNetwork::host;
+  return network ? BoxNetwork::given : BoxNetwork::own;
+}
+
 /// Names of hosts: the host's own where the function is on its network.
 void add_names(Box& box) {
   if (box.network == BoxNetwork::host) {
@@ -81,6 +88,8 @@ void add_names(Box& box) {
     box.files.push_back({"/etc/resolv.conf", file_text("/etc/resolv.conf")});
     return;
   }
+  if (box.network == BoxNetwork::given)
+    box.files.push_back({"/etc/resolv.conf", network::OutboundNetwork::resolv_conf()});
   box.files.push_back({"/etc/hosts", "127.0.0.1 localhost " + box.hostname + "\n::1 localhost\n"});
 }
 
@@ -155,14 +164,30 @@ Boxes::Boxes(Options options)
   if (is_inside(options_.data, "/tmp")) data_below_tmp_ = *std::next(options_.data.begin(), 2);
 }
 
-Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool forks) {
+void Boxes::network_for(const registry::Version& version, std::function<void(pool::NetworkPtr)> then) {
+  if (version.config.network != registry::Network::outbound || options_.networks == nullptr)
+    return then(nullptr);
+  options_.networks->take(version.config.network_allow, [then = std::move(then), address = version.address()](
+                                                            Result<network::OutboundNetwork> taken) {
+    if (taken) return then(std::make_shared<network::OutboundNetwork>(std::move(*taken)));
+    spdlog::warn("{} has no network: {}", address, taken.error().message);
+    then(nullptr);
+  });
+}
+
+std::string Boxes::no_outbound() const {
+  return options_.networks == nullptr ? std::string() : options_.networks->unavailable();
+}
+
+Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool forks,
+                                       const pool::NetworkPtr& network) {
   tmpl::BoxPayload payload;
   auto& box = payload.box;
   box.namespaces = namespaces_;
   box.forks = forks;
   box.user = users_.of(version.function);
   box.hostname = version.function;
-  box.network = version.config.network == registry::Network::none ? BoxNetwork::own : BoxNetwork::host;
+  box.network = network_kind(version.config.network, network);
   const auto give = [&](BoxDescriptor kind, Fd fd) {
     box.descriptors.push_back(kind);
     payload.descriptors.push_back(std::move(fd));
@@ -170,6 +195,7 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
   if (filter_) give(BoxDescriptor::filter, Fd(::fcntl(filter_.get(), F_DUPFD_CLOEXEC, 0)));
   if (!namespaces_) return payload;
 
+  if (network) give(BoxDescriptor::network, Fd(::fcntl(network->ns(), F_DUPFD_CLOEXEC, 0)));
   auto paths = files_of_interpreter(options_.interpreter(version));
   paths.insert(paths.end(), host_.begin(), host_.end());
   paths.push_back(version.root);

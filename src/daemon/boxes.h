@@ -22,13 +22,18 @@ class Boxes final : public pool::Boxes {
     std::vector<sandbox::Layer> layers;
     /// What runs a version: an empty path for native and exec.
     std::function<std::string(const registry::Version&)> interpreter;
+    network::Networks* networks = nullptr;  ///< outlives this; null: there are no boxes that could have one
   };
   /// Error: the system call filter cannot be made.
   [[nodiscard]] static Result<std::unique_ptr<Boxes>> make(Options options);
 
-  [[nodiscard]] Result<tmpl::BoxPayload> box_of(const registry::Version& version, bool forks) override;
+  void network_for(const registry::Version& version, std::function<void(pool::NetworkPtr)> then) override;
+  [[nodiscard]] Result<tmpl::BoxPayload> box_of(const registry::Version& version, bool forks,
+                                                const pool::NetworkPtr& network) override;
   [[nodiscard]] Result<Fd> temporary_of(const registry::Version& version) override;
 
+  /// Why functions have no way out; empty if they have, or if that is not known yet.
+  [[nodiscard]] std::string no_outbound() const;
   [[nodiscard]] const std::vector<sandbox::Layer>& layers() const { return options_.layers; }
 
  private:

@@ -338,14 +338,26 @@ Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& opt
 }
 
 Result<std::unique_ptr<Boxes>> make_boxes(const cli::ServeOptions& options,
-                                          std::vector<sandbox::Layer> layers, const Runtimes& runtimes) {
-  Boxes::Options boxes{options.data, std::move(layers), {}};
+                                          std::vector<sandbox::Layer> layers, const Runtimes& runtimes,
+                                          network::Networks* networks) {
+  Boxes::Options boxes{options.data, std::move(layers), {}, networks};
   boxes.interpreter = [&runtimes](const registry::Version& version) {
     const auto found = runtimes.interpreter(version.runtime, version.config);
     return found ? found->path : std::string();
   };
   return Boxes::make(std::move(boxes));
 }
+
+/// Goes before the shards do: they are told when a network is there.
+struct NetworksEnd {
+  network::Networks* networks;
+  explicit NetworksEnd(network::Networks* which) : networks(which) {}
+  NetworksEnd(const NetworksEnd&) = delete;
+  NetworksEnd& operator=(const NetworksEnd&) = delete;
+  ~NetworksEnd() {
+    if (networks != nullptr) networks->stop();
+  }
+};
 
 /// The first signal begins the end; a second one is not waited for.
 void on_signals(asio::signal_set& signals, std::function<void()> first, std::function<void()> second) {
@@ -397,7 +409,9 @@ int serve(const cli::ServeOptions& options) {
     return runtimes.of(version.runtime, version.config);
   };
 
-  const auto boxes = make_boxes(options, *layers, runtimes);
+  std::unique_ptr<network::Networks> networks;
+  if (sandbox::has_layer(*layers, "namespaces")) networks = std::make_unique<network::Networks>();
+  const auto boxes = make_boxes(options, *layers, runtimes, networks.get());
   if (!boxes) return complain(boxes.error());
 
   std::vector<std::unique_ptr<Shard>> shards;
@@ -408,6 +422,7 @@ int serve(const cli::ServeOptions& options) {
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
+  const NetworksEnd networks_end{networks.get()};
   key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
   PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes, *key_source});
   registry::Deployer deployer(control.get_executor(), **registry, operations,

@@ -220,6 +220,8 @@ awaitable<json> PlatformOperations::live(std::string function) {
   json missing = json::array();
   for (const auto& layer : parts_.boxes.layers())
     if (!layer.there) missing.push_back("the sandbox has no " + layer.name + ": " + layer.reason);
+  if (const auto why = parts_.boxes.no_outbound(); !why.empty())
+    missing.push_back("functions have no outbound network: " + why);
   result["sandbox_missing"] = std::move(missing);
   json failures = json::array();
   for (const auto& failure : parts_.logs.failures(function)) {
@@ -267,6 +269,8 @@ awaitable<json> PlatformOperations::status() {
   json sandbox = json::array();
   for (const auto& layer : parts_.boxes.layers())
     sandbox.push_back({{"name", layer.name}, {"there", layer.there}, {"reason", layer.reason}});
+  const auto no_outbound = parts_.boxes.no_outbound();
+  sandbox.push_back({{"name", "outbound network"}, {"there", no_outbound.empty()}, {"reason", no_outbound}});
   co_return json{
       {"version", MAYFLY_VERSION}, {"sandbox", std::move(sandbox)},   {"uptime_s", uptime.count()},
       {"data", data_address},      {"runtimes", std::move(runtimes)}, {"memory", std::move(memory)},

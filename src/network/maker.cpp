@@ -7,8 +7,6 @@
 #include <array>
 #include <utility>
 
-#include "network/namespace.h"
-
 namespace mayfly::network {
 namespace {
 
@@ -46,9 +44,6 @@ void Maker::run() {
 }
 
 Result<void> Maker::begin() {
-  auto host = this_namespace();
-  if (!host) return propagate(host);
-  host_ = std::move(*host);
   auto addresses = HostAddresses::open();
   if (!addresses) return propagate(addresses);
   addresses_ = std::move(*addresses);
@@ -129,12 +124,7 @@ void Maker::follow_host() {
 }
 
 Result<void> Maker::set_own_addresses() {
-  Result<std::vector<std::string>> addresses;
-  {
-    const Visit host(host_.get(), router_->ns());
-    if (!host.entered()) return fail(NetworkErrc::refused, "the host's network cannot be entered again");
-    addresses = addresses_->list();
-  }
+  auto addresses = addresses_->list();
   if (!addresses) return propagate(addresses);
   std::ranges::sort(*addresses);
   if (*addresses == own_) return {};
@@ -162,8 +152,6 @@ void Maker::follow_uplink() {
 }
 
 Result<void> Maker::start_uplink() {
-  const Visit host(host_.get(), router_->ns());
-  if (!host.entered()) return fail(NetworkErrc::refused, "the host's network cannot be entered again");
   auto uplink = Uplink::start(router_->ns());
   if (!uplink) return propagate(uplink);
   uplink_ = std::move(*uplink);

@@ -13,10 +13,9 @@
 
 namespace mayfly::network {
 
-/// Lives on one thread, whose network namespace it changes.
+/// Lives on one thread, which is and stays in the host's network: the uplink is started there.
 class Maker {
  public:
-  /// The calling thread is in the host's network.
   Maker(std::shared_ptr<Shared> shared, std::size_t stock) : shared_(std::move(shared)), wanted_(stock) {}
 
   /// Until Shared::stop().
@@ -37,7 +36,6 @@ class Maker {
 
   std::shared_ptr<Shared> shared_;
   std::size_t wanted_;
-  Fd host_;
   std::optional<HostAddresses> addresses_;
   std::optional<Router> router_;
   std::vector<std::string> own_;  // the host's addresses, as the rules have them

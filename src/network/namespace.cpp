@@ -7,27 +7,34 @@
 #include <sys/socket.h>
 
 #include <chrono>
-#include <cstdlib>
 #include <thread>
 
 #include "base/clock.h"
 
 namespace mayfly::network {
 
-Result<Fd> this_namespace() {
-  Fd ns(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
-  if (!ns) return fail_errno("open the network namespace");
-  return ns;
-}
-
-Result<void> enter_namespace(int ns) {
-  if (::setns(ns, CLONE_NEWNET) != 0) return fail_errno("enter a network namespace");
-  return {};
-}
-
 Result<Fd> new_namespace() {
-  if (::unshare(CLONE_NEWNET) != 0) return fail_errno("make a network namespace");
-  return this_namespace();
+  Result<Fd> made;
+  std::thread([&made] {
+    if (::unshare(CLONE_NEWNET) != 0) {
+      made = fail_errno("make a network namespace");
+      return;
+    }
+    made = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    if (!*made) made = fail_errno("open a network namespace");
+  }).join();
+  return made;
+}
+
+Result<void> inside(int ns, const std::function<Result<void>()>& what) {
+  Result<void> done;
+  std::thread([&] {
+    if (::setns(ns, CLONE_NEWNET) == 0)
+      done = what();
+    else
+      done = fail_errno("enter a network namespace");
+  }).join();
+  return done;
 }
 
 Result<void> wait_until_up(const std::string& link) {
@@ -44,13 +51,6 @@ Result<void> wait_until_up(const std::string& link) {
     std::this_thread::sleep_for(kPause);
   }
   return fail(NetworkErrc::refused, link + " does not come up");
-}
-
-Visit::Visit(int there, int back) : back_(back), entered_(enter_namespace(there).has_value()) {}
-
-Visit::~Visit() {
-  // In the wrong namespace this thread would set up the host's network instead of its own.
-  if (entered_ && !enter_namespace(back_)) std::abort();
 }
 
 }  // namespace mayfly::network

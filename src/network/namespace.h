@@ -1,7 +1,7 @@
-// Network namespaces (network_namespaces(7)), of the calling thread alone: threads of one process can be in
-// several.
+// Network namespaces (network_namespaces(7)): threads of one process can be in several.
 #pragma once
 
+#include <functional>
 #include <string>
 
 #include "base/fd.h"
@@ -9,31 +9,15 @@
 
 namespace mayfly::network {
 
-/// The one that the calling thread is in. It lasts as long as a descriptor or a process holds it: it has no
-/// name.
-[[nodiscard]] Result<Fd> this_namespace();
-/// The calling thread enters it.
-[[nodiscard]] Result<void> enter_namespace(int ns);
-/// A new one, which the calling thread has entered. Needs CAP_SYS_ADMIN.
+/// A new one. It lasts as long as a descriptor or a process holds it: it has no name. Needs CAP_SYS_ADMIN.
 [[nodiscard]] Result<Fd> new_namespace();
+
+/// Runs `what` on a thread of its own that is in `ns`, to its end. The calling thread stays where it is: an
+/// ordinary user's daemon could leave the host's namespace, but not come back.
+[[nodiscard]] Result<void> inside(int ns, const std::function<Result<void>()>& what);
 
 /// Waits until a link of the calling thread's namespace carries packets, 2 s at most: the kernel is told that
 /// its other end is up, and drops what is sent until it has come to that.
 [[nodiscard]] Result<void> wait_until_up(const std::string& link);
-
-/// The calling thread is in `there` as long as this lives, and in `back` afterwards.
-class Visit {
- public:
-  Visit(int there, int back);
-  Visit(const Visit&) = delete;
-  Visit& operator=(const Visit&) = delete;
-  ~Visit();
-
-  [[nodiscard]] bool entered() const { return entered_; }
-
- private:
-  int back_;
-  bool entered_;
-};
 
 }  // namespace mayfly::network

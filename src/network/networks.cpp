@@ -30,9 +30,9 @@ Networks::Networks(std::size_t stock)
     : shared_(std::make_shared<Shared>(Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))),
       thread_([shared = shared_, stock] { Maker(shared, stock).run(); }) {}
 
-Networks::~Networks() {
+void Networks::stop() {
   shared_->stop();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 void Networks::take(AllowList allow, Taken done) {

@@ -46,8 +46,12 @@ class Networks {
   explicit Networks(std::size_t stock = kStock);
   Networks(const Networks&) = delete;
   Networks& operator=(const Networks&) = delete;
-  /// Whoever still waits gets `stopped`.
-  ~Networks();
+  ~Networks() { stop(); }
+
+  /// Whoever still waits gets `stopped`, and everyone who asks later; those that were taken lose their way
+  /// out. When this returns, no `done` is being called and none will be by the thread of this. One caller at
+  /// a time.
+  void stop();
 
   /// `done` is called once: at once and by the caller when one is ready and `allow` is empty; otherwise by
   /// the thread of this, after some milliseconds. It must not block.

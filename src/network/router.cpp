@@ -50,6 +50,13 @@ Error refused(const char* doing, const Error& why) {
   return {NetworkErrc::refused, std::move(message), {}};
 }
 
+Result<void> set_up() {
+  // What is refused is refused at once: the usual rate of ICMP is a budget of the whole host, and soon spent.
+  for (const auto& [setting, value] : {std::pair{"icmp_ratemask", "0"}, std::pair{"ip_forward", "1"}})
+    if (auto done = write_setting(std::string("/proc/sys/net/ipv4/") + setting, value); !done) return done;
+  return {};
+}
+
 }  // namespace
 
 Result<Router> Router::make() {
@@ -65,20 +72,27 @@ Result<Router> Router::make() {
   router.ns_ = std::move(*ns);
   // Before anything is forwarded.
   if (auto done = router.rules("the router's rules", router_rules()); !done) return propagate(done);
-  // What is refused is refused at once: the usual rate of ICMP is a budget of the whole host, and soon spent.
-  for (const auto& [setting, value] : {std::pair{"icmp_ratemask", "0"}, std::pair{"ip_forward", "1"}})
-    if (auto done = write_setting(std::string("/proc/sys/net/ipv4/") + setting, value); !done)
-      return std::unexpected(refused("the router", done.error()));
+  if (auto done = inside(router.ns(), set_up); !done)
+    return std::unexpected(refused("the router", done.error()));
   const auto commands = "link set lo up\naddr add " + std::string(kRouter) + "/32 dev lo\n";
-  if (auto done = run_tool("the router's address", {router.ip_, "-batch", "-"}, commands); !done)
-    return propagate(done);
+  if (auto done = router.links("the router's address", commands); !done) return propagate(done);
   return router;
 }
 
-Result<void> Router::rules(std::string_view doing, const std::string& text) {
-  auto done = run_tool(doing, {nft_, "-f", "-"}, text);
-  if (!done) return propagate(done);
-  return {};
+Result<void> Router::rules(std::string_view doing, const std::string& text) const {
+  return inside(ns(), [&]() -> Result<void> {
+    auto done = run_tool(doing, {nft_, "-f", "-"}, text);
+    if (!done) return propagate(done);
+    return {};
+  });
+}
+
+Result<void> Router::links(std::string_view doing, const std::string& commands) const {
+  return inside(ns(), [&]() -> Result<void> {
+    auto done = run_tool(doing, {ip_, "-force", "-batch", "-"}, commands);
+    if (!done) return propagate(done);
+    return {};
+  });
 }
 
 int Router::next_slot() {
@@ -89,52 +103,51 @@ int Router::next_slot() {
   return 0;
 }
 
-Result<Fd> Router::make_link(int slot) {
-  // Left again whatever happens: its second half is a visit to where this thread is now.
-  auto ns = new_namespace();
-  if (!ns) return ns;
-  const Visit inside(ns->get(), ns_.get());
-  auto done =
-      run_tool("the link of a function", {ip_, "-batch", "-"}, link_commands(slot), {{ns_.get(), kPeer}});
+Result<Fd> Router::make_link(int slot) const {
+  auto made = new_namespace();
+  if (!made) return made;
+  auto done = inside(made->get(), [&]() -> Result<void> {
+    auto linked =
+        run_tool("the link of a function", {ip_, "-batch", "-"}, link_commands(slot), {{ns(), kPeer}});
+    if (!linked) return propagate(linked);
+    return {};
+  });
   if (!done) return propagate(done);
-  return ns;
+  return made;
 }
 
-Result<void> Router::connect(std::span<const Link> links) {
+Result<void> Router::connect(std::span<const Link> made) const {
   std::string commands;
   std::string admitted;
-  for (const auto& link : links) {
+  for (const auto& link : made) {
     const auto name = link_name(link.slot);
     commands += "link set " + name + " addrgenmode none up\n";
     commands += "route add " + function_address(link.slot) + " dev " + name + " scope link\n";
     admitted += admit_rules(link.slot);
   }
-  if (auto done = run_tool("links of functions", {ip_, "-batch", "-"}, commands); !done)
-    return propagate(done);
+  if (auto done = links("links of functions", commands); !done) return done;
   if (auto done = rules("the rules of functions", admitted); !done) return done;
-  for (const auto& link : links) {
-    const Visit inside(link.ns.get(), ns_.get());
-    if (auto done = wait_until_up("eth0"); !done) return done;
-  }
+  for (const auto& link : made)
+    if (auto done = inside(link.ns.get(), [] { return wait_until_up("eth0"); }); !done) return done;
   return {};
 }
 
 Result<std::vector<Link>> Router::add(std::size_t count) {
-  std::vector<Link> links;
+  std::vector<Link> made;
   Result<void> done;
-  while (done && links.size() < count) {
+  while (done && made.size() < count) {
     const int slot = next_slot();
     if (slot == 0) return fail(NetworkErrc::too_many, "all addresses for functions are taken");
     auto ns = make_link(slot);
     if (ns)
-      links.push_back({slot, std::move(*ns)});
+      made.push_back({slot, std::move(*ns)});
     else
       done = propagate(ns);
   }
-  if (done) done = connect(links);
+  if (done) done = connect(made);
   if (!done) return propagate(done);
-  for (const auto& link : links) taken_[static_cast<std::size_t>(link.slot)] = true;
-  return links;
+  for (const auto& link : made) taken_[static_cast<std::size_t>(link.slot)] = true;
+  return made;
 }
 
 Result<void> Router::allow(int slot, const AllowList& list) {
@@ -154,7 +167,7 @@ void Router::remove(std::span<const int> slots) {
     allowed_[index] = false;
   }
   // A link is gone already where the last of its namespace went first.
-  (void)run_tool("remove links", {ip_, "-force", "-batch", "-"}, commands);
+  (void)links("remove links", commands);
   (void)rules("remove rules", dismissed);
 }
 

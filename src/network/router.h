@@ -17,8 +17,8 @@ struct Link {
   Fd ns;
 };
 
-/// Belongs to one thread, which make() leaves in the router's namespace and which has to be in it at every
-/// call. Goes with its last descriptor; so do the namespaces of functions with theirs and their last process.
+/// One thread; whatever namespace that is in. Goes with its last descriptor; so do the namespaces of
+/// functions with theirs and their last process.
 class Router {
  public:
   /// Errors: missing_tool; refused, with the step that was.
@@ -42,9 +42,11 @@ class Router {
   static constexpr std::size_t kSlots = 65'536;
 
   [[nodiscard]] int next_slot();
-  [[nodiscard]] Result<Fd> make_link(int slot);
-  [[nodiscard]] Result<void> connect(std::span<const Link> links);
-  [[nodiscard]] Result<void> rules(std::string_view doing, const std::string& text);
+  [[nodiscard]] Result<Fd> make_link(int slot) const;
+  [[nodiscard]] Result<void> connect(std::span<const Link> made) const;
+  [[nodiscard]] Result<void> rules(std::string_view doing, const std::string& text) const;
+  /// Commands of ip(8); all of them, also when one fails.
+  [[nodiscard]] Result<void> links(std::string_view doing, const std::string& commands) const;
 
   std::string ip_;
   std::string nft_;

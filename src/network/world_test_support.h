@@ -66,10 +66,11 @@ class World {
 
   /// In a thread that is in `ns`.
   static void inside(int ns, const std::function<void()>& what) {
-    std::thread([&] {
-      if (!enter_namespace(ns)) std::abort();
+    const auto done = network::inside(ns, [&]() -> Result<void> {
       what();
-    }).join();
+      return {};
+    });
+    if (!done) std::abort();
   }
 
   /// A connection on which a server of listen() answered, or errno; ETIMEDOUT after `patience` (ms). From the
@@ -196,9 +197,10 @@ class World {
   }
 
   std::string connect_namespaces() {
-    auto host = this_namespace();
-    std::thread([this] { world_ = std::move(new_namespace().value()); }).join();
-    host_ = std::move(*host);
+    host_ = Fd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC));
+    auto made = new_namespace();
+    if (!made) return made.error().message;
+    world_ = std::move(*made);
     const auto path = "/proc/" + std::to_string(::getpid()) + "/fd/" + std::to_string(world_.get());
     std::string here =
         "link set lo up\nlink add h0 type veth peer name w0 netns " + path + "\nlink set h0 up\n";

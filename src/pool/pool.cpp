@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <boost/asio/dispatch.hpp>
 #include <nlohmann/json.hpp>
 
 #include "base/reap.h"
@@ -77,6 +78,20 @@ void Pool::prepare(std::function<void(const Result<void>&)> then) {
 void Pool::build_template() {
   template_ = Template::building;
   build_began_ = std::chrono::steady_clock::now();
+  context_.deadlines.add(build_deadline_, build_began_ + kBuildPatience);
+  if (context_.boxes == nullptr || network_) return fork_template();
+  // It comes at once where one is in stock. The pool may have given up, or be gone, when it comes later.
+  context_.boxes->network_for(
+      *version_, [alive = alive_, this, build = ++builds_, executor = context_.executor](NetworkPtr network) {
+        boost::asio::dispatch(executor, [alive, this, build, network = std::move(network)]() mutable {
+          if (!*alive || template_ != Template::building || build != builds_) return;
+          network_ = std::move(network);
+          fork_template();
+        });
+      });
+}
+
+void Pool::fork_template() {
   auto control = socket_pair(SOCK_SEQPACKET);
   auto log = socket_pair(SOCK_SEQPACKET);
   if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
@@ -110,7 +125,6 @@ void Pool::build_template() {
     fork_client_->close();
     template_answer(fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
   };
-  context_.deadlines.add(build_deadline_, std::chrono::steady_clock::now() + kBuildPatience);
   context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
                         context_.executor, std::move(child));
 }
@@ -118,7 +132,7 @@ void Pool::build_template() {
 void Pool::BuildDeadline::on_deadline() {
   if (pool.template_ != Template::building) return;
   if (pool.template_pidfd_) kill_process(pool.template_pidfd_.get());
-  pool.fork_client_->close();
+  if (pool.fork_client_) pool.fork_client_->close();
   pool.template_answer(Result<void>(std::unexpected(
       Error{PoolErrc::template_failed, "the code did not finish loading within 30 s", {}}.with("limit",
                                                                                                "30s"))));
@@ -209,6 +223,7 @@ bool Pool::close_template() {
   leaving_.clear();
   fork_client_->close();
   forget_template(Template::none);
+  network_.reset();
   for (int i = 0; i < counted; ++i) listener_.on_retired(true);
   listener_.on_retired(false);
   return true;
@@ -220,7 +235,7 @@ int Pool::template_pid() const { return template_pidfd_ ? pid_of(template_pidfd_
 Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
   auto payload = template_payload(role, *version_, context_.secrets);
   if (!payload || context_.boxes == nullptr) return payload;
-  auto box = context_.boxes->box_of(*version_, role == "template");
+  auto box = context_.boxes->box_of(*version_, role == "template", network_);
   if (!box) return fail(PoolErrc::fork_failed, box.error().message);
   payload->box = std::move(*box);
   return payload;

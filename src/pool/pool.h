@@ -153,6 +153,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   bool close_template();
   [[nodiscard]] Result<tmpl::Payload> boxed_payload(std::string_view role);
   void build_template();
+  void fork_template();
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);
   void on_template_gone();
@@ -177,6 +178,8 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   Template template_ = Template::none;
   std::vector<std::string> warnings_;
   std::shared_ptr<tmpl::ForkClient> fork_client_;
+  NetworkPtr network_;   // of the template and its instances
+  unsigned builds_ = 0;  // begun
   Fd template_pidfd_;
   std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;

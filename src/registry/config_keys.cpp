@@ -129,7 +129,6 @@ Result<void> set_network(FunctionSpec& spec, const ConfigValue& value) {
   const auto chosen = value_of(kNetworks, std::get<std::string>(value));
   if (!chosen) return refused();
   spec.config.network = *chosen;
-  if (*chosen == Network::none) warn(spec, "network = \"none\"");
   return {};
 }
 
@@ -147,7 +146,6 @@ Result<void> set_network_allow(FunctionSpec& spec, const ConfigValue& value) {
     rules.push_back(*rule);
   }
   spec.config.network_allow = std::move(rules);
-  if (!texts.empty()) warn(spec, "network_allow");
   return {};
 }
 

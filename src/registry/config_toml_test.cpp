@@ -185,7 +185,6 @@ wrap = "auth"
 schedule = "0 3 * * *"
 )");
   EXPECT_THAT(spec.warnings, testing::UnorderedElementsAre("class = \"background\" has no effect yet",
-                                                           "network = \"none\" has no effect yet",
                                                            "datasets has no effect yet",
                                                            "wrap has no effect yet", "on has no effect yet"));
   EXPECT_EQ(spec.config.invocation_class, InvocationClass::background);
