@@ -176,7 +176,8 @@ void Boxes::network_for(const registry::Version& version, std::function<void(poo
 }
 
 std::string Boxes::no_outbound() const {
-  return options_.networks == nullptr ? std::string() : options_.networks->unavailable();
+  if (options_.networks == nullptr) return "without namespaces functions are on the host's network";
+  return options_.networks->unavailable();
 }
 
 Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool forks,
