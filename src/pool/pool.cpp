@@ -29,20 +29,6 @@ nanoseconds smooth(nanoseconds average, nanoseconds sample) {
   return average.count() == 0 ? sample : (average * 7 + sample) / 8;
 }
 
-/// What a template says when its code cannot be loaded, as an error that names file and line.
-Error template_error(const std::string& text) {
-  const auto report = json::parse(text, nullptr, false);
-  Error error{PoolErrc::template_failed, "the code cannot be loaded", {}};
-  if (!report.is_object()) return error;
-  if (report.value("kind", "") == "sandbox") return {PoolErrc::fork_failed, report.value("message", ""), {}};
-  error.message = report.value("message", error.message);
-  for (const char* key : {"kind", "file", "stack"})
-    if (report.contains(key) && report[key].is_string() && !report[key].get<std::string>().empty())
-      error.with(key, report[key].get<std::string>());
-  if (report.contains("line") && report["line"].is_number()) error.with("line", report["line"].dump());
-  return error;
-}
-
 }  // namespace
 
 Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& listener,
@@ -169,7 +155,7 @@ void Pool::on_template_ready(const std::string& text) {
 
 void Pool::on_template_failed(const std::string& text) {
   fork_client_->close();
-  template_answer(std::unexpected(template_error(text)));
+  template_answer(std::unexpected(describe_load_failure(text)));
 }
 
 /// The state of a pool without a template: `now` is none or failed.
