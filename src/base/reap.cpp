@@ -10,7 +10,9 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -83,6 +85,27 @@ pid_t pid_of(int pidfd) {
     if (word == "Pid:" && info >> pid) return std::max(pid, 0);
   }
   return 0;
+}
+
+/// Anything else would be taken for a process that has ended.
+static bool is_pidfd(int fd) {
+  std::array<char, 64> target{};
+  const auto path = "/proc/self/fd/" + std::to_string(fd);
+  return ::readlink(path.c_str(), target.data(), target.size() - 1) > 0 &&
+         std::string_view(target.data()).find("pidfd") != std::string_view::npos;
+}
+
+bool is_child_of(int pidfd, pid_t parent) {
+  const pid_t pid = pid_of(pidfd);
+  if (pid == 0) return is_pidfd(pidfd);
+  // "PID (NAME) STATE PARENT …"; the name may hold anything (proc(5)).
+  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
+  std::string text{std::istreambuf_iterator<char>(file), {}};
+  const auto after = text.rfind(')');
+  if (after == std::string::npos) return pid_of(pidfd) == 0;  // reaped meanwhile
+  const pid_t found =
+      static_cast<pid_t>(std::strtol(text.c_str() + std::min(after + 4, text.size()), nullptr, 10));
+  return found == parent || pid_of(pidfd) == 0;
 }
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }

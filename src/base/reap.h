@@ -32,6 +32,10 @@ void kill_pid(pid_t pid);
 /// pidfd. Only for logs and for /proc.
 [[nodiscard]] pid_t pid_of(int pidfd);
 
+/// Whether the process behind a pidfd is a child of the process `parent`; true as well if it has been reaped,
+/// for then nothing can be done to it.
+[[nodiscard]] bool is_child_of(int pidfd, pid_t parent);
+
 /// For the first process of a command's own namespace: reaps whatever ends, until the process `pid` has; its
 /// wait status. Async-signal-safe.
 [[nodiscard]] int reap_until(pid_t pid);

@@ -4,7 +4,6 @@
 
 #include <csignal>
 #include <cstring>
-#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 
@@ -95,19 +94,6 @@ Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
   if (kind == wire::ErrorKind::stream)
     return with_stack(PoolErrc::answer_broken, "the answer broke off: " + message, std::move(stack));
   return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));
-}
-
-Error describe_load_failure(std::string_view text) {
-  const auto report = nlohmann::json::parse(text, nullptr, false);
-  Error error{PoolErrc::template_failed, "the code cannot be loaded", {}};
-  if (!report.is_object()) return error;
-  if (report.value("kind", "") == "sandbox") return {PoolErrc::fork_failed, report.value("message", ""), {}};
-  error.message = report.value("message", error.message);
-  for (const char* key : {"kind", "file", "stack"})
-    if (report.contains(key) && report[key].is_string() && !report[key].get<std::string>().empty())
-      error.with(key, report[key].get<std::string>());
-  if (report.contains("line") && report["line"].is_number()) error.with("line", report["line"].dump());
-  return error;
 }
 
 }  // namespace mayfly::pool

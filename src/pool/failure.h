@@ -37,8 +37,6 @@ enum class KillCause { none, deadline, stuck, idle, drained, protocol, shutdown 
 [[nodiscard]] Error describe_fatal(wire::FatalKind kind, std::string_view payload);
 /// The error of an error frame.
 [[nodiscard]] Error describe_handler_error(wire::ErrorKind kind, std::string_view payload);
-/// What a template says when its code cannot be loaded, as an error that names file and line.
-[[nodiscard]] Error describe_load_failure(std::string_view text);
 /// "SIGSEGV" for SIGSEGV, "signal 99" for what has no name.
 [[nodiscard]] std::string signal_name(int signal);
 

@@ -9,6 +9,7 @@
 #include "base/reap.h"
 #include "base/text.h"
 #include "pool/payload.h"
+#include "pool/template_report.h"
 
 namespace mayfly::pool {
 namespace {
@@ -125,18 +126,15 @@ void Pool::BuildDeadline::on_deadline() {
 }
 
 void Pool::on_template_ready(const std::string& text) {
-  const auto report = json::parse(text, nullptr, false);
-  warnings_.clear();
-  bool unsafe = false;
-  if (report.is_object()) {
-    serial_ = report.value("serial", false) && !single_use();
-    if (serial_)
-      concurrency_ = wire::kMaxOffers;
-    else if (!version_->config.concurrency && !single_use())
-      concurrency_ = report.value("concurrency", kDefaultConcurrency);
-    for (const auto& warning : report.value("warnings", json::array())) warnings_.push_back(warning);
-    unsafe = !report.value("unsafe", json::array()).empty();
-  }
+  if (template_ != Template::building) return;  // it has said so before
+  auto report = parse_ready(text);
+  warnings_ = std::move(report.warnings);
+  const bool unsafe = report.unsafe;
+  serial_ = report.serial && !single_use();
+  if (serial_)
+    concurrency_ = wire::kMaxOffers;
+  else if (!version_->config.concurrency && !single_use())
+    concurrency_ = report.concurrency > 0 ? report.concurrency : kDefaultConcurrency;
   stats_->templates.add();
   build_deaths_ = 0;
   template_ = Template::ready;
@@ -154,14 +152,17 @@ void Pool::on_template_ready(const std::string& text) {
 }
 
 void Pool::on_template_failed(const std::string& text) {
+  if (template_ != Template::building) return;
   fork_client_->close();
-  template_answer(std::unexpected(describe_load_failure(text)));
+  template_answer(std::unexpected(parse_failed(text)));
 }
 
-/// The state of a pool without a template: `now` is none or failed.
+/// The state of a pool without a template: `now` is none or failed. Its process may live on, whatever it has
+/// said: nothing of it may outlast this.
 void Pool::forget_template(Template now) {
   template_ = now;
   fork_client_.reset();
+  if (template_pidfd_) kill_process(template_pidfd_.get());
   template_pidfd_.reset();
 }
 
@@ -268,7 +269,10 @@ bool Pool::start_instance() {
   instance->start();
 
   tmpl::ChildHandlers child;
-  child.forked = [alive = alive_, instance](Result<Fd> pidfd) {
+  child.forked = [alive = alive_, this, instance, direct](Result<Fd> pidfd) {
+    // A template names its child by a descriptor: what is not its child is not killed in that name.
+    if (pidfd && !direct && !(*alive && is_child_of(pidfd->get(), template_pid())))
+      pidfd = fail(PoolErrc::protocol_violation, "the template named a process that is not its child");
     if (pidfd)
       instance->on_forked(std::move(*pidfd));  // which kills it when nobody wants it any more
     else if (*alive)

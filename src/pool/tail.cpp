@@ -44,13 +44,16 @@ void Instance::note_begun(Stream& stream) {
 
 /// True: it has not begun, and never will here.
 bool Instance::take_back(Stream& stream) {
-  return offers_ && stream.whole && stream.invocation != nullptr && offers_->take_back(stream.id);
+  // What has begun is not believed to have not, whatever the page says now.
+  return offers_ && stream.whole && !stream.has_begun && stream.invocation != nullptr &&
+         offers_->take_back(stream.id);
 }
 
 /// The one that has begun and is not done; null: none.
 const Instance::Stream* Instance::running() const {
-  const auto found = std::ranges::find_if(
-      streams_, [this](const Stream& stream) { return stream.id != 0 && !offers_->offered(stream.id); });
+  const auto found = std::ranges::find_if(streams_, [this](const Stream& stream) {
+    return stream.id != 0 && (stream.has_begun || !offers_->offered(stream.id));
+  });
   return found == streams_.end() ? nullptr : &*found;
 }
 
