@@ -39,10 +39,11 @@ Style style_of(Health health) {
 
 Result<int> doctor(Context& context) {
   std::vector<Finding> findings;
+  const auto sandbox = check_sandbox();  // forks: before there is a thread that shows progress
   {
     const Progress progress(context.err, "looking");
     for (auto& group :
-         {check_kernel(), check_sandbox(), check_network(), check_runtimes(),
+         {check_kernel(), sandbox, check_network(), check_runtimes(),
           check_data_folder(data_folder(context.connection.data)), check_daemon(context.connection)})
       findings.insert(findings.end(), group.begin(), group.end());
   }

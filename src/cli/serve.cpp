@@ -181,7 +181,8 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   auto read = read_config(arguments);
   if (!read) return propagate(read);
   ServeOptions options;
-  options.data = data_folder(arguments.data);
+  std::error_code ignored;  // functions see parts of it, at the place where it is: not by a link
+  options.data = std::filesystem::weakly_canonical(data_folder(arguments.data), ignored);
   options.listen = arguments.listen.value_or(options.listen);
   options.admin = arguments.admin.value_or(options.admin);
   for (const auto part : std::views::split(arguments.admin_host.value_or(""), ','))

@@ -46,8 +46,21 @@ bool is_inside(const fs::path& path, const fs::path& folder) {
   return std::ranges::mismatch(folder, path).in1 == folder.end();
 }
 
+/// Folders that are /tmp inside.
+constexpr std::array kTemporary{"/tmp", "/var/tmp", "/dev/shm", "/run/lock"};
+
 std::string place_of(const fs::path& path) {
-  return is_inside(path, "/tmp") ? (kElsewhere / path.relative_path()).string() : path.string();
+  const bool temporary = std::ranges::any_of(kTemporary, [&](const char* it) { return is_inside(path, it); });
+  return temporary ? (kElsewhere / path.relative_path()).string() : path.string();
+}
+
+/// Where it is without the links of a host with one folder for /bin and /usr/bin.
+fs::path without_merged(const fs::path& path) {
+  std::error_code error;
+  for (const fs::path merged : kMerged)
+    if (is_inside(path, merged) && fs::is_symlink(merged, error))
+      return fs::canonical(merged, error) / path.lexically_relative(merged);
+  return path;
 }
 
 /// "home = /usr/local/bin" of a virtual environment's pyvenv.cfg; empty without one.
@@ -113,8 +126,9 @@ std::vector<fs::path> files_of_interpreter(const fs::path& program) {
   const auto real = fs::canonical(program, ignored);
   std::vector<fs::path> prefixes{program.parent_path().parent_path(), real.parent_path().parent_path(),
                                  base_of_environment(program.parent_path().parent_path())};
-  paths.push_back(program.parent_path().filename() == "bin" ? program : program.parent_path());
+  paths.push_back(program);
   paths.push_back(real);
+  if (program.parent_path().filename() != "bin") return paths;  // it is no installation, but lies somewhere
   for (const auto& prefix : prefixes) {
     if (prefix.empty() || prefix == "/") continue;
     for (const char* part : {"lib", "lib64", "pyvenv.cfg"}) paths.push_back(prefix / part);
@@ -134,13 +148,21 @@ std::vector<std::string> outermost(std::vector<fs::path> paths) {
   return kept;
 }
 
+/// The data folder has every function's code, and the keys to all of it.
+Result<void> Boxes::check_hidden(const std::vector<fs::path>& shown) const {
+  std::error_code error;
+  for (const auto& path : shown)
+    if (is_inside(options_.data, fs::weakly_canonical(path, error)))
+      return fail(std::make_error_code(std::errc::invalid_argument),
+                  "the data folder " + options_.data.string() + " lies below " + path.string() +
+                      ", which functions see: choose another (--data)");
+  return {};
+}
+
 Result<std::unique_ptr<Boxes>> Boxes::make(Options options) {
   auto boxes = std::unique_ptr<Boxes>(new Boxes(std::move(options)));
-  for (const auto& shown : boxes->host_)
-    if (is_inside(boxes->options_.data, shown))
-      return fail(std::make_error_code(std::errc::invalid_argument),
-                  "the data folder " + boxes->options_.data.string() + " lies below " + shown +
-                      ", which every function sees: choose another (--data)");
+  if (auto hidden = boxes->check_hidden({boxes->host_.begin(), boxes->host_.end()}); !hidden)
+    return propagate(hidden);
   if (!sandbox::has_layer(boxes->layers(), "seccomp")) return boxes;
   auto filter = sandbox::make_filter();
   if (!filter) return propagate(filter);
@@ -161,7 +183,9 @@ Boxes::Boxes(Options options)
   for (const auto& [path, target] : kLinks) links_.push_back({path, target});
   host_ = outermost(std::move(host));
   options_.data = fs::weakly_canonical(options_.data, error);
-  if (is_inside(options_.data, "/tmp")) data_below_tmp_ = *std::next(options_.data.begin(), 2);
+  for (const fs::path folder : kTemporary)
+    if (is_inside(options_.data, folder))
+      data_below_tmp_ = folder / *options_.data.lexically_relative(folder).begin();
 }
 
 void Boxes::network_for(const registry::Version& version, std::function<void(pool::NetworkPtr)> then) {
@@ -186,7 +210,11 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
   auto& box = payload.box;
   box.namespaces = namespaces_;
   box.forks = forks;
-  box.user = users_.of(version.function);
+  const auto user = users_.of(version.function);
+  if (!user)
+    return fail(std::make_error_code(std::errc::resource_unavailable_try_again),
+                "no user is left for the function");
+  box.user = *user;
   box.hostname = version.function;
   box.network = network_kind(version.config.network, network);
   const auto give = [&](BoxDescriptor kind, Fd fd) {
@@ -199,9 +227,11 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
   if (network) give(BoxDescriptor::network, Fd(::fcntl(network->ns(), F_DUPFD_CLOEXEC, 0)));
   auto paths = files_of_interpreter(options_.interpreter(version));
   paths.insert(paths.end(), host_.begin(), host_.end());
+  add_runtime(paths, version);
+  if (auto hidden = check_hidden(paths); !hidden) return propagate(hidden);
   paths.push_back(version.root);
   paths.insert(paths.end(), version.layers.begin(), version.layers.end());
-  add_runtime(paths, version);
+  for (auto& path : paths) path = without_merged(path);
   for (auto& path : outermost(std::move(paths))) {
     auto at = place_of(path);
     box.visible.push_back({std::move(path), std::move(at)});
@@ -221,7 +251,8 @@ Result<Fd> Boxes::temporary_of(const registry::Version&) {
   if (!namespaces_) return Fd();
   auto made = sandbox::make_temporary(kSize);
   if (made && !data_below_tmp_.empty())
-    (void)!::symlinkat((kElsewhere / "tmp" / data_below_tmp_).c_str(), made->get(), data_below_tmp_.c_str());
+    (void)!::symlinkat((kElsewhere / data_below_tmp_.relative_path()).c_str(), made->get(),
+                       data_below_tmp_.filename().c_str());
   return made;
 }
 

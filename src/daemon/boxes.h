@@ -38,6 +38,7 @@ class Boxes final : public pool::Boxes {
 
  private:
   explicit Boxes(Options options);
+  [[nodiscard]] Result<void> check_hidden(const std::vector<std::filesystem::path>& shown) const;
 
   Options options_;
   bool namespaces_;
@@ -45,7 +46,7 @@ class Boxes final : public pool::Boxes {
   sandbox::FunctionUsers users_;
   std::vector<std::string> host_;  ///< what every function sees of the host
   std::vector<sandbox::Box::Text> links_;
-  std::filesystem::path data_below_tmp_;  ///< where the data folder begins below /tmp, if it is there
+  std::filesystem::path data_below_tmp_;  ///< what of the data folder lies directly in a /tmp, if it does
 };
 
 /// The files that an interpreter needs to run: itself, as it is named and as it is, with the libraries of its

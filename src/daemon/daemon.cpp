@@ -253,7 +253,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
   for (unsigned i = 0; i < count; ++i) {
     auto shard = shard_options(options, i, count);
     shard.secrets = shared.secrets;
-    shard.boxes = &shared.boxes;
+    shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
     };
@@ -315,8 +315,10 @@ admin::ServerOptions server_options(const cli::ServeOptions& options, const std:
 /// Before there is a second thread: becomes what can make boxes, and finds out what this host gives. Error: a
 /// layer is missing that `--require` asks for.
 Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& options) {
-  if (auto entered = sandbox::become_own_root(); !entered)
+  if (auto entered = sandbox::become_own_root(); !entered) {
+    if (entered.error().code == std::errc::state_not_recoverable) return propagate(entered);
     spdlog::warn("no user namespace for the daemon: {}", entered.error().message);
+  }
   auto layers = sandbox::probe_layers();
   if (!options.sandbox) {
     spdlog::warn(
@@ -327,6 +329,11 @@ Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& opt
   }
   for (const auto& layer : layers)
     if (!layer.there && options.sandbox) spdlog::warn("sandbox: no {}: {}", layer.name, layer.reason);
+  if (options.sandbox && ::geteuid() == 0 && !sandbox::has_layer(layers, "namespaces"))
+    return fail(std::make_error_code(std::errc::operation_not_permitted),
+                "this host has no namespaces for functions, and they would be root on it: run as another "
+                "user, or with "
+                "--sandbox off");
   for (const auto& required : options.require) {
     if (sandbox::has_layer(layers, required)) continue;
     const auto found = std::ranges::find(layers, required, &sandbox::Layer::name);

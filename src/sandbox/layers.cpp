@@ -23,7 +23,7 @@
 namespace mayfly::sandbox {
 namespace {
 
-constexpr int kPatience = 5'000;  // ms
+constexpr int kPatience = 20'000;  // ms
 
 Box trial_box() {
   Box box;
@@ -56,19 +56,25 @@ std::string try_box() {
   to.reset();
   std::array<char, 256> words{};
   pollfd ended{from.get(), POLLIN, 0};
-  const bool answered = ::poll(&ended, 1, kPatience) == 1;
+  int ready = 0;
+  do ready = ::poll(&ended, 1, kPatience);
+  while (ready < 0 && errno == EINTR);
+  const bool answered = ready == 1;
   const auto got = answered ? ::read(from.get(), words.data(), words.size()) : 0;
   end_child(pid);
   if (!answered) return "a trial did not end";
-  return {words.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0))};
+  if (got < 0) return "a trial cannot be read";
+  return {words.data(), static_cast<std::size_t>(got)};
 }
 
 Layer namespaces_layer() {
-  const auto failed = try_box();
+  auto failed = try_box();
+  if (!failed.empty()) failed = try_box();  // a machine that is short of something for a moment
   if (failed.empty()) return {"namespaces", true, "user, mount, PID, IPC, UTS, network, cgroup"};
   return {"namespaces", false,
           failed +
-              ": functions see the host's files and processes. Run as root, or allow user namespaces "
+              ": functions see the host's files and processes. Run as root and not in a chroot, or allow "
+              "user namespaces "
               "(sysctl kernel.unprivileged_userns_clone, kernel.apparmor_restrict_unprivileged_userns)"};
 }
 

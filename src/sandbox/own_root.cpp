@@ -49,27 +49,31 @@ bool write_file(const std::string& path, const std::string& text) {
   return file && ::write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 
-/// Maps the process `target`, which is in a new namespace, from outside: its root is `user`, its further
-/// users those granted, where there is a program that may do that; else itself alone.
-bool map(pid_t target, uid_t user, gid_t group) {
-  const auto pid = std::to_string(target);
-  const auto users = granted("/etc/subuid", user);
-  const auto groups = granted("/etc/subgid", user);
-  const auto tool = find_program("newuidmap");
-  if (users && groups && !tool.empty()) {
+/// One map of the process `target`, from outside: its root is `own`, and further ones are those granted,
+/// where there is a program that may write that; else its root alone.
+bool map_ids(const std::string& target, const char* tool, const char* grants, const char* file, unsigned own,
+             uid_t user) {
+  const auto ids = granted(grants, user);
+  const auto program = find_program(tool);
+  if (ids && !program.empty()) {
     RunOptions options;
     options.deadline = kPatience;
-    const auto mapped = [&](const char* program, unsigned own, const Ids& ids) {
-      const auto done =
-          run({program, pid, "0", std::to_string(own), "1", "1", ids.first, ids.count}, options);
-      return done && done->status.success();
-    };
-    if (mapped("newuidmap", user, *users) && mapped("newgidmap", group, *groups)) return true;
+    const auto done =
+        run({program, target, "0", std::to_string(own), "1", "1", ids->first, ids->count}, options);
+    if (done && done->status.success()) return true;
   }
-  const auto folder = "/proc/" + pid + "/";
-  (void)write_file(folder + "setgroups", "deny");
-  return write_file(folder + "uid_map", "0 " + std::to_string(user) + " 1") &&
-         write_file(folder + "gid_map", "0 " + std::to_string(group) + " 1");
+  return write_file("/proc/" + target + "/" + file, "0 " + std::to_string(own) + " 1");
+}
+
+bool map(pid_t target, uid_t user, gid_t group) {
+  const auto pid = std::to_string(target);
+  if (!map_ids(pid, "newuidmap", "/etc/subuid", "uid_map", user, user)) return false;
+  if (granted("/etc/subgid", user) && !find_program("newgidmap").empty() &&
+      map_ids(pid, "newgidmap", "/etc/subgid", "gid_map", group, user))
+    return true;
+  (void)write_file("/proc/" + pid + "/setgroups",
+                   "deny");  // without this nobody may map a group of their own
+  return write_file("/proc/" + pid + "/gid_map", "0 " + std::to_string(group) + " 1");
 }
 
 }  // namespace
@@ -99,9 +103,9 @@ Result<void> become_own_root() {
   tell_entered.reset();
   const int status = reap_child(mapper);
   if (!inside) return fail_errno("enter a user namespace", error);
-  if (status != 0) return fail_errno("map the users of a user namespace", EPERM);
+  if (status != 0) return fail_errno("map the users of a user namespace", ENOTRECOVERABLE);
   if (::setresgid(0, 0, 0) != 0 || ::setresuid(0, 0, 0) != 0)
-    return fail_errno("be the root of a user namespace");
+    return fail_errno("be the root of a user namespace", ENOTRECOVERABLE);
   return {};
 }
 

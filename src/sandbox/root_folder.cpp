@@ -98,12 +98,17 @@ const char* RootFolder::make_devices() noexcept {
   return nullptr;
 }
 
-const char* RootFolder::make_files() noexcept {
-  for (const auto& path : box_.copied) copy_file(root_.get(), path);
+/// Last: as long as the process's root is the host's, what goes through an absolute link goes there.
+const char* RootFolder::make_links() noexcept {
   for (const auto& link : box_.links) {
     make_parents(root_.get(), link.path);
     if (::symlinkat(link.content.c_str(), root_.get(), below(link.path)) != 0) return "symlink";
   }
+  return nullptr;
+}
+
+const char* RootFolder::make_files() noexcept {
+  for (const auto& path : box_.copied) copy_file(root_.get(), path);
   for (const auto& file : box_.files) {
     make_parents(root_.get(), file.path);
     const Fd to(::openat(root_.get(), below(file.path), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
@@ -136,13 +141,11 @@ const char* RootFolder::enter() noexcept {
     if (const char* failed = attach(tree.mount, tree.path)) return failed;
   }
   if (const char* failed = attach(proc_, "/proc")) return failed;
+  if (const char* failed = make_links()) return failed;
   if (::fchdir(root_.get()) != 0) return "enter the root";
-  if (::syscall(SYS_pivot_root, ".", ".") != 0) {
-    // In a chroot there is no mount to change places with.
-    if (errno != EINVAL || ::chroot(".") != 0) return "pivot_root";
-  } else if (::umount2(".", MNT_DETACH) != 0) {
-    return "leave the old root";
-  }
+  // Refused in a chroot, whose root is no mount: there nothing would keep a process from going above it.
+  if (::syscall(SYS_pivot_root, ".", ".") != 0) return "pivot_root";
+  if (::umount2(".", MNT_DETACH) != 0) return "leave the old root";
   mount_attr read_only{};
   read_only.attr_set = MOUNT_ATTR_RDONLY;
   (void)::mount_setattr(root_.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only);

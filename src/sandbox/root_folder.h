@@ -25,6 +25,7 @@ class RootFolder {
   [[nodiscard]] const char* attach(const Fd& tree, const std::string& path) const noexcept;
   [[nodiscard]] const char* make_devices() noexcept;
   [[nodiscard]] const char* make_files() noexcept;
+  [[nodiscard]] const char* make_links() noexcept;
 
   struct Tree {
     std::string path;  // inside

@@ -47,7 +47,7 @@ constexpr std::string_view kAllowed =
     // sockets; socket() itself by family
     "connect accept accept4 sendto recvfrom sendmsg recvmsg sendmmsg recvmmsg shutdown bind listen "
     "getsockname "
-    "getpeername socketpair setsockopt getsockopt "
+    "getpeername setsockopt getsockopt "
     // memory
     "mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall "
     "memfd_create "
@@ -134,6 +134,7 @@ void add_by_argument(Rules& rules) {
   rules.add(SCMP_ACT_TRAP, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
   for (unsigned bit = 0; bit < 32; ++bit)
     rules.add(SCMP_ACT_ALLOW, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
+  rules.add(SCMP_ACT_ALLOW, "socketpair", {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)});
   for (const unsigned family : {AF_UNIX, AF_NETLINK})
     rules.add(SCMP_ACT_ALLOW, "socket", {SCMP_A0(SCMP_CMP_EQ, family)});
   for (const unsigned family : {AF_INET, AF_INET6}) {

@@ -12,12 +12,11 @@ namespace {
 
 constexpr uid_t kFirst = 1'900'000'000;
 constexpr uid_t kEach = 65'536;
-/// A namespace's users begin behind its root.
-constexpr uid_t kFirstMapped = 1;
 
-/// How many users beside 0 the user namespace of this process knows (user_namespaces(7), uid_map).
-uid_t mapped_users() {
-  std::ifstream map("/proc/self/uid_map");
+/// The users that the user namespace of this process knows end here; the same for groups
+/// (user_namespaces(7)).
+uid_t end_of(const char* map_file) {
+  std::ifstream map(map_file);
   std::uint64_t inside = 0;
   std::uint64_t outside = 0;
   std::uint64_t length = 0;
@@ -31,13 +30,20 @@ struct Ranges {
   UserRange functions;
 };
 
+/// In a namespace that knows the usual 65,536: what systemd keeps for services without a user
+/// (systemd.exec(5), DynamicUser=), which no package of a container takes.
+constexpr uid_t kDynamic = 61'184;
+constexpr uid_t kDynamicEnd = 65'520;
+constexpr uid_t kFewest = 16;
+
 Ranges find() {
   if (::geteuid() != 0) return {};
-  const auto known = mapped_users();
-  if (known > kFirst + 2 * kEach) return {{kFirst, kEach}, {kFirst + kEach, kEach}};
-  if (known < 16) return {};
-  const uid_t half = (known - kFirstMapped) / 2;
-  return {{kFirstMapped, half}, {kFirstMapped + half, half}};
+  const auto end = std::min(end_of("/proc/self/uid_map"), end_of("/proc/self/gid_map"));
+  if (end > kFirst + 2 * kEach) return {{kFirst, kEach}, {kFirst + kEach, kEach}};
+  if (end < kFewest) return {};
+  const uid_t first = end >= kDynamicEnd ? kDynamic : end / 2;
+  const uid_t half = (std::min(end, kDynamicEnd) - first) / 2;
+  return {{first, half}, {first + half, half}};
 }
 
 const Ranges& ranges() {
@@ -50,14 +56,15 @@ const Ranges& ranges() {
 UserRange users_of_builds() { return ranges().builds; }
 UserRange users_of_functions() { return ranges().functions; }
 
-uid_t FunctionUsers::of(const std::string& function) {
+std::optional<uid_t> FunctionUsers::of(const std::string& function) {
   const std::lock_guard lock(mutex_);
   const auto found = users_.find(function);
   if (found != users_.end()) return found->second;
   const auto range = users_of_functions();
-  if (taken_ >= range.count) return ::geteuid();
+  if (range.count == 0) return ::geteuid();
+  if (taken_ >= range.count) return std::nullopt;
   // Another daemon of this machine takes from the same range: each begins somewhere else.
-  static const uid_t offset = std::random_device{}();
+  static const uid_t offset = std::random_device{}() % range.count;
   const uid_t user = range.first + (offset + taken_++) % range.count;
   users_.emplace(function, user);
   return user;

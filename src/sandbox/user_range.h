@@ -5,6 +5,7 @@
 
 #include <map>
 #include <mutex>
+#include <optional>
 #include <string>
 
 namespace mayfly::sandbox {
@@ -25,8 +26,8 @@ struct UserRange {
 /// A user for each function of this daemon, the same one while the daemon lives. Thread-safe.
 class FunctionUsers {
  public:
-  /// The daemon's own user where there are no others, or no more of them.
-  [[nodiscard]] uid_t of(const std::string& function);
+  /// The daemon's own user where there are no others. Nothing: all of them are taken.
+  [[nodiscard]] std::optional<uid_t> of(const std::string& function);
 
  private:
   std::mutex mutex_;

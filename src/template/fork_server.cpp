@@ -17,6 +17,7 @@
 #include "base/memory_file.h"
 #include "base/reap.h"
 #include "sandbox/enter.h"
+#include "sandbox/inherited.h"
 #include "sandbox/privileges.h"
 
 namespace mayfly::tmpl {
@@ -89,11 +90,12 @@ class Parts {
 }
 
 /// What a stranger's code may is decided here, before it runs.
-void confine(const std::string& payload, Parts& parts, const ForkedChild& child) {
+void confine(const std::string& payload, Parts& parts, const std::vector<int>& own,
+             const ForkedChild& child) {
   Fd temporary = parts.has(wire::fork_part::kTemporary) ? parts.next() : Fd();
   if (parts.has(wire::fork_part::kBox)) {
     const auto box = sandbox::decode_box(payload);
-    if (!box) ::_exit(kSetupFailed);
+    if (!box || !sandbox::renew_inherited(own)) ::_exit(kSetupFailed);
     auto entered = sandbox::enter(*box, parts.take(box->descriptors.size()));
     if (!entered) give_up(entered.error(), child, box->forks);
   } else if (temporary) {
@@ -210,6 +212,8 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   own_pids_.reset();
   children_.clear();
   for (auto& fd : request.fds) fd = moved_up(std::move(fd));
+  std::vector<int> own;
+  for (const auto& fd : request.fds) own.push_back(fd.get());
   Parts parts(request);
   child.channel = parts.next();
   child.log = parts.next();
@@ -217,7 +221,7 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   ::fcntl(child.log.get(), F_SETFL, O_NONBLOCK);
   if (::dup2(child.log.get(), 1) < 0 || ::dup2(child.log.get(), 2) < 0) ::_exit(kSetupFailed);
   Fd document = parts.has(wire::fork_part::kDocument) ? parts.next() : Fd();
-  confine(request.payload, parts, child);
+  confine(request.payload, parts, own, child);
   if (parts.has(wire::fork_part::kOffers)) child.offers = parts.next();
   place_files(parts.rest());
   child.payload = document ? take_document(document) : std::move(request.payload);
