@@ -50,7 +50,7 @@ class CgiService final : public bridge::Service {
     const auto& id = kept->id();
     open_.erase(found);
     loop_.later([kept] {});
-    end_strays([&](pid_t pid) { return is_stray(pid, id); });
+    (void)end_strays([&](pid_t pid) { return is_stray(pid, id); });
   }
 
   /// A process that left the group of the invocation that started it, which has ended. Beside other

@@ -66,7 +66,7 @@ class Trial final : private RuntimeApiListener {
 std::optional<LambdaFailure> try_bootstrap(const Configuration& configuration, bridge::LogSender& log) {
   adopt_orphans();
   auto failure = Trial(configuration, log).run();
-  end_strays([](pid_t) { return true; });
+  (void)end_strays([](pid_t) { return true; });
   return failure;
 }
 

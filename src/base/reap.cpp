@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <string>
@@ -110,10 +111,11 @@ bool is_child_of(int pidfd, pid_t parent) {
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-std::vector<pid_t> children_of_this_process() {
+namespace {
+
+/// Adds the numbers in a list of children of a task, as /proc has them.
+void append_children(const std::string& path, std::vector<pid_t>& children) {
   // Asked for at the end of every instance: without a stream, which would cost more than the kernel's part.
-  std::vector<pid_t> children;
-  const auto path = "/proc/self/task/" + std::to_string(::getpid()) + "/children";
   const Fd list(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   pid_t pid = 0;
   std::array<char, 4096> part;
@@ -127,6 +129,13 @@ std::vector<pid_t> children_of_this_process() {
     }
   }
   if (pid != 0) children.push_back(pid);
+}
+
+}  // namespace
+
+std::vector<pid_t> children_of_this_process() {
+  std::vector<pid_t> children;
+  append_children("/proc/self/task/" + std::to_string(::getpid()) + "/children", children);
   return children;
 }
 
@@ -135,19 +144,65 @@ void reap_strays(const std::function<bool(pid_t)>& is_stray) {
     if (is_stray(pid)) ::waitpid(pid, nullptr, WNOHANG);
 }
 
-void end_strays(const std::function<bool(pid_t)>& is_stray) {
-  constexpr int kGenerations = 100;  // a child that forks faster than it is killed must not hold us for ever
-  for (int round = 0; round < kGenerations; ++round) {
-    bool found = false;
-    for (const pid_t pid : children_of_this_process()) {
-      if (!is_stray(pid)) continue;
-      found = true;
-      ::kill(pid, SIGKILL);  // a child that is not reaped: its number is its own
-      while (::waitpid(pid, nullptr, 0) < 0 && errno == EINTR) {
-      }
-    }
-    if (!found) return;
+namespace {
+
+using IsStray = std::function<bool(pid_t)>;
+
+void wait_for_end(pid_t child) {
+  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
   }
+}
+
+/// What is below some processes, these included; a parent comes before its children. Each is stopped before
+/// its children are looked for: nobody can be missing that it has made already.
+std::vector<pid_t> stop_all(std::vector<pid_t> tree) {
+  for (std::size_t i = 0; i < tree.size(); ++i) {
+    ::kill(tree[i], SIGSTOP);
+    const auto tasks = "/proc/" + std::to_string(tree[i]) + "/task";
+    std::error_code error;
+    for (std::filesystem::directory_iterator task(tasks, error), end; !error && task != end;
+         task.increment(error))
+      append_children(task->path() / "children", tree);
+  }
+  return tree;
+}
+
+/// The same, again and again until no new ones come.
+std::vector<pid_t> stop_until_all(const std::vector<pid_t>& roots) {
+  std::vector<pid_t> all = roots;
+  for (std::size_t known = 0; all.size() > known;) {
+    known = all.size();
+    all = stop_all(roots);
+  }
+  return all;
+}
+
+/// True: there was nothing left to end.
+bool end_generation(const IsStray& is_stray, bool stop_first) {
+  std::vector<pid_t> strays;
+  for (const pid_t pid : children_of_this_process())
+    if (is_stray(pid)) strays.push_back(pid);
+  if (strays.empty()) return true;
+  const auto all = stop_first ? stop_until_all(strays) : strays;
+  // Children of this process that are not reaped keep their numbers, and so do those of stopped ones.
+  for (const pid_t pid : all) ::kill(pid, SIGKILL);
+  for (const pid_t pid : strays) wait_for_end(pid);
+  return false;
+}
+
+}  // namespace
+
+void end_descendants(pid_t root) {
+  if (root <= 0) return;
+  for (const pid_t pid : stop_until_all({root}))
+    if (pid != root) ::kill(pid, SIGKILL);
+}
+
+bool end_strays(const IsStray& is_stray) {
+  constexpr int kPatience = 2'000;  // generations: this process has other things to do
+  for (int generation = 0; generation < kPatience; ++generation)
+    if (end_generation(is_stray, generation > 0)) return true;
+  return false;
 }
 
 }  // namespace mayfly

@@ -2,12 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sched.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <new>
 
 #include "base/child.h"
 #include "base/fd.h"
@@ -59,13 +63,48 @@ TEST(Orphans, AreAdoptedAndEnded) {
   EXPECT_THAT(children_of_this_process(), testing::UnorderedElementsAre(kept, stray));
   reap_strays([](pid_t) { return true; });
   EXPECT_EQ(children_of_this_process().size(), 2U) << "none has ended";
-  end_strays([&](pid_t pid) { return pid != kept; });
+  EXPECT_TRUE(end_strays([&](pid_t pid) { return pid != kept; }));
   EXPECT_THAT(children_of_this_process(), testing::ElementsAre(kept));
   ::kill(kept, SIGKILL);
   siginfo_t info{};
   ::waitid(P_PID, static_cast<id_t>(kept), &info, WEXITED | WNOWAIT);
   EXPECT_THAT(children_of_this_process(), testing::ElementsAre(kept)) << "ended, and not reaped";
   reap_strays([](pid_t) { return true; });
+  EXPECT_TRUE(children_of_this_process().empty());
+}
+
+/// Forks for as long as there are fewer than `most` of them, and so do its children.
+[[noreturn]] void bomb(std::atomic<int>& alive, int most) {
+  for (;;) {
+    if (alive.fetch_add(1) < most) {
+      if (::fork() == 0) ::setsid();
+    } else {
+      alive.fetch_sub(1);
+    }
+    if (::waitpid(-1, nullptr, WNOHANG) > 0) alive.fetch_sub(1);
+  }
+}
+
+TEST(Orphans, ThatForkFasterThanTheyAreKilledAreEnded) {
+  adopt_orphans();
+  void* shared = ::mmap(nullptr, 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+  ASSERT_NE(shared, MAP_FAILED);
+  auto& alive = *new (shared) std::atomic<int>(0);
+  constexpr int kMost = 100;
+  if (::fork() == 0) bomb(alive, kMost);
+  while (alive < kMost) ::sched_yield();
+  EXPECT_TRUE(end_strays([](pid_t) { return true; }));
+  EXPECT_TRUE(children_of_this_process().empty());
+  ::munmap(shared, 4096);
+}
+
+/// One process at a time, which is another one by the time that its number is known.
+TEST(Orphans, ThatRunAwayAreEnded) {
+  adopt_orphans();
+  if (::fork() == 0)
+    for (;;)
+      if (::fork() != 0) ::_exit(0);
+  EXPECT_TRUE(end_strays([](pid_t) { return true; }));
   EXPECT_TRUE(children_of_this_process().empty());
 }
 

@@ -111,6 +111,17 @@ std::optional<std::uint64_t> parse_size(std::string_view text) {
 
 std::string format_size(std::uint64_t bytes) { return format_units(bytes, kSizes); }
 
+std::string size_in_words(std::uint64_t bytes) {
+  constexpr std::array<std::string_view, 4> kUnits{"KiB", "MiB", "GiB", "TiB"};
+  if (bytes < 1024) return fmt::format("{} bytes", bytes);
+  auto value = static_cast<double>(bytes) / 1024;
+  std::size_t unit = 0;
+  for (; value >= 1023.95 && unit + 1 < kUnits.size(); ++unit) value /= 1024;
+  auto text = fmt::format("{:.1f}", value);
+  if (text.ends_with(".0")) text.erase(text.size() - 2);
+  return text + " " + std::string(kUnits[unit]);
+}
+
 std::string timestamp(std::chrono::system_clock::time_point time) {
   const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(time.time_since_epoch()).count();
   const std::time_t seconds = ms / 1000;

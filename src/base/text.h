@@ -25,6 +25,8 @@ namespace mayfly {
 [[nodiscard]] std::optional<std::uint64_t> parse_size(std::string_view text);
 /// The shortest exact form that parse_size() reads: "128MiB", "1GB", "1000001B".
 [[nodiscard]] std::string format_size(std::uint64_t bytes);
+/// For people: "128 MiB", "1.5 GiB", "12 KiB", "900 bytes"; rounded to a tenth.
+[[nodiscard]] std::string size_in_words(std::uint64_t bytes);
 
 /// "2024-05-01T12:00:00.123Z"
 [[nodiscard]] std::string timestamp(std::chrono::system_clock::time_point time);

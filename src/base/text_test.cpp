@@ -9,6 +9,13 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(SizeInWords, IsRoundedForPeople) {
+  EXPECT_EQ(size_in_words(900), "900 bytes");
+  EXPECT_EQ(size_in_words(128U << 20U), "128 MiB");
+  EXPECT_EQ(size_in_words(3U << 29U), "1.5 GiB");
+  EXPECT_EQ(size_in_words((1U << 20U) - 1), "1 MiB");
+}
+
 TEST(ParseInteger, TakesTheWholeText) {
   EXPECT_EQ(parse_integer("-12"), -12);
   for (const char* bad : {"", " 1", "1 ", "1.0", "0x1", "99999999999999999999"})

@@ -85,8 +85,7 @@ Finding cgroups() {
     return {"cgroup", Health::warning, "not mounted",
             "memory limits of instances are not enforced by the kernel"};
   if (static_cast<unsigned long>(info.f_type) != CGROUP2_SUPER_MAGIC)
-    return {"cgroup", Health::warning, "version 1",
-            "boot with systemd.unified_cgroup_hierarchy=1 for limits per function"};
+    return {"cgroup", Health::good, "version 1"};
   auto controllers = read_file("/sys/fs/cgroup/cgroup.controllers");
   const bool memory = controllers && controllers->find("memory") != std::string::npos;
   if (memory) return {"cgroup", Health::good, "version 2, with memory"};

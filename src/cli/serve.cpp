@@ -35,6 +35,7 @@ struct ServeArguments {
   std::optional<std::string> max_header;
   std::optional<std::string> header_timeout;
   std::optional<std::string> idle_timeout;
+  std::optional<std::string> cgroups;
   std::optional<std::string> log_level;
 
   [[nodiscard]] std::vector<std::pair<std::string_view, std::optional<std::string>*>> by_key() {
@@ -59,6 +60,7 @@ struct ServeArguments {
             {"max-header", &max_header},
             {"header-timeout", &header_timeout},
             {"idle-timeout", &idle_timeout},
+            {"cgroups", &cgroups},
             {"log-level", &log_level}};
   }
 };
@@ -210,6 +212,9 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   static constexpr std::array<std::string_view, 4> kLevels{"debug", "info", "warn", "error"};
   if (std::ranges::find(kLevels, options.log_level) == kLevels.end())
     return bad("log-level", options.log_level, "must be debug, info, warn or error");
+  if (arguments.cgroups.value_or("auto") != "auto" && *arguments.cgroups != "off")
+    return bad("cgroups", *arguments.cgroups, "must be auto or off");
+  options.cgroups = arguments.cgroups != "off";
   auto taken = take_quantities(arguments, options);
   if (!taken) return propagate(taken);
   return options;
@@ -268,6 +273,8 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},
            {"--idle-timeout", "DURATION", "Until a connection without a request is closed (75s)",
             &a->idle_timeout},
+           {"--cgroups", "auto|off", "Whether to limit functions by control groups, where there are (auto)",
+            &a->cgroups},
            {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
            {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
       .run = [a, serve](Context&) -> Result<int> {

@@ -36,6 +36,7 @@ struct ServeOptions {
   std::uint32_t max_header = 32U << 10U;             ///< bytes of a request's header
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
   std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests, or taking nothing of an answer
+  bool cgroups = true;                               ///< use the host's control groups
   std::string log_level = "info";                    ///< debug, info, warn or error
 };
 

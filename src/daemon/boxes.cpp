@@ -215,6 +215,7 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
     return fail(std::make_error_code(std::errc::resource_unavailable_try_again),
                 "no user is left for the function");
   box.user = *user;
+  box.open_files = static_cast<std::uint64_t>(version.config.open_files);
   box.hostname = version.function;
   box.network = network_kind(version.config.network, network);
   const auto give = [&](BoxDescriptor kind, Fd fd) {
@@ -246,10 +247,9 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
   return payload;
 }
 
-Result<Fd> Boxes::temporary_of(const registry::Version&) {
-  constexpr std::uint64_t kSize = 64ULL << 20U;
+Result<Fd> Boxes::temporary_of(const registry::Version& version) {
   if (!namespaces_) return Fd();
-  auto made = sandbox::make_temporary(kSize);
+  auto made = sandbox::make_temporary(version.config.tmp);
   if (made && !data_below_tmp_.empty())
     (void)!::symlinkat((kElsewhere / data_below_tmp_.relative_path()).c_str(), made->get(),
                        data_below_tmp_.filename().c_str());

@@ -26,6 +26,7 @@
 #include "daemon/tools.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
+#include "sandbox/cgroups.h"
 #include "sandbox/layers.h"
 #include "sandbox/own_root.h"
 
@@ -139,6 +140,18 @@ class Door {
   std::size_t next_ = 0;
 };
 
+/// Limits that a host does not give are named; what can be limited without them still is.
+std::shared_ptr<sandbox::Cgroups> open_groups(const cli::ServeOptions& options) {
+  sandbox::CgroupOptions wanted;
+  if (options.cgroups) wanted.host = sandbox::find_own_cgroups();
+  wanted.folder = fs::absolute(options.data).lexically_normal().string();
+  wanted.pid = ::getpid();
+  auto groups = sandbox::Cgroups::open(wanted);
+  for (const auto& missing : groups->missing())
+    spdlog::warn("no control group limits {}: {}", name_of(missing.part), missing.why);
+  return groups;
+}
+
 int complain(const Error& error) {
   std::cerr << "mayfly: " << error.message << "\n";
   return 1;
@@ -213,13 +226,14 @@ void greet(const cli::ServeOptions& options, const std::string& data_plane, cons
 }
 
 /// What nobody uses any more goes some seconds after its last instance.
-asio::awaitable<void> collect_now_and_then(registry::Registry& registry, asio::thread_pool& background) {
+asio::awaitable<void> collect_now_and_then(registry::Registry& registry, sandbox::Cgroups& groups,
+                                           asio::thread_pool& background) {
   asio::steady_timer timer(co_await asio::this_coro::executor);
   for (;;) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     auto trash = registry.collect();
-    if (!trash.empty()) asio::post(background, [gone = std::move(trash)] {});
+    asio::post(background, [gone = std::move(trash), &groups] { groups.collect(); });
   }
 }
 
@@ -234,10 +248,21 @@ std::vector<fs::path> untrusted_folders(const cli::ServeOptions& options) {
   return {options.data, build_caches(fs::absolute(options.data))};
 }
 
+/// Removes what is empty when the processes in it have gone: after everything that has some.
+struct GroupsEnd {
+  explicit GroupsEnd(sandbox::Cgroups& its) : groups(its) {}
+  GroupsEnd(const GroupsEnd&) = delete;
+  GroupsEnd& operator=(const GroupsEnd&) = delete;
+  ~GroupsEnd() { groups.close(std::chrono::seconds(1)); }
+  sandbox::Cgroups& groups;
+};
+
 /// What shards share. It outlives them.
 struct OfAllShards {
   const secrets::Secrets* secrets;
   Boxes& boxes;
+  sandbox::Cgroups& groups;
+  asio::any_io_executor watch;                   ///< where instances are measured
   std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
 };
 
@@ -254,6 +279,8 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     auto shard = shard_options(options, i, count);
     shard.secrets = shared.secrets;
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
+    shard.groups = &shared.groups;
+    shard.watch_executor = shared.watch;
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
     };
@@ -406,6 +433,8 @@ int serve(const cli::ServeOptions& options) {
   if (!secrets) return complain(secrets.error());
   if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
 
+  const auto groups = open_groups(options);
+  const GroupsEnd groups_end{*groups};
   asio::io_context control(1);
   Certificates certificates(control);
   if (const auto loaded = certificates.load(options); !loaded) return complain(loaded.error());
@@ -423,9 +452,10 @@ int serve(const cli::ServeOptions& options) {
 
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
+  asio::thread_pool watch(1);       // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const OfAllShards shared{secrets->get(), **boxes, key_source};
+  const OfAllShards shared{secrets->get(), **boxes, *groups, watch.get_executor(), key_source};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
@@ -459,7 +489,7 @@ int serve(const cli::ServeOptions& options) {
 
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
-  asio::co_spawn(control, collect_now_and_then(**registry, background), asio::detached);
+  asio::co_spawn(control, collect_now_and_then(**registry, *groups, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   const auto leave = [&] {

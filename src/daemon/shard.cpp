@@ -76,6 +76,14 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
+  if (options_.watch_executor)
+    watch_.emplace(
+        deadlines_, pool::LimitWatch::Options{[this](std::function<void()> work, std::function<void()> then) {
+          asio::post(*options_.watch_executor, [this, work = std::move(work), then = std::move(then)] {
+            work();
+            asio::post(io_, then);
+          });
+        }});
   capacity_.make_room = [this] { warmth_.make_room(); };
   reactor_.wake = [this] { asio::post(io_, [this] { reactor_.finish_turn(); }); };
 }
@@ -141,7 +149,7 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
 std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
   return std::make_unique<scheduler::Scheduler>(
       pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
-                        secrets_, boxes_},
+                        secrets_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups},
       capacity_, entry.version, entry.stats);
 }
 
@@ -238,6 +246,22 @@ void Shard::evict(const std::string& function, bool templates) {
   }
 }
 
+/// What the processes of a version use and may use together, and what this host cannot limit.
+json Shard::limits(const pool::Pool& pool) const {
+  json result = json::object();
+  if (const auto* group = pool.group().group()) {
+    const auto usage = group->usage();
+    if (usage.memory) result["memory_bytes"] = *usage.memory;
+    if (usage.memory_peak) result["memory_peak_bytes"] = *usage.memory_peak;
+    if (group->has(sandbox::CgroupPart::memory)) result["memory_limit_bytes"] = pool.group().memory_limit();
+    if (usage.cpu_ns) result["cpu_s"] = static_cast<double>(*usage.cpu_ns) / 1e9;
+    if (usage.throttled) result["throttled"] = *usage.throttled;
+    if (usage.processes) result["processes"] = *usage.processes;
+  }
+  if (!pool.group().problem().empty()) result["problem"] = pool.group().problem();
+  return result;
+}
+
 json Shard::live(const std::string& function) {
   json result{{"instances", 0}, {"busy", 0}, {"waiting", 0}, {"templates", json::array()}};
   const auto found = functions_.find(function);
@@ -258,6 +282,7 @@ json Shard::live(const std::string& function) {
       if (has_template) put_outlook(one, pool.account().template_());
       one["instances"] = {{"count", pool.instances()}};
       if (pool.instances() > 0) put_outlook(one["instances"], pool.account().instances());
+      one["limits"] = limits(pool);
       result["templates"].push_back(std::move(one));
       for (const int pid : pool.pids()) pids.push_back(pid);
       answered += entry->stats->answered.get();

@@ -34,6 +34,9 @@ struct ShardOptions {
   std::function<void(const std::string& location)> refresh_keys{};
   const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
+  sandbox::Cgroups* groups = nullptr;         ///< likewise
+  /// Where instances are measured for their limits; empty: they are not.
+  std::optional<boost::asio::any_io_executor> watch_executor{};
   gateway::GatewayOptions gateway;
 };
 
@@ -125,6 +128,7 @@ class Shard final : public gateway::GatewayHost {
                     const RenewedHandler& done);
   void retire(std::unique_ptr<Served> served);
   void serve_ready();
+  [[nodiscard]] nlohmann::json limits(const pool::Pool& pool) const;
   void measure(int pid, bool is_template, std::function<void(std::uint64_t)> then);
   [[nodiscard]] std::vector<gateway::Session*> all_sessions() const;
 
@@ -139,6 +143,7 @@ class Shard final : public gateway::GatewayHost {
   SystemClock clock_;
   access::Guard guard_;
   pool::Warmth warmth_;
+  std::optional<pool::LimitWatch> watch_;
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;
   const secrets::Secrets* secrets_;

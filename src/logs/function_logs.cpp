@@ -52,11 +52,13 @@ struct FunctionLogs::Line {
 };
 
 struct FunctionLogs::Log {
-  Log(const std::filesystem::path& path, std::uint64_t burst) : file(path), budget(burst) {}
+  explicit Log(const std::filesystem::path& path) : file(path) {}
   LogFile file;
   std::deque<std::pair<std::string, std::string>> recent;  // (invocation, text)
   std::vector<Follower> followers;
-  std::uint64_t budget;
+  std::uint64_t rate = 0;  // bytes a second; of the version that was started last
+  std::uint64_t burst = 0;
+  std::uint64_t budget = 0;
   MonotonicTime refilled = std::chrono::steady_clock::now();
   std::uint64_t dropped_lines = 0;
   std::uint64_t dropped_bytes = 0;
@@ -137,8 +139,8 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   std::string line_;
 };
 
-FunctionLogs::FunctionLogs(std::filesystem::path folder, LogLimits limits)
-    : folder_(std::move(folder)), limits_(limits), work_(io_.get_executor()) {
+FunctionLogs::FunctionLogs(std::filesystem::path folder, std::uint64_t least_burst)
+    : folder_(std::move(folder)), least_burst_(least_burst), work_(io_.get_executor()) {
   std::filesystem::create_directories(folder_);
   packet_.resize(wire::kMaxLogPacket + 64);
   thread_ = std::thread([this] { io_.run(); });
@@ -151,23 +153,36 @@ FunctionLogs::~FunctionLogs() {
 
 FunctionLogs::Log& FunctionLogs::log(const std::string& function) {
   auto& log = logs_[function];
-  if (!log) log = std::make_unique<Log>(folder_ / (function + ".jsonl"), limits_.burst);
+  if (log) return *log;
+  log = std::make_unique<Log>(folder_ / (function + ".jsonl"));
+  set_rate(*log, registry::FunctionConfig{}.log_rate);
   return *log;
+}
+
+void FunctionLogs::set_rate(Log& log, std::uint64_t rate) const {
+  constexpr std::uint64_t kBurstSeconds = 8;
+  const auto burst = std::max(least_burst_, rate * kBurstSeconds);
+  log.budget = log.burst == 0 ? burst : std::min(log.budget, burst);
+  log.rate = rate;
+  log.burst = burst;
 }
 
 void FunctionLogs::take(Fd socket, const registry::Version& version,
                         std::shared_ptr<pool::LastWords> last_words) {
   auto source = std::make_shared<Source>(*this, std::move(socket), version.function, version.number,
                                          std::move(last_words));
-  asio::post(io_, [source] { source->read(); });
+  asio::post(io_, [this, source, function = version.function, rate = version.config.log_rate] {
+    if (Log& its = log(function); its.rate != rate) set_rate(its, rate);
+    source->read();
+  });
 }
 
 bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t bytes) {
   const auto now = std::chrono::steady_clock::now();
   const auto ms = std::chrono::duration_cast<milliseconds>(now - log.refilled).count();
   if (ms > 0) {
-    const auto earned = static_cast<std::uint64_t>(ms) * limits_.bytes_per_second / 1000;
-    log.budget = std::min(limits_.burst, log.budget + earned);
+    const auto earned = static_cast<std::uint64_t>(ms) * log.rate / 1000;
+    log.budget = std::min(log.burst, log.budget + earned);
     log.refilled = now;
   }
   if (log.budget < bytes) {
@@ -187,8 +202,7 @@ void FunctionLogs::report_dropped(Log& log) {
   if (log.dropped_lines == 0) return;
   const auto lines = std::exchange(log.dropped_lines, 0);
   const auto text = std::to_string(lines) + " lines (" + std::to_string(std::exchange(log.dropped_bytes, 0)) +
-                    " bytes) dropped: more than " + format_size(limits_.bytes_per_second) +
-                    " of log a second";
+                    " bytes) dropped: log limit " + size_in_words(log.rate) + " a second";
   log.budget = std::max(log.budget, kMarkerBytes);
   write(log, {.version = log.dropped_version, .level = "warn", .text = text, .marked = lines});
 }

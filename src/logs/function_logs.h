@@ -29,12 +29,9 @@ struct Failure {
   std::vector<std::string> last_lines;  ///< what that invocation logged at the end
 };
 
-/// A function may write so many bytes a second on the average, and so many at once; what is beyond is
-/// counted, and a line says how much it was.
-struct LogLimits {
-  std::uint64_t bytes_per_second = 1U << 20U;
-  std::uint64_t burst = 8U << 20U;
-};
+/// A function may write `log_rate` bytes a second on the average, and at once as much as in eight seconds,
+/// but not less than this; what is beyond is counted, and a line says how much it was.
+inline constexpr std::uint64_t kLeastBurst = 64U << 10U;
 
 /// take() and failed() come from the shards, the rest from the control thread.
 class FunctionLogs final : public pool::LogSink {
@@ -42,7 +39,7 @@ class FunctionLogs final : public pool::LogSink {
   /// Gets every new line; false: forget it. `last`: the function is gone, and says so in this line.
   using Follower = std::function<bool(const std::string& line, bool last)>;
 
-  explicit FunctionLogs(std::filesystem::path folder, LogLimits limits = {});
+  explicit FunctionLogs(std::filesystem::path folder, std::uint64_t least_burst = kLeastBurst);
   ~FunctionLogs() override;
 
   void take(Fd socket, const registry::Version& version,
@@ -63,13 +60,14 @@ class FunctionLogs final : public pool::LogSink {
   struct Line;
   class Source;
   Log& log(const std::string& function);
+  void set_rate(Log& log, std::uint64_t rate) const;
   void write(Log& log, const Line& line);
   void report_dropped(Log& log);
   void report_dropped_later();
   bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
 
   std::filesystem::path folder_;
-  const LogLimits limits_;
+  const std::uint64_t least_burst_;
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only

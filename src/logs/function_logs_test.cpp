@@ -171,8 +171,8 @@ TEST_F(FunctionLogsTest, WhatTheProcessItselfHadToDropIsSaid) {
 
 TEST_F(FunctionLogsTest, AFloodIsBoundedAndEveryMissingLineCounted) {
   // Nothing is earned while the test runs, however slow it is.
-  constexpr LogLimits kLimits{.bytes_per_second = 0, .burst = 100'000};
-  logs = std::make_unique<FunctionLogs>(folder.path() / "bounded", kLimits);
+  version.config.log_rate = 0;
+  logs = std::make_unique<FunctionLogs>(folder.path() / "bounded", 100'000);
   read(0, {}, followed.follower());
   process = connect();
   constexpr std::size_t kLines = 300;

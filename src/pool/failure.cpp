@@ -10,11 +10,11 @@
 namespace mayfly::pool {
 namespace {
 
-const SlugCategory<PoolErrc, 14> kCategory(
+const SlugCategory<PoolErrc, 16> kCategory(
     "pool", std::array{"handler-threw", "answer-broken", "uncaught-exception", "unhandled-rejection",
                        "instance-exited", "instance-killed", "out-of-memory", "instance-stuck", "fork-failed",
                        "template-failed", "protocol-violation", "answer-too-large", "headers-too-large",
-                       "overdue-unheard"});
+                       "overdue-unheard", "forbidden-system-call", "too-many-processes"});
 
 /// "message NUL stack" as two parts.
 std::pair<std::string, std::string> split(std::string_view payload) {
@@ -34,6 +34,22 @@ bool speaks_of_memory(std::string_view words) {
          words.find("Allocation failed") != std::string_view::npos;
 }
 
+bool killed_by(int status, int signal) { return WIFSIGNALED(status) && WTERMSIG(status) == signal; }
+
+/// A process that asked for what its filter forbids says so before it dies of SIGSYS. A program that it has
+/// executed cannot: then the name is not known.
+Error forbidden_call(std::string_view last_words) {
+  constexpr std::string_view kWords = "forbidden system call: ";
+  Error error{PoolErrc::forbidden_system_call, "forbidden system call", {}};
+  error.with("signal", "SIGSYS");
+  const auto found = last_words.rfind(kWords);
+  if (found == std::string_view::npos) return error;
+  const auto rest = last_words.substr(found + kWords.size());
+  std::string call(rest.substr(0, rest.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789_")));
+  error.message += ": " + call;
+  return error.with("call", std::move(call));
+}
+
 }  // namespace
 
 std::error_code make_error_code(PoolErrc code) { return {static_cast<int>(code), kCategory}; }
@@ -43,8 +59,24 @@ std::string signal_name(int signal) {
   return name != nullptr ? std::string("SIG") + name : "signal " + std::to_string(signal);
 }
 
-Error describe_death(int status, KillCause cause, std::string_view last_words) {
-  switch (cause) {
+Error memory_error(std::uint64_t limit, std::uint64_t used) {
+  Error error{PoolErrc::out_of_memory, "memory limit " + size_in_words(limit), {}};
+  error.with("limit", format_size(limit));
+  if (used == 0) return error;
+  error.message += ": the instance used " + size_in_words(used);
+  return error.with("used", format_size(used));
+}
+
+Error processes_error(std::uint64_t limit, std::uint64_t used) {
+  const auto most = std::to_string(limit);
+  const auto had = std::to_string(used);
+  return Error{PoolErrc::too_many_processes,
+               "process limit " + most + ": the instance had " + had + " or more processes and threads",
+               {{"limit", most}, {"used", had}}};
+}
+
+Error describe_death(const Death& death) {
+  switch (death.cause) {
     case KillCause::deadline:
       return {PoolErrc::instance_killed, "the instance was ended: an invocation ran past its deadline", {}};
     case KillCause::stuck:
@@ -60,16 +92,26 @@ Error describe_death(int status, KillCause cause, std::string_view last_words) {
     case KillCause::drained:
       break;
   }
-  if (status < 0) return {PoolErrc::instance_killed, "the instance ended together with its template", {}};
-  if (WIFEXITED(status)) {
-    const auto code = std::to_string(WEXITSTATUS(status));
+  if (death.kernel_wanted_memory && (death.status < 0 || killed_by(death.status, SIGKILL)))
+    return memory_error(death.memory, 0);
+  if (death.status < 0)
+    return {PoolErrc::instance_killed, "the instance ended together with its template", {}};
+  if (WIFEXITED(death.status)) {
+    const auto code = std::to_string(WEXITSTATUS(death.status));
     return Error{PoolErrc::instance_exited, "the instance ended with exit code " + code, {}}.with("exitCode",
                                                                                                   code);
   }
-  const auto name = signal_name(WTERMSIG(status));
-  if (speaks_of_memory(last_words))
-    return Error{PoolErrc::out_of_memory, "the instance ran out of heap memory", {}}.with("signal", name);
-  return Error{PoolErrc::instance_killed, "the instance was ended by " + name, {}}.with("signal", name);
+  if (killed_by(death.status, SIGSYS)) return forbidden_call(death.last_words);
+  const auto name = signal_name(WTERMSIG(death.status));
+  if (speaks_of_memory(death.last_words)) {
+    if (death.memory == 0)
+      return Error{PoolErrc::out_of_memory, "the instance ran out of heap memory", {}}.with("signal", name);
+    auto error = memory_error(death.memory, 0);
+    error.message += ": the heap of the runtime is full";
+    return error.with("signal", name);
+  }
+  const auto words = name.starts_with("SIG") ? "signal " + name.substr(3) : name;
+  return Error{PoolErrc::instance_killed, "the instance was ended by " + words, {}}.with("signal", name);
 }
 
 Error describe_fatal(wire::FatalKind kind, std::string_view payload) {

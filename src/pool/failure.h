@@ -1,6 +1,7 @@
 // How instances, templates and handlers fail: typed reasons, in words that a developer can act on.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -19,20 +20,34 @@ enum class PoolErrc {
   out_of_memory,
   instance_stuck,  ///< it did not answer to a ping: another invocation blocks its event loop
   fork_failed,
-  template_failed,     ///< the code cannot be loaded
-  protocol_violation,  ///< the instance sent what no bridge sends
-  answer_too_large,    ///< more than max_response
-  headers_too_large,   ///< those of an answer
-  overdue_unheard,     ///< work that nobody waits for any more ran past the deadline
+  template_failed,        ///< the code cannot be loaded
+  protocol_violation,     ///< the instance sent what no bridge sends
+  answer_too_large,       ///< more than max_response
+  headers_too_large,      ///< those of an answer
+  overdue_unheard,        ///< work that nobody waits for any more ran past the deadline
+  forbidden_system_call,  ///< a system call that the sandbox does not let through
+  too_many_processes,     ///< more processes and threads than one instance may have
 };
 [[nodiscard]] std::error_code make_error_code(PoolErrc code);
 
 /// What the daemon itself did to an instance, which explains its death better than the signal does.
 enum class KillCause { none, deadline, stuck, idle, drained, protocol, shutdown };
 
-/// The error for a death: `status` as wait(2) gives it, or -1 when it is not known; `last_words` is what
-/// the runtime wrote to its standard error at the end.
-[[nodiscard]] Error describe_death(int status, KillCause cause, std::string_view last_words);
+/// How a process died.
+struct Death {
+  int status = -1;  ///< as wait(2) gives it; -1: not known
+  KillCause cause = KillCause::none;
+  std::string_view last_words{};  ///< what it wrote to its standard error at the end
+  std::uint64_t memory = 0;       ///< bytes that it was allowed; 0: no limit
+  bool kernel_wanted_memory =
+      false;  ///< the kernel has killed a process of its group because the limit was reached
+};
+/// The error for a death.
+[[nodiscard]] Error describe_death(const Death& death);
+/// "memory limit 128 MiB: the instance used 140 MiB"; `used` 0: not known.
+[[nodiscard]] Error memory_error(std::uint64_t limit, std::uint64_t used);
+/// "process limit 256: the instance had 300 or more processes and threads"
+[[nodiscard]] Error processes_error(std::uint64_t limit, std::uint64_t used);
 /// The error of a fatal frame (uncaught exception, unhandled rejection, exit).
 [[nodiscard]] Error describe_fatal(wire::FatalKind kind, std::string_view payload);
 /// The error of an error frame.

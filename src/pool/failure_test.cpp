@@ -13,14 +13,15 @@ namespace {
 using namespace std::string_view_literals;
 
 TEST(DescribeDeath, AnExitNamesItsCode) {
-  const auto error = describe_death(W_EXITCODE(3, 0), KillCause::none, {});
+  const auto error = describe_death({.status = W_EXITCODE(3, 0)});
   EXPECT_EQ(error.code, PoolErrc::instance_exited);
   EXPECT_EQ(error.detail("exitCode"), "3");
 }
 
 TEST(DescribeDeath, ASignalIsNamed) {
-  const auto error = describe_death(SIGSEGV, KillCause::none, "last line\n");
+  const auto error = describe_death({.status = SIGSEGV, .last_words = "last line\n"});
   EXPECT_EQ(error.code, PoolErrc::instance_killed);
+  EXPECT_EQ(error.message, "the instance was ended by signal SEGV");
   EXPECT_EQ(error.detail("signal"), "SIGSEGV");
   EXPECT_EQ(signal_name(SIGKILL), "SIGKILL");
   EXPECT_EQ(signal_name(99), "signal 99");
@@ -29,21 +30,57 @@ TEST(DescribeDeath, ASignalIsNamed) {
 TEST(DescribeDeath, TheRuntimesLastWordsTellMemoryFromOtherAborts) {
   for (const char* words : {"FATAL ERROR: Reached heap limit Allocation failed - JavaScript",
                             "<--- Last few GCs --->\nFATAL ERROR: JavaScript heap out of memory\n"}) {
-    EXPECT_EQ(describe_death(SIGABRT, KillCause::none, words).code, PoolErrc::out_of_memory);
-    EXPECT_EQ(describe_death(W_EXITCODE(1, 0), KillCause::none, words).code, PoolErrc::instance_exited)
+    EXPECT_EQ(describe_death({.status = SIGABRT, .last_words = words}).code, PoolErrc::out_of_memory);
+    EXPECT_EQ(describe_death({.status = W_EXITCODE(1, 0), .last_words = words}).code,
+              PoolErrc::instance_exited)
         << "a function that prints these words and leaves has not run out of memory";
   }
-  EXPECT_EQ(describe_death(SIGABRT, KillCause::none, "assertion failed").code, PoolErrc::instance_killed);
+  EXPECT_EQ(describe_death({.status = SIGABRT, .last_words = "assertion failed"}).code,
+            PoolErrc::instance_killed);
 }
 
 TEST(DescribeDeath, WhatTheDaemonDidExplainsMoreThanTheSignal) {
-  const auto code = [](KillCause cause) { return describe_death(SIGKILL, cause, {}).code; };
+  const auto code = [](KillCause cause) { return describe_death({.status = SIGKILL, .cause = cause}).code; };
   EXPECT_EQ(code(KillCause::deadline), PoolErrc::instance_killed);
   EXPECT_EQ(code(KillCause::stuck), PoolErrc::instance_stuck);
   EXPECT_EQ(code(KillCause::protocol), PoolErrc::protocol_violation);
-  EXPECT_EQ(describe_death(SIGKILL, KillCause::deadline, {}).detail("signal"), "") << "it was ours";
-  EXPECT_EQ(describe_death(-1, KillCause::shutdown, {}).message, "the daemon is shutting down");
-  EXPECT_EQ(describe_death(-1, KillCause::none, {}).message, "the instance ended together with its template");
+  EXPECT_EQ(describe_death({.status = SIGKILL, .cause = KillCause::deadline}).detail("signal"), "")
+      << "it was ours";
+  EXPECT_EQ(describe_death({.status = -1, .cause = KillCause::shutdown}).message,
+            "the daemon is shutting down");
+  EXPECT_EQ(describe_death({}).message, "the instance ended together with its template");
+}
+
+TEST(DescribeDeath, AMemoryLimitIsNamedWithItsValueWhoeverNoticedIt) {
+  constexpr std::uint64_t kLimit = 128U << 20U;
+  const auto by_kernel = describe_death({.status = SIGKILL, .memory = kLimit, .kernel_wanted_memory = true});
+  EXPECT_EQ(by_kernel.code, PoolErrc::out_of_memory);
+  EXPECT_EQ(by_kernel.message, "memory limit 128 MiB");
+  EXPECT_EQ(by_kernel.detail("limit"), "128MiB");
+  const auto by_runtime =
+      describe_death({.status = SIGABRT, .last_words = "JavaScript heap out of memory", .memory = kLimit});
+  EXPECT_EQ(by_runtime.message, "memory limit 128 MiB: the heap of the runtime is full");
+  EXPECT_EQ(by_runtime.detail("limit"), "128MiB");
+  const auto by_us = memory_error(kLimit, 150U << 20U);
+  EXPECT_EQ(by_us.message, "memory limit 128 MiB: the instance used 150 MiB");
+  EXPECT_EQ(describe_death({.status = SIGSEGV, .memory = kLimit, .kernel_wanted_memory = true}).code,
+            PoolErrc::instance_killed)
+      << "the kernel kills with SIGKILL";
+  EXPECT_EQ(describe_death({.status = -1, .memory = kLimit, .kernel_wanted_memory = true}).code,
+            PoolErrc::out_of_memory)
+      << "its template was killed";
+}
+
+TEST(DescribeDeath, AForbiddenSystemCallIsNamed) {
+  const auto error =
+      describe_death({.status = SIGSYS, .last_words = "some line\nforbidden system call: ptrace\n"});
+  EXPECT_EQ(error.code, PoolErrc::forbidden_system_call);
+  EXPECT_EQ(error.message, "forbidden system call: ptrace");
+  EXPECT_EQ(error.detail("call"), "ptrace");
+  EXPECT_EQ(describe_death({.status = SIGSYS}).message, "forbidden system call");
+  EXPECT_EQ(describe_death({.status = SIGABRT, .last_words = "forbidden system call: ptrace"}).code,
+            PoolErrc::instance_killed)
+      << "words alone are no proof";
 }
 
 TEST(DescribeFatal, TakesMessageAndStackApart) {

@@ -4,6 +4,7 @@
 #include <sys/wait.h>
 
 #include <cerrno>
+#include <csignal>
 
 #include "base/reap.h"
 #include "base/text.h"
@@ -45,7 +46,10 @@ void Instance::start() {
   deadlines_.add(patience_, created_ + kStartPatience);
 }
 
-int Instance::pid() const { return pidfd_ ? pid_of(pidfd_.get()) : 0; }
+int Instance::pid() const {
+  if (pid_ == 0 && pidfd_) pid_ = pid_of(pidfd_.get());
+  return pid_;
+}
 
 void Instance::on_forked(Fd pidfd) {
   pidfd_ = std::move(pidfd);
@@ -111,9 +115,18 @@ void Instance::end(KillCause cause) {
   if (pidfd_) kill_process(pidfd_.get());
 }
 
+void Instance::end_because(const Error& why) {
+  if (state_ == State::starting || state_ == State::serving) fatal_ = why;
+  end(KillCause::none);
+}
+
 Error Instance::why_it_ended() const {
   if (fatal_) return *fatal_;
-  return describe_death(wait_status_.value_or(-1), cause_, last_words->text());
+  const auto words = last_words->text();
+  Death death{wait_status_.value_or(-1), cause_, words, owner_.memory_limit(), false};
+  const bool killed = !wait_status_ || (WIFSIGNALED(*wait_status_) && WTERMSIG(*wait_status_) == SIGKILL);
+  if (cause_ == KillCause::none && killed) death.kernel_wanted_memory = owner_.take_memory_kill();
+  return describe_death(death);
 }
 
 /// The process is gone and everything it said was read: tell everyone.

@@ -14,6 +14,7 @@
 #include "pool/failure.h"
 #include "pool/invocation.h"
 #include "pool/last_words.h"
+#include "pool/limit_watch.h"
 #include "wire/frame.h"
 #include "wire/offers.h"
 
@@ -41,6 +42,11 @@ class InstanceOwner {
   [[nodiscard]] virtual Error on_overdue(const Invocation& invocation) = 0;
   /// Bytes that the body of an answer may have.
   [[nodiscard]] virtual std::uint64_t max_response() const = 0;
+  /// Bytes of memory that it may use; 0: nobody limits that.
+  [[nodiscard]] virtual std::uint64_t memory_limit() const = 0;
+  /// Whether the kernel has killed a process of the version because its memory was used up, which explains
+  /// the failure that asks. Each such kill explains one.
+  [[nodiscard]] virtual bool take_memory_kill() = 0;
   /// Its instances serve one invocation each, and leave by themselves after it.
   [[nodiscard]] virtual bool single_use() const = 0;
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
@@ -74,6 +80,7 @@ class [[nodiscard]] Lease {
 /// their caller leaves or their own deadline comes. What has begun is never run again. See tail.cpp.
 class Instance
     : public std::enable_shared_from_this<Instance>,
+      public Limited,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
       private ReactorEntry,
       private TurnEnd {
@@ -100,6 +107,8 @@ class Instance
   void let_go();
   /// End it now. Invocations that run in it fail.
   void end(KillCause cause);
+  /// The same, for what it has done: invocations that run in it fail with this error.
+  void end_because(const Error& why) override;
 
   // What the fork server said about it.
   void on_forked(Fd pidfd);
@@ -132,6 +141,11 @@ class Instance
   [[nodiscard]] bool came_up() const { return came_up_; }
   /// The pid as the daemon sees it; 0 when not known.
   [[nodiscard]] int pid() const;
+  /// Whether it has worked since this was asked last.
+  [[nodiscard]] bool has_worked() {
+    const bool served = std::exchange(served_when_asked_, served_) != served_;
+    return state_ == State::serving && (in_flight_ > 0 || served);
+  }
 
  private:
   friend class Lease;
@@ -235,6 +249,8 @@ class Instance
   int lapsed_ = 0;  // of these
   int pings_ = 0;   // not answered yet
   std::uint64_t served_ = 0;
+  std::uint64_t served_when_asked_ = 0;  // in has_worked()
+  mutable int pid_ = 0;                  // 0: not asked for yet
   std::uint64_t cpu_ = 0;
   std::uint64_t busy_ = 0;
   std::uint64_t completed_ = 0;

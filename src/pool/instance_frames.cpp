@@ -49,7 +49,10 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::error:
       if (Stream* stream = find(frame.stream); stream != nullptr) {
         note_begun(*stream);
-        const Error error = describe_handler_error(static_cast<wire::ErrorKind>(frame.aux), frame.payload);
+        Error error = describe_handler_error(static_cast<wire::ErrorKind>(frame.aux), frame.payload);
+        // A process that the handler had started.
+        if (error.message.contains("SIGKILL") && owner_.take_memory_kill())
+          error = memory_error(owner_.memory_limit(), 0);
         owner_.on_failure({stream->invocation_id.data(), stream->invocation_id.size()}, error);
         if (Invocation* invocation = detach(*stream)) invocation->listener->on_failure(*invocation, error);
       }

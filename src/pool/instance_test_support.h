@@ -29,6 +29,8 @@ struct TestOwner final : InstanceOwner {
     failures.emplace_back(has_answered ? "after its answer" : "unheard");
   }
   std::uint64_t max_response() const override { return largest; }
+  std::uint64_t memory_limit() const override { return 64U << 20U; }
+  bool take_memory_kill() override { return memory_kills > 0 && memory_kills-- > 0; }
   bool single_use() const override { return one_each; }
   void on_ended(Instance&, const Error& error) override {
     ++ended;
@@ -39,6 +41,7 @@ struct TestOwner final : InstanceOwner {
   int started = 0, freed = 0, reacted = 0, answered = 0, ended = 0;
   std::uint64_t largest = 1U << 20U;
   bool one_each = false;
+  int memory_kills = 0;
   nanoseconds cost{0};
   std::optional<Error> why;
   std::vector<std::string> failures;

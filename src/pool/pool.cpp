@@ -41,10 +41,12 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       instances_shown_(stats_->instances),
       running_shown_(stats_->running),
       concurrency_(single_use() ? 1 : version_->config.concurrency.value_or(kDefaultConcurrency)),
+      group_(context_.groups, *version_),
       account_(context_.warmth, *this) {}
 
 Pool::~Pool() {
   *alive_ = false;
+  if (context_.watch != nullptr) context_.watch->forget(*this);
   open_.clear();
   for (const auto& instance : instances_) instance->disown();
   for (const auto& instance : leaving_) instance->disown();
@@ -225,6 +227,10 @@ Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
   auto box = context_.boxes->box_of(*version_, role == "template", network_);
   if (!box) return fail(PoolErrc::fork_failed, box.error().message);
   payload->box = std::move(*box);
+  for (auto& join : group_.joins()) {
+    payload->box->box.descriptors.push_back(sandbox::BoxDescriptor::cgroup);
+    payload->box->descriptors.push_back(std::move(join));
+  }
   return payload;
 }
 
@@ -267,6 +273,7 @@ bool Pool::start_instance() {
   stats_->started.add();
   instances_shown_.set(instances_.size());
   instance->start();
+  fit_group();
 
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, this, instance, direct](Result<Fd> pidfd) {
@@ -306,6 +313,7 @@ Lease Pool::lease(int depth, bool any) {
   Lease lease(*best);
   if (!std::exchange(best->counted_busy, true)) account_.instance_taken(std::chrono::steady_clock::now());
   ++in_flight_;
+  if (context_.watch != nullptr) context_.watch->busy(*this);
   running_shown_.set(static_cast<std::uint64_t>(in_flight_));
   if (!best->has_slot())
     best->unlink();
@@ -363,6 +371,7 @@ void Pool::on_ended(Instance& instance, const Error& why) {
   if (was_starting) --starting_;
   const int counted = leaving_counted();
   if (leaving_.erase(held) > 0) {
+    fit_group();
     if (leaving_counted() < counted) listener_.on_retired(true);
     return;
   }
@@ -380,7 +389,21 @@ void Pool::on_ended(Instance& instance, const Error& why) {
     failed_starts_ = 0;
     listener_.on_unavailable(why);
   }
+  fit_group();
   listener_.on_retired(true);
+}
+
+/// Those that leave still have their memory.
+void Pool::fit_group() { group_.fit(instances_.size() + leaving_.size()); }
+
+bool Pool::sample(std::vector<LimitSample>& samples) {
+  const auto before = samples.size();
+  for (const auto& instance : instances_) {
+    if (!instance->has_worked()) continue;
+    samples.push_back({instance, instance->pid(), version_->config.memory,
+                       static_cast<std::uint64_t>(version_->config.processes)});
+  }
+  return samples.size() > before;
 }
 
 Error Pool::on_overdue(const Invocation& invocation) {

@@ -13,7 +13,9 @@
 #include "base/deadline_wheel.h"
 #include "pool/boxes.h"
 #include "pool/instance.h"
+#include "pool/limit_watch.h"
 #include "pool/stats.h"
+#include "pool/version_group.h"
 #include "pool/warmth.h"
 #include "registry/function.h"
 #include "secrets/secrets.h"
@@ -41,6 +43,8 @@ struct PoolContext {
   Warmth& warmth;
   const secrets::Secrets* secrets = nullptr;  ///< null: there are none
   Boxes* boxes = nullptr;                     ///< null: nothing is confined (tests)
+  LimitWatch* watch = nullptr;                ///< null: nothing is looked at
+  sandbox::Cgroups* groups = nullptr;         ///< null: there are none
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -62,7 +66,7 @@ class PoolListener {
 ///
 /// With `isolation = "request"` an instance takes one invocation and leaves; a few are kept ready, so that
 /// the next invocations need not wait for a fork.
-class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
+class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, private TurnEnd {
  public:
   enum class Template { none, building, ready, direct, failed };
 
@@ -115,6 +119,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   [[nodiscard]] const registry::Version& version() const { return *version_; }
   [[nodiscard]] std::vector<int> pids() const;
   [[nodiscard]] int template_pid() const;
+  [[nodiscard]] const VersionGroup& group() const { return group_; }
   /// What it has said of itself to keep-alive.
   [[nodiscard]] Account& account() { return account_; }
   [[nodiscard]] const Account& account() const { return account_; }
@@ -131,9 +136,14 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   Error on_overdue(const Invocation& invocation) override;
   void on_overdue_unheard(std::string_view invocation, bool answered) override;
   std::uint64_t max_response() const override { return version_->config.max_response; }
+  std::uint64_t memory_limit() const override { return version_->config.memory; }
+  bool take_memory_kill() override { return group_.take_memory_kill(); }
   bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
+
+  // LimitedPool
+  [[nodiscard]] bool sample(std::vector<LimitSample>& samples) override;
 
   // WarmPool
   bool evict_instance() override { return end_oldest(); }
@@ -143,6 +153,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   [[nodiscard]] int sample_instance() const override;
   [[nodiscard]] int sample_template() const override;
 
+  void fit_group();
   bool end_oldest();
   [[nodiscard]] int leaving_counted() const {
     return std::max(0, static_cast<int>(leaving_.size()) - kLeavingFree);
@@ -175,6 +186,7 @@ class Pool final : public InstanceOwner, private WarmPool, private TurnEnd {
   Part running_shown_;
   int concurrency_;
   bool serial_ = false;
+  VersionGroup group_;
   Template template_ = Template::none;
   std::vector<std::string> warnings_;
   std::shared_ptr<tmpl::ForkClient> fork_client_;

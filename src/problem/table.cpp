@@ -53,6 +53,7 @@ constexpr auto kTable = std::to_array<Row>({
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
     {"pool", "answer-too-large", 502, "The answer is too large"},
+    {"pool", "forbidden-system-call", 502, "The function used a system call that is not allowed"},
     {"pool", "fork-failed", 503, "No instance could be started"},
     {"pool", "handler-threw", 500, "The function failed", guarded},
     {"pool", "headers-too-large", 502, "The answer's headers are too large"},
@@ -63,6 +64,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"pool", "overdue-unheard", 504, "Work that nobody waited for ran past the deadline"},
     {"pool", "protocol-violation", 502, "The function's process broke the protocol"},
     {"pool", "template-failed", 502, "The function cannot be loaded", guarded},
+    {"pool", "too-many-processes", 502, "The function had too many processes"},
     {"pool", "uncaught-exception", 502, "The function ended with an uncaught exception", guarded},
     {"pool", "unhandled-rejection", 502, "The function ended with an unhandled rejection", guarded},
     // registry/: names, versions, and what was wrong with a deployment

@@ -14,6 +14,7 @@ std::optional<ConfigValue> value_from(const json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_number_integer()) return value.get<std::int64_t>();
+  if (value.is_number_float()) return value.get<double>();
   if (value.is_array()) return value.get<std::vector<std::string>>();
   if (value.is_object()) return value.get<std::map<std::string, std::string>>();
   return std::nullopt;
@@ -26,6 +27,10 @@ std::string config_to_json(const FunctionConfig& config) {
       {"handler", config.handler},
       {"timeout", format_duration(config.timeout)},
       {"memory", format_size(config.memory)},
+      {"tmp", format_size(config.tmp)},
+      {"processes", config.processes},
+      {"open_files", config.open_files},
+      {"log_rate", format_size(config.log_rate)},
       {"isolation", name_of(kIsolations, config.isolation)},
       {"min_instances", config.min_instances},
       {"max_instances", config.max_instances},
@@ -51,6 +56,7 @@ std::string config_to_json(const FunctionConfig& config) {
     object["jwt"] = {
         {"jwks", config.jwt.jwks}, {"issuer", config.jwt.issuer}, {"audience", config.jwt.audience}};
   if (config.rate_limit) object["rate_limit"] = format_rate(*config.rate_limit);
+  if (config.cpu) object["cpu"] = *config.cpu;
   if (config.concurrency) object["concurrency"] = *config.concurrency;
   // Variables may hold any bytes; what is no UTF-8 must not make this throw.
   return object.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <filesystem>
 
 #include "base/text.h"
@@ -15,7 +16,7 @@ using List = std::vector<std::string>;
 using Table = std::map<std::string, std::string>;
 using Set = Result<void> (*)(FunctionSpec&, const ConfigValue&);
 
-enum class Kind { text, integer, boolean, list, table };
+enum class Kind { text, integer, boolean, list, table, number };
 
 constexpr const char* kind_name(Kind kind) {
   switch (kind) {
@@ -29,6 +30,8 @@ constexpr const char* kind_name(Kind kind) {
       return "a list of texts";
     case Kind::table:
       return "a table of texts";
+    case Kind::number:
+      return "a number";
   }
   return "";
 }
@@ -115,6 +118,13 @@ Result<void> set_timeout(FunctionSpec& spec, const ConfigValue& value) {
   const auto time = parse_duration(std::get<std::string>(value));
   if (!time || *time < std::chrono::milliseconds(1) || *time > std::chrono::minutes(15)) return refused();
   spec.config.timeout = *time;
+  return {};
+}
+
+Result<void> set_cpu(FunctionSpec& spec, const ConfigValue& value) {
+  const auto cores = std::get<double>(value);
+  if (!(cores >= 0.01 && cores <= 1024)) return refused();
+  spec.config.cpu = cores;
   return {};
 }
 
@@ -249,6 +259,12 @@ constexpr std::array kKeys{
     Key{"timeout", Kind::text, "1ms to 15m, like \"10s\"", set_timeout},
     Key{"memory", Kind::text, "16MiB to 64GiB, like \"128MiB\"",
         size<&Config::memory, 16 * kMiB, 65536 * kMiB>},
+    Key{"cpu", Kind::number, "0.01 to 1024 cores, like 0.5", set_cpu},
+    Key{"processes", Kind::integer, "8 to 100000", integer<&Config::processes, 8, 100'000>},
+    Key{"open_files", Kind::integer, "64 to 1000000", integer<&Config::open_files, 64, 1'000'000>},
+    Key{"tmp", Kind::text, "4KiB to 64GiB, like \"64MiB\"", size<&Config::tmp, 4096, 65536 * kMiB>},
+    Key{"log_rate", Kind::text, "1KiB to 1GiB (a second), like \"1MiB\"",
+        size<&Config::log_rate, 1024, 1024 * kMiB>},
     Key{"concurrency", Kind::integer, "1 to 1000", integer<&Config::concurrency, 1, 1000>},
     Key{"isolation", Kind::text, "\"instance\" or \"request\"", set_isolation},
     Key{"min_instances", Kind::integer, "0 to max_instances (at most 10000)",
@@ -300,7 +316,20 @@ const Key* find_key(std::string_view name) {
   return key == kKeys.end() ? nullptr : key;
 }
 
+/// A whole number is a number, too.
+ConfigValue as_kind(const ConfigValue& value, Kind kind) {
+  const auto* whole = std::get_if<std::int64_t>(&value);
+  return kind == Kind::number && whole != nullptr ? ConfigValue(static_cast<double>(*whole)) : value;
+}
+
 bool is_kind(const ConfigValue& value, Kind kind) { return value.index() == static_cast<std::size_t>(kind); }
+
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  return number;
+}
 
 List split(std::string_view text) {
   List items;
@@ -324,6 +353,9 @@ Result<ConfigValue> read_value(const Key& key, std::string_view text) {
     case Kind::boolean:
       if (text == "true" || text == "false") return ConfigValue(text == "true");
       break;
+    case Kind::number:
+      if (const auto number = parse_number(text)) return ConfigValue(*number);
+      break;
     case Kind::table:
       return bad_value(key, "give each part as " + std::string(key.name) + ".NAME=value");
   }
@@ -332,13 +364,14 @@ Result<ConfigValue> read_value(const Key& key, std::string_view text) {
 
 }  // namespace
 
-Result<void> set_key(FunctionSpec& spec, std::string_view name, const ConfigValue& value) {
+Result<void> set_key(FunctionSpec& spec, std::string_view name, const ConfigValue& given) {
   if (std::ranges::find(kLater, name) != kLater.end()) {
     warn(spec, name);
     return {};
   }
   const Key* key = find_key(name);
   if (key == nullptr) return bad_key(name);
+  const auto value = as_kind(given, key->kind);
   if (!is_kind(value, key->kind)) return bad_value(*key, std::string("it has to be ") + kind_name(key->kind));
   auto set = key->set(spec, value);
   if (!set) return bad_value(*key, set.error().message);

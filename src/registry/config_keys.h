@@ -25,7 +25,7 @@ struct FunctionSpec {
 };
 
 using ConfigValue = std::variant<std::string, std::int64_t, bool, std::vector<std::string>,
-                                 std::map<std::string, std::string>>;
+                                 std::map<std::string, std::string>, double>;
 
 /// Sets one key. Error bad_config: an unknown key (with the nearest known one), a wrong kind of value, or
 /// one out of range (message and detail `allowed` give the range); detail `key`. Keys that Mayfly does

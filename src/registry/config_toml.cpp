@@ -44,10 +44,11 @@ std::optional<std::map<std::string, std::string>> table_of(const toml::table& ta
   return items;
 }
 
-/// Nothing for kinds that no key takes: floats, dates, lists and tables of other things than texts.
+/// Nothing for kinds that no key takes: dates, lists and tables of other things than texts.
 std::optional<ConfigValue> value_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return ConfigValue(text->get());
   if (const auto* number = node.as_integer()) return ConfigValue(number->get());
+  if (const auto* number = node.as_floating_point()) return ConfigValue(number->get());
   if (const auto* flag = node.as_boolean()) return ConfigValue(flag->get());
   if (const auto* array = node.as_array()) {
     if (auto list = list_of(*array)) return ConfigValue(std::move(*list));

@@ -29,6 +29,11 @@ source = "src/hello.js"
 handler = "main"
 timeout = "1500ms"
 memory = "256MiB"
+cpu = 1.5
+processes = 100
+open_files = 200
+tmp = "1MiB"
+log_rate = "2KiB"
 concurrency = 16
 isolation = "request"
 min_instances = 2
@@ -49,6 +54,11 @@ rate_limit = "10/s burst 50"
   EXPECT_EQ(spec.config.handler, "main");
   EXPECT_EQ(spec.config.timeout, 1500ms);
   EXPECT_EQ(spec.config.memory, 256U << 20U);
+  EXPECT_EQ(spec.config.cpu, 1.5);
+  EXPECT_EQ(spec.config.processes, 100);
+  EXPECT_EQ(spec.config.open_files, 200);
+  EXPECT_EQ(spec.config.tmp, 1U << 20U);
+  EXPECT_EQ(spec.config.log_rate, 2048U);
   EXPECT_EQ(spec.config.concurrency, 16);
   EXPECT_EQ(spec.config.isolation, Isolation::request);
   EXPECT_EQ(spec.config.min_instances, 2);
@@ -63,6 +73,21 @@ rate_limit = "10/s burst 50"
   EXPECT_EQ(spec.config.jwt, (JwtConfig{"/keys", "i", "a"}));
   EXPECT_EQ(spec.config.rate_limit, (Rate{10, 1s, 50}));
   EXPECT_THAT(spec.warnings, ElementsAre());
+}
+
+TEST(ConfigToml, ANumberMayBeWholeOrNot) {
+  EXPECT_EQ(one("[functions.x]\ncpu = 2\n").config.cpu, 2.0);
+  EXPECT_EQ(one("[functions.x]\ncpu = 0.5\n").config.cpu, 0.5);
+  for (const char* wrong : {"0.001", "nan", "inf", "-1", "2000", "\"0.5\"", "true"})
+    EXPECT_THAT(error_of(std::string("[functions.x]\ncpu = ") + wrong + "\n").message,
+                HasSubstr("0.01 to 1024 cores"));
+  FunctionSpec spec;
+  ASSERT_TRUE(set_text(spec, "cpu=0.25"));
+  EXPECT_FALSE(set_text(spec, "cpu=0.25x"));
+  EXPECT_FALSE(set_text(spec, "cpu="));
+  const auto again = config_from_json(config_to_json(spec.config));
+  ASSERT_TRUE(again) << again.error().message;
+  EXPECT_EQ(again->cpu, 0.25);
 }
 
 TEST(ConfigToml, AnUnknownKeyIsAnErrorWithThePlaceAndTheNearestKey) {

@@ -43,7 +43,12 @@ struct FunctionConfig {
   std::string interpreter{};                  ///< absolute path of a Python or Node; empty: the daemon's
   std::string program{};                      ///< of several in a go.mod or Cargo.toml: folder, or name
   std::chrono::milliseconds timeout{10'000};  ///< the one deadline, waiting included; 1 ms … 15 min
-  std::uint64_t memory = 128ULL << 20U;       ///< bytes; 16 MiB … 64 GiB
+  std::uint64_t memory = 128ULL << 20U;       ///< bytes; 16 MiB … 64 GiB; of one instance
+  std::uint64_t tmp = 64ULL << 20U;           ///< bytes of its /tmp, 4 KiB … 64 GiB
+  std::optional<double> cpu;                  ///< cores of all its instances, 0.01 … 1024; unset: all
+  int processes = 256;                        ///< of one instance, threads included; 8 … 100000
+  int open_files = 1024;                      ///< of one process; 64 … 1000000
+  std::uint64_t log_rate = 1ULL << 20U;       ///< bytes of log a second, of all instances; 1 KiB … 1 GiB
   std::optional<int> concurrency;  ///< invocations an instance takes at once, 1…1000; unset: by handler form
   Isolation isolation = Isolation::instance;
   int min_instances = 0;   ///< 0…max_instances, kept alive always

@@ -81,6 +81,14 @@ std::string_view name_of(CgroupPart part) {
   return "cpu time";
 }
 
+std::vector<CgroupPlace> distinct(const CgroupPlaces& places) {
+  std::vector<CgroupPlace> all;
+  for (const auto& place : places)
+    if (place && std::ranges::find(all, place->folder, &CgroupPlace::folder) == all.end())
+      all.push_back(*place);
+  return all;
+}
+
 void kill_group_members(const CgroupFiles& files, const CgroupPlace& control) {
   const auto& folder = control.folder;
   if (control.unified && files.write(folder / "cgroup.kill", "1")) return;  // Linux 5.14
@@ -101,11 +109,8 @@ Cgroup::~Cgroup() {
 
 Result<std::vector<Fd>> Cgroup::joins() const {
   std::vector<Fd> joins;
-  std::vector<fs::path> seen;
-  for (const auto& place : places_) {
-    if (!place || std::ranges::find(seen, place->folder) != seen.end()) continue;
-    seen.push_back(place->folder);
-    auto fd = files_.open(place->folder / "cgroup.procs");
+  for (const auto& place : distinct(places_)) {
+    auto fd = files_.open(place.folder / "cgroup.procs");
     if (!fd) return propagate(fd);
     joins.push_back(std::move(*fd));
   }
@@ -179,6 +184,8 @@ CgroupUsage Cgroup::usage() const {
   }
   if (const auto& at = place(CgroupPart::processes))
     usage.processes = read_number(files_, at->folder / "pids.current");
+  if (const auto& at = place(CgroupPart::cpu))
+    usage.throttled = read_key(files_, at->folder / "cpu.stat", "nr_throttled");
   if (const auto& at = place(CgroupPart::cpu_time); at && at->unified) {
     if (const auto us = read_key(files_, at->folder / "cpu.stat", "usage_usec")) usage.cpu_ns = *us * 1'000;
   } else if (at) {

@@ -33,12 +33,16 @@ struct CgroupPlace {
 };
 using CgroupPlaces = std::array<std::optional<CgroupPlace>, kCgroupParts>;
 
+/// Each folder once.
+[[nodiscard]] std::vector<CgroupPlace> distinct(const CgroupPlaces& places);
+
 /// Bytes, nanoseconds, counts since the group was made; nothing where the host does not tell.
 struct CgroupUsage {
   std::optional<std::uint64_t> memory;
   std::optional<std::uint64_t> memory_peak;
   std::optional<std::uint64_t> cpu_ns;
   std::optional<std::uint64_t> processes;
+  std::optional<std::uint64_t> throttled;  ///< tenths of a second in which it met the ceiling of limit_cpu()
 };
 
 /// Made by Cgroups (cgroups.h), and given back to it by the destructor, which kills what is in the group.

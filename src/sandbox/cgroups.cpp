@@ -74,14 +74,6 @@ const CgroupHierarchy* legacy_of(const std::vector<CgroupHierarchy>& host, std::
   return found == host.end() ? nullptr : &*found;
 }
 
-std::vector<CgroupPlace> distinct(const CgroupPlaces& places) {
-  std::vector<CgroupPlace> all;
-  for (const auto& place : places)
-    if (place && std::ranges::find(all, place->folder, &CgroupPlace::folder) == all.end())
-      all.push_back(*place);
-  return all;
-}
-
 }  // namespace
 
 std::shared_ptr<Cgroups> Cgroups::open(const CgroupOptions& options) {

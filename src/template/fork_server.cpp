@@ -31,6 +31,8 @@ constexpr int kSetupFailed = 125;
 constexpr int kMaxEvents = 64;
 /// As the first process of a PID namespace it inherits orphans, which have no pidfd here.
 constexpr int kOrphanPatience = 5'000;  // ms
+/// … between two attempts to end those that fork faster than they are ended; requests are served meanwhile.
+constexpr int kFastOrphanPatience = 1;  // ms
 
 /// Out of the way of the numbers that a child's files get.
 Fd moved_up(Fd fd) {
@@ -127,14 +129,14 @@ ForkedChild ForkServer::run() {
   epoll_ = Fd(::epoll_create1(EPOLL_CLOEXEC));
   own_pids_ = Fd(::open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC));
   watch(epoll_.get(), control_.get());
-  const int patience = ::getpid() == 1 ? kOrphanPatience : -1;
   for (;;) {
     std::array<epoll_event, kMaxEvents> events{};
-    const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, patience);
+    const int count = ::epoll_wait(epoll_.get(), events.data(), kMaxEvents, patience());
     if (count < 0 && errno != EINTR) ::_exit(kSetupFailed);
     bool control = false;
     for (int i = 0; i < count; ++i) control |= events[static_cast<std::size_t>(i)].data.fd == control_.get();
     if (!control || count > 1) report_ended_children();
+    if (orphans_left_) end_orphans();
     if (control && serve_one(child)) return child;
   }
 }
@@ -195,8 +197,14 @@ void ForkServer::report_ended_children() {
   if (ended) end_orphans();
 }
 
+/// Until it looks for orphans again though nothing has happened; -1: never.
+int ForkServer::patience() const {
+  if (orphans_left_) return kFastOrphanPatience;
+  return ::getpid() == 1 ? kOrphanPatience : -1;
+}
+
 void ForkServer::end_orphans() {
-  end_strays([this](pid_t pid) {
+  orphans_left_ = !end_strays([this](pid_t pid) {
     return !children_.contains(pid) && std::ranges::find(own_children_, pid) == own_children_.end();
   });
 }

@@ -47,6 +47,7 @@ class ForkServer {
   [[nodiscard]] pid_t fork_for(const wire::ControlMessage& request);
   void report_ended_children();
   void end_orphans();
+  [[nodiscard]] int patience() const;
   void become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child);
 
   Fd control_;
@@ -58,6 +59,7 @@ class ForkServer {
   Fd epoll_;
   Fd own_pids_;  // this process's PID namespace
   std::vector<pid_t> own_children_;
+  bool orphans_left_ = false;  // some were faster; they are tried again
   std::unordered_map<pid_t, Running> children_;
 };
 

@@ -1,0 +1,65 @@
+#include "pool/version_group.h"
+
+namespace mayfly::pool {
+namespace {
+
+/// A template, and the instances that are made ahead of demand.
+constexpr std::uint64_t kBesides = 3;
+/// Grows by so many instances at a time.
+constexpr std::uint64_t kStep = 4;
+/// What the kernel itself needs for one (page tables, sockets) counts, too.
+constexpr std::uint64_t kOverhead = 8U << 20U;
+/// So that the template can fork when instances have all the processes that they may have.
+constexpr std::uint64_t kSpareProcesses = 32;
+
+}  // namespace
+
+VersionGroup::VersionGroup(sandbox::Cgroups* groups, const registry::Version& version)
+    : groups_(groups), version_(version) {}
+
+void VersionGroup::note(const Result<void>& done) {
+  if (!done && problem_.empty()) problem_ = done.error().message;
+}
+
+void VersionGroup::make() {
+  auto made = groups_->make(version_.address());
+  if (!made) return note(propagate(made));
+  group_ = std::move(*made);
+  if (version_.config.cpu) note(group_->limit_cpu(*version_.config.cpu));
+  slots_ = 0;
+  fit(0);
+}
+
+std::vector<Fd> VersionGroup::joins() {
+  if (!group_ && groups_ != nullptr) make();
+  if (!group_) return {};
+  auto joins = group_->joins();
+  if (joins) return std::move(*joins);
+  note(propagate(joins));
+  return {};
+}
+
+void VersionGroup::fit(std::uint64_t instances) {
+  if (!group_) return;
+  const auto needed = instances + kBesides;
+  const auto& config = version_.config;
+  const auto each = config.memory + config.tmp + kOverhead;
+  if (needed <= slots_) {
+    // Less than is used would make this thread wait for the kernel, which would look for pages to give back.
+    if (needed * 2 > slots_ || group_->usage().memory.value_or(0) > needed * each) return;
+    slots_ = needed;
+  } else {
+    slots_ = slots_ == 0 ? needed : needed + kStep;
+  }
+  memory_limit_ = slots_ * each;
+  note(group_->limit_memory(memory_limit_));
+  note(group_->limit_processes(slots_ * static_cast<std::uint64_t>(config.processes) + kSpareProcesses));
+}
+
+bool VersionGroup::take_memory_kill() {
+  if (!group_ || group_->memory_kills() <= kills_explained_) return false;
+  ++kills_explained_;
+  return true;
+}
+
+}  // namespace mayfly::pool

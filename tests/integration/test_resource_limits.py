@@ -1,0 +1,259 @@
+"""Functions that take more than their share: ended, named with their limit, and nobody else is harmed."""
+
+import time
+
+import pytest
+
+from support import processes
+from support.load import Load
+from support.processes import eventually
+
+NODE_BOMB = """
+const kept = [];
+export default { async fetch(request) {
+  const path = new URL(request.url).pathname;
+  if (path === "/bad") for (;;) kept.push(Buffer.alloc(4 << 20, 1));
+  if (path === "/leak") kept.push(Buffer.alloc(10 << 20, 1));
+  if (path === "/slow") await new Promise((resolve) => setTimeout(resolve, 2500));
+  return new Response(`fine ${process.pid}`);
+} };
+"""
+
+PYTHON_BOMB = """
+import os, time
+kept = []
+def handler(event, context):
+    path = event["rawPath"]
+    while path == "/bad":
+        kept.append(b"x" * (4 << 20))
+    if path == "/leak":
+        kept.append(b"x" * (10 << 20))
+    if path == "/slow":
+        time.sleep(2.5)
+    return {"statusCode": 200, "body": f"fine {os.getpid()}"}
+"""
+
+NATIVE_BOMB = """#include <mayfly.h>
+#include <unistd.h>
+#include <string>
+#include <vector>
+static std::vector<std::string> kept;
+mayfly::Response handle(const mayfly::Request& request) {
+  const std::string path(request.path());
+  while (path == "/bad") kept.emplace_back(4U << 20U, 'x');
+  if (path == "/leak") kept.emplace_back(10U << 20U, 'x');
+  if (path == "/slow") usleep(2500000);
+  return {200, "fine " + std::to_string(getpid())};
+}
+MAYFLY_HANDLER(handle)
+"""
+
+# Each request is a process of its own: what it leaks is gone with it.
+EXEC_BOMB = """#!/usr/bin/python3
+import os, time
+path = os.environ["PATH_INFO"]
+kept = []
+while path == "/bad":
+    kept.append(b"x" * (4 << 20))
+if path == "/slow":
+    time.sleep(2.5)
+print("content-type: text/plain\\n")
+print(f"fine {os.getpid()}", end="")
+"""
+
+BOMBS = {"node": (NODE_BOMB, "index.js"), "python": (PYTHON_BOMB, "main.py"), "native": (NATIVE_BOMB, "bomb.cpp"),
+         "exec": (EXEC_BOMB, "bomb.sh")}
+OUT_OF_MEMORY = "urn:mayfly:pool:out-of-memory"
+
+
+@pytest.fixture(scope="module")
+def neighbour(daemon):
+    daemon.deploy("neighbour", 'export default { fetch: () => new Response("unharmed") };')
+    assert daemon.request("/neighbour").text == "unharmed"
+    return "/neighbour"
+
+
+def all_well(daemon, path):
+    return Load(daemon.url + path, threads=1, classify=lambda answer: (answer.status, answer.text))
+
+
+@pytest.mark.parametrize("runtime", BOMBS)
+def test_a_memory_bomb_dies_alone_and_names_the_limit(daemon, neighbour, runtime):
+    code, file = BOMBS[runtime]
+    name = f"bomb-{runtime}"
+    daemon.deploy(name, code, file=file, memory="64MiB", concurrency="1", max_instances="2", timeout="30s")
+    assert daemon.request(f"/{name}").text.startswith("fine")
+    with all_well(daemon, neighbour) as load, daemon.wire() as sibling:
+        sibling.get(f"/{name}/slow")
+        answer = daemon.request(f"/{name}/bad", timeout=40)
+        assert (answer.status, answer.problem) == (502, OUT_OF_MEMORY), answer.text
+        assert answer.json["limit"] == "64MiB" and "memory limit 64 MiB" in answer.json["detail"]
+        slow = sibling.answer()
+        assert slow.status == 200 and slow.text.startswith("fine"), f"a sibling was harmed: {slow.text}"
+    assert set(load.outcomes) == {(200, "unharmed")}, load.outcomes
+    assert daemon.request(f"/{name}").text.startswith("fine")
+    failure = daemon.describe(name)["live"]["failures"][0]
+    assert "memory limit 64 MiB" in failure["message"], failure
+
+
+@pytest.mark.parametrize("runtime", ["node", "python", "native"])
+def test_a_slow_leak_is_found_after_some_requests(daemon, runtime):
+    code, file = BOMBS[runtime]
+    name = f"leak-{runtime}"
+    daemon.deploy(name, code, file=file, memory="64MiB", concurrency="1", max_instances="1")
+    fine = 0
+    answer = daemon.request(f"/{name}/leak")
+    while answer.status == 200 and fine < 1000:
+        fine += 1
+        # Between two looks at it an instance may take more: not each request is the last by its own memory.
+        answer = daemon.request(f"/{name}/leak")
+    assert fine >= 5, "what the limit allows was not let be"
+    assert fine < 1000
+    failure = eventually(lambda: daemon.describe(name)["live"]["failures"], what="the failure")[0]
+    assert "memory limit 64 MiB" in failure["message"], failure
+
+
+SPIN = """
+export default { fetch(request) {
+  const until = Date.now() + 1500;
+  if (request.url.endsWith("/spin")) while (Date.now() < until);
+  return new Response("done");
+} };
+"""
+
+
+def used(daemon, name: str) -> dict:
+    return daemon.describe(name)["live"]["templates"][0]["limits"]
+
+
+def test_half_a_core_is_half_a_core(daemon):
+    daemon.deploy("halved", SPIN, cpu="0.5")
+    daemon.deploy("whole", SPIN)
+    for name in ("halved", "whole"):
+        assert daemon.request(f"/{name}").text == "done"
+    if "throttled" not in used(daemon, "halved"):
+        pytest.skip("this host limits no CPU time")
+    before, began = used(daemon, "halved"), time.monotonic()
+    assert daemon.request("/halved/spin").text == "done"
+    took, after = time.monotonic() - began, used(daemon, "halved")
+    assert after["throttled"] > before["throttled"]
+    assert after["cpu_s"] - before["cpu_s"] <= 0.5 * took + 0.1, (before, after, took)
+    assert daemon.request("/whole/spin").text == "done"
+    assert used(daemon, "whole")["throttled"] == 0
+
+
+PYTHON_FORKS = """
+import os, time
+def handler(event, context):
+    if event["rawPath"] == "/bad":
+        while True:
+            try:
+                os.fork()
+            except OSError:
+                pass
+    return {"statusCode": 200, "body": "fine"}
+"""
+
+# Its children leave the family: sessions of their own, and no parent.
+EXEC_FORKS = """#!/usr/bin/python3
+import os, time
+if os.environ["PATH_INFO"] == "/bad":
+    while True:
+        try:
+            if os.fork() == 0:
+                os.setsid()
+        except OSError:
+            pass
+print("content-type: text/plain\\n")
+print("fine", end="")
+"""
+
+NODE_FORKS = """
+import { spawn } from "node:child_process";
+export default { async fetch(request) {
+  if (new URL(request.url).pathname !== "/bad") return new Response("fine");
+  for (let i = 0; i < 100; ++i) spawn("sleep", ["60"], { detached: true }).on("error", () => {});
+  await new Promise((resolve) => setTimeout(resolve, 20_000));
+} };
+"""
+
+
+@pytest.mark.parametrize("name, code, file", [("forks-python", PYTHON_FORKS, "main.py"), ("forks-exec", EXEC_FORKS, "forks.sh"),
+                                              ("forks-node", NODE_FORKS, "index.js")])
+def test_a_fork_bomb_is_ended_with_all_it_made(daemon, neighbour, name, code, file):
+    daemon.deploy(name, code, file=file, processes="32", timeout="30s", max_instances="2")
+    assert daemon.request(f"/{name}").text == "fine"
+    with all_well(daemon, neighbour) as load:
+        answer = daemon.request(f"/{name}/bad", timeout=40)
+        assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:too-many-processes"), answer.text
+        assert answer.json["limit"] == "32" and "process limit 32" in answer.json["detail"]
+    assert set(load.outcomes) == {(200, "unharmed")}, load.outcomes
+    assert daemon.request(f"/{name}").text == "fine"
+    eventually(lambda: len(daemon.children()) < 40, what="what the bomb made to be gone")
+    assert daemon.request(f"/{name}").text == "fine"
+
+
+GREEDY = """
+import fs from "node:fs";
+export default { fetch(request) {
+  const held = [];
+  try {
+    if (request.url.endsWith("/files")) for (;;) held.push(fs.openSync("/dev/null"));
+    if (request.url.endsWith("/tmp")) for (let i = 0; ; ++i) fs.writeFileSync("/tmp/part" + i, "x".repeat(100_000));
+    return new Response("fine");
+  } catch (error) {
+    for (const one of held) fs.closeSync(one);
+    return new Response(error.code + " " + held.length);
+  }
+} };
+"""
+
+
+def test_files_and_the_own_tmp_are_limited(daemon, neighbour):
+    daemon.deploy("greedy", GREEDY, open_files="200", tmp="1MiB")
+    code, held = daemon.request("/greedy/files").text.split()
+    assert code == "EMFILE" and 100 < int(held) < 200
+    if daemon.request("/greedy/tmp").text.split()[0] != "ENOSPC":
+        assert "no namespaces" in daemon.last_words()
+    assert daemon.request("/greedy").text == "fine"
+    assert daemon.request(neighbour).text == "unharmed"
+
+
+def test_a_flood_of_log_names_the_limit(daemon):
+    daemon.deploy(
+        "floods", 'export default { fetch() { for (let i = 0; i < 4000; ++i) console.log("x".repeat(100)); return new Response("done"); } };',
+        log_rate="1KiB",
+    )
+    assert daemon.request("/floods").text == "done"
+    eventually(lambda: "dropped: log limit 1 KiB a second" in daemon.cli("logs", "floods").stdout, what="the note")
+
+
+def test_without_control_groups_limits_hold_as_far_as_they_can(start_daemon):
+    daemon = start_daemon("--cgroups", "off")
+    assert "no control group limits memory" in daemon.last_words()
+    code, file = BOMBS["node"]
+    daemon.deploy("bomb", code, file=file, memory="64MiB", timeout="30s")
+    answer = daemon.request("/bomb/bad", timeout=40)
+    assert (answer.status, answer.problem, answer.json["limit"]) == (502, OUT_OF_MEMORY, "64MiB"), answer.text
+    assert daemon.request("/bomb").text.startswith("fine")
+    assert "memory_limit_bytes" not in used(daemon, "bomb")
+
+
+def test_groups_are_gone_with_their_daemon(start_daemon):
+    daemon = start_daemon()
+    daemon.deploy("grouped", 'export default { fetch: () => new Response("x") };')
+    assert daemon.request("/grouped").text == "x"
+    pid = processes.descendants(daemon.process.pid)[-1]
+    groups = [line.split(":", 2)[2].strip() for line in open(f"/proc/{pid}/cgroup") if "mayfly-" in line]
+    if not groups:
+        pytest.skip("this host has no control groups for us")
+    name = groups[0].split("/")[-2]
+    assert name.startswith("mayfly-")
+    assert daemon.stop() == 0
+    left = [line for line in open("/proc/self/mountinfo") if " cgroup" in line]
+    own = {line.split(":", 2)[2].strip() for line in open("/proc/self/cgroup")}
+    from pathlib import Path
+
+    for line in left:
+        for group in own:
+            assert not (Path(line.split()[4]) / group.lstrip("/") / name).exists()
