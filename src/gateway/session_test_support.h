@@ -170,16 +170,29 @@ struct SessionTest : testing::Test, GatewayHost {
       if (got.type == wire::FrameType::invoke) bridge.respond(got.stream, status, headers, body);
     };
   }
-  /// The handler answers with method, target and body once all of the body has come.
+  /// The handler answers with method, target and body once all of the body has come, as it gets credit for
+  /// it.
   void echoes() {
     handler = [this](pool::FakeInstance& bridge, pool::FakeInstance::Got& got) {
+      if (got.type == wire::FrameType::credit) return send_rest(bridge, got.stream, got.aux);
       auto& sofar = bodies[got.stream];
       if (got.type == wire::FrameType::invoke) sofar = got.method + " " + got.target + " ";
       if (got.type != wire::FrameType::invoke && got.type != wire::FrameType::body) return;
       sofar += got.payload;
       bridge.tell(wire::FrameType::credit, got.stream, static_cast<std::uint32_t>(got.payload.size()));
-      if (got.ended()) bridge.respond(got.stream, 200, {}, sofar);
+      if (!got.ended()) return;
+      rest = sofar.substr(std::min<std::size_t>(sofar.size(), wire::kWindow));
+      if (rest.empty()) return bridge.respond(got.stream, 200, {}, sofar);
+      const auto length =
+          "content-length" + std::string(1, '\0') + std::to_string(sofar.size()) + std::string(1, '\0');
+      bridge.respond(got.stream, 200, length, sofar.substr(0, wire::kWindow), 0);
     };
+  }
+  void send_rest(pool::FakeInstance& bridge, std::uint32_t stream, std::size_t credit) {
+    if (rest.empty()) return;
+    const auto part = rest.substr(0, credit);
+    rest.erase(0, part.size());
+    bridge.body(stream, part, rest.empty());
   }
   /// The instance that got the last request.
   [[nodiscard]] pool::FakeInstance& bridge() { return *invoked_in; }
@@ -195,6 +208,7 @@ struct SessionTest : testing::Test, GatewayHost {
   std::shared_ptr<registry::Version> version = pool::test_version();
   std::shared_ptr<pool::VersionStats> stats = std::make_shared<pool::VersionStats>();
   std::unique_ptr<scheduler::Scheduler> scheduler;
+  std::string rest;  ///< of the answer that echoes() is sending
   GatewayOptions options;
   Destination somewhere{nullptr, 0, std::chrono::seconds(60), 1U << 20U, {}, {}};
   std::map<Session*, std::unique_ptr<Session>> sessions;

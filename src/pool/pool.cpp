@@ -1,6 +1,7 @@
 #include "pool/pool.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <boost/asio/dispatch.hpp>
@@ -236,6 +237,12 @@ Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
 
 // --- Instances -------------------------------------------------------------------------------------
 
+/// Of the template, or (as where a test stands for the template) of this process, to whose children no
+/// function has a descriptor.
+bool Pool::is_born_here(int pidfd) const {
+  return is_child_of(pidfd, template_pid()) || is_child_of(pidfd, ::getpid());
+}
+
 bool Pool::start_instance() {
   auto data = socket_pair(SOCK_STREAM);
   auto log = socket_pair(SOCK_SEQPACKET);
@@ -278,7 +285,7 @@ bool Pool::start_instance() {
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, this, instance, direct](Result<Fd> pidfd) {
     // A template names its child by a descriptor: what is not its child is not killed in that name.
-    if (pidfd && !direct && !(*alive && is_child_of(pidfd->get(), template_pid())))
+    if (pidfd && !direct && !(*alive && is_born_here(pidfd->get())))
       pidfd = fail(PoolErrc::protocol_violation, "the template named a process that is not its child");
     if (pidfd)
       instance->on_forked(std::move(*pidfd));  // which kills it when nobody wants it any more

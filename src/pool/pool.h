@@ -162,6 +162,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   void used_up(Instance& instance);
   void on_turn_end() override;
   bool close_template();
+  [[nodiscard]] bool is_born_here(int pidfd) const;
   [[nodiscard]] Result<tmpl::Payload> boxed_payload(std::string_view role);
   void build_template();
   void fork_template();

@@ -31,7 +31,8 @@ std::vector<int> open_descriptors() {
   while (const dirent* entry = dir ? ::readdir(dir.get()) : nullptr) {
     const std::string_view name = entry->d_name;
     int fd = -1;
-    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc() && fd != ::dirfd(dir.get()))
+    if (std::from_chars(name.data(), name.data() + name.size(), fd).ec == std::errc() &&
+        fd != ::dirfd(dir.get()))
       found.push_back(fd);
   }
   return found;

@@ -32,11 +32,13 @@ TEST(Inherited, WhatIsWrittenThereReachesNobody) {
   EXPECT_TRUE(in_a_child([&] {
     if (!renew_inherited({})) return false;
     std::uint64_t one = 1;
-    if (::write(write_end.get(), "x", 1) != 1 || ::write(event.get(), &one, sizeof one) != sizeof one) return false;
+    if (::write(write_end.get(), "x", 1) != 1 || ::write(event.get(), &one, sizeof one) != sizeof one)
+      return false;
     (void)!::write(sockets->theirs.get(), "x", 1);
     char got = 0;
     return ::read(read_end.get(), &got, 1) == 1 && got == 'x' &&  // its own pipe has two ends
-           (::fcntl(read_end.get(), F_GETFL) & O_NONBLOCK) != 0 && (::fcntl(read_end.get(), F_GETFD) & FD_CLOEXEC) != 0;
+           (::fcntl(read_end.get(), F_GETFL) & O_NONBLOCK) != 0 &&
+           (::fcntl(read_end.get(), F_GETFD) & FD_CLOEXEC) != 0;
   }));
   char got = 0;
   std::uint64_t count = 0;
