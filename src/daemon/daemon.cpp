@@ -22,13 +22,13 @@
 #include "daemon/boxes.h"
 #include "daemon/certificates.h"
 #include "daemon/operations.h"
+#include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
 #include "daemon/tools.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 #include "sandbox/cgroups.h"
 #include "sandbox/layers.h"
-#include "sandbox/own_root.h"
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
@@ -337,38 +337,6 @@ admin::ServerOptions server_options(const cli::ServeOptions& options, const std:
   server.names = options.admin_names;
   server.upload_folder = options.data / "uploads";
   return server;
-}
-
-/// Before there is a second thread: becomes what can make boxes, and finds out what this host gives. Error: a
-/// layer is missing that `--require` asks for.
-Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& options) {
-  if (auto entered = sandbox::become_own_root(); !entered) {
-    if (entered.error().code == std::errc::state_not_recoverable) return propagate(entered);
-    spdlog::warn("no user namespace for the daemon: {}", entered.error().message);
-  }
-  auto layers = sandbox::probe_layers();
-  if (!options.sandbox) {
-    spdlog::warn(
-        "THE SANDBOX IS OFF (--sandbox off): functions can read, change and end whatever this user can, "
-        "other "
-        "functions and this daemon among it. For comparisons only.");
-    for (auto& layer : layers) layer = {layer.name, false, "switched off (--sandbox off)"};
-  }
-  for (const auto& layer : layers)
-    if (!layer.there && options.sandbox) spdlog::warn("sandbox: no {}: {}", layer.name, layer.reason);
-  if (options.sandbox && ::geteuid() == 0 && !sandbox::has_layer(layers, "namespaces"))
-    return fail(std::make_error_code(std::errc::operation_not_permitted),
-                "this host has no namespaces for functions, and they would be root on it: run as another "
-                "user, or with "
-                "--sandbox off");
-  for (const auto& required : options.require) {
-    if (sandbox::has_layer(layers, required)) continue;
-    const auto found = std::ranges::find(layers, required, &sandbox::Layer::name);
-    return fail(
-        std::make_error_code(std::errc::operation_not_permitted),
-        "--require " + required + ": " + (found == layers.end() ? "there is no such layer" : found->reason));
-  }
-  return layers;
 }
 
 Result<std::unique_ptr<Boxes>> make_boxes(const cli::ServeOptions& options,

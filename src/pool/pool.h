@@ -68,6 +68,8 @@ class PoolListener {
 /// the next invocations need not wait for a fork.
 class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, private TurnEnd {
  public:
+  /// Where neither the configuration nor the template says another.
+  static constexpr int kDefaultConcurrency = 100;
   enum class Template { none, building, ready, direct, failed };
 
   Pool(PoolContext context, registry::VersionPtr version, PoolListener& listener,

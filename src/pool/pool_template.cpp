@@ -1,0 +1,201 @@
+// A pool's template: made, heard of, given up.
+#include "pool/pool.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <boost/asio/dispatch.hpp>
+#include <nlohmann/json.hpp>
+
+#include "base/reap.h"
+#include "base/text.h"
+#include "pool/payload.h"
+#include "pool/template_report.h"
+
+namespace mayfly::pool {
+namespace {
+
+constexpr auto kBuildPatience = std::chrono::seconds(30);
+/// So many deaths in a row of a process that loads the code: it is the code.
+constexpr int kMaxBuildDeaths = 3;
+
+}  // namespace
+
+void Pool::prepare(std::function<void(const Result<void>&)> then) {
+  if (ready()) return then({});
+  waiting_for_template_.push_back(std::move(then));
+  if (template_ != Template::building) build_template();
+}
+
+void Pool::build_template() {
+  template_ = Template::building;
+  build_began_ = std::chrono::steady_clock::now();
+  context_.deadlines.add(build_deadline_, build_began_ + kBuildPatience);
+  if (context_.boxes == nullptr || network_) return fork_template();
+  // It comes at once where one is in stock. The pool may have given up, or be gone, when it comes later.
+  context_.boxes->network_for(
+      *version_, [alive = alive_, this, build = ++builds_, executor = context_.executor](NetworkPtr network) {
+        boost::asio::dispatch(executor, [alive, this, build, network = std::move(network)]() mutable {
+          if (!*alive || template_ != Template::building || build != builds_) return;
+          network_ = std::move(network);
+          fork_template();
+        });
+      });
+}
+
+void Pool::fork_template() {
+  auto control = socket_pair(SOCK_SEQPACKET);
+  auto log = socket_pair(SOCK_SEQPACKET);
+  if (!control || !log) return template_answer(fail(PoolErrc::fork_failed, "out of file descriptors"));
+  template_words_ = std::make_shared<LastWords>();
+  auto payload = boxed_payload("template");
+  if (!payload) return template_answer(propagate(payload));
+  context_.logs.take(std::move(log->ours), *version_, template_words_);
+
+  // Handlers may come after this pool is gone.
+  auto guarded = [alive = alive_, this](auto method) {
+    return [alive, this, method](auto&&... arguments) {
+      if (*alive) (this->*method)(std::forward<decltype(arguments)>(arguments)...);
+    };
+  };
+  tmpl::ForkClient::Handlers handlers;
+  handlers.ready = guarded(&Pool::on_template_ready);
+  handlers.failed = guarded(&Pool::on_template_failed);
+  handlers.closed = guarded(&Pool::on_template_gone);
+  fork_client_ =
+      std::make_shared<tmpl::ForkClient>(context_.executor, std::move(control->ours), std::move(handlers));
+  fork_client_->start();
+
+  tmpl::ChildHandlers child;
+  child.forked = [alive = alive_, this, client = fork_client_](Result<Fd> pidfd) {
+    if (!*alive || fork_client_ != client) {  // it may compute for ever, and would never hear that
+      if (pidfd) kill_process(pidfd->get());
+      return;
+    }
+    if (pidfd) template_pidfd_ = std::move(*pidfd);
+    if (pidfd) return;
+    fork_client_->close();
+    template_answer(fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
+  };
+  context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
+                        context_.executor, std::move(child));
+}
+
+void Pool::BuildDeadline::on_deadline() {
+  if (pool.template_ != Template::building) return;
+  if (pool.template_pidfd_) kill_process(pool.template_pidfd_.get());
+  if (pool.fork_client_) pool.fork_client_->close();
+  pool.template_answer(Result<void>(std::unexpected(
+      Error{PoolErrc::template_failed, "the code did not finish loading within 30 s", {}}.with("limit",
+                                                                                               "30s"))));
+}
+
+void Pool::on_template_ready(const std::string& text) {
+  if (template_ != Template::building) return;  // it has said so before
+  auto report = parse_ready(text);
+  warnings_ = std::move(report.warnings);
+  const bool unsafe = report.unsafe;
+  serial_ = report.serial && !single_use();
+  if (serial_)
+    concurrency_ = wire::kMaxOffers;
+  else if (!version_->config.concurrency && !single_use())
+    concurrency_ = report.concurrency > 0 ? report.concurrency : kDefaultConcurrency;
+  stats_->templates.add();
+  build_deaths_ = 0;
+  template_ = Template::ready;
+  if (unsafe) {  // cannot be forked: each instance loads the code itself
+    template_ = Template::direct;
+    fork_client_->close();
+    fork_client_.reset();
+  }
+  build_ended_ = std::chrono::steady_clock::now();
+  if (!unsafe) account_.template_started(build_ended_ - build_began_);
+  build_deadline_.cancel();
+  auto waiting = std::exchange(waiting_for_template_, {});
+  for (const auto& then : waiting) then({});
+  listener_.on_capacity();
+}
+
+void Pool::on_template_failed(const std::string& text) {
+  if (template_ != Template::building) return;
+  fork_client_->close();
+  template_answer(std::unexpected(parse_failed(text)));
+}
+
+/// The state of a pool without a template: `now` is none or failed. Its process may live on, whatever it has
+/// said: nothing of it may outlast this.
+void Pool::forget_template(Template now) {
+  template_ = now;
+  fork_client_.reset();
+  if (template_pidfd_) kill_process(template_pidfd_.get());
+  template_pidfd_.reset();
+}
+
+/// The template's process has died. Its instances die with it.
+void Pool::on_template_gone() {
+  const bool was_building = template_ == Template::building;
+  forget_template(Template::none);  // first: what ends below may ask for new instances at once
+  account_.template_gone();
+  const auto instances = instances_;  // ended ones leave the set
+  for (const auto& instance : instances) instance->on_parent_gone();
+  // Killed from outside, or with its runtime process: that says nothing of the code. Try again.
+  if (was_building && ++build_deaths_ < kMaxBuildDeaths) return build_template();
+  if (was_building) {
+    build_deaths_ = 0;
+    Error error{PoolErrc::template_failed, "the process ended while it loaded the code", {}};
+    if (auto words = template_words_->text(); !words.empty()) error.with("logs", std::move(words));
+    template_answer(std::unexpected(std::move(error)));
+    return;
+  }
+  listener_.on_retired(false);
+}
+
+/// The template could not be built.
+void Pool::template_answer(const Result<void>& result) {
+  forget_template(Template::failed);
+  account_.template_failed();
+  build_deadline_.cancel();
+  auto waiting = std::exchange(waiting_for_template_, {});
+  for (const auto& then : waiting) then(result);
+  listener_.on_unavailable(result.error());
+}
+
+bool Pool::end_template() {
+  while (end_idle()) {
+  }
+  if (!close_template()) return false;
+  account_.template_gone();
+  return true;
+}
+
+bool Pool::close_template() {
+  if (!instances_.empty() || !fork_client_ || template_ != Template::ready) return false;
+  const int counted = leaving_counted();
+  for (const auto& instance : leaving_) instance->disown();
+  leaving_.clear();
+  fork_client_->close();
+  forget_template(Template::none);
+  network_.reset();
+  for (int i = 0; i < counted; ++i) listener_.on_retired(true);
+  listener_.on_retired(false);
+  return true;
+}
+
+int Pool::template_pid() const { return template_pidfd_ ? pid_of(template_pidfd_.get()) : 0; }
+
+/// Of a process that loads the code: forked from the runtime process, and confined before it does.
+Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
+  auto payload = template_payload(role, *version_, context_.secrets);
+  if (!payload || context_.boxes == nullptr) return payload;
+  auto box = context_.boxes->box_of(*version_, role == "template", network_);
+  if (!box) return fail(PoolErrc::fork_failed, box.error().message);
+  payload->box = std::move(*box);
+  for (auto& join : group_.joins()) {
+    payload->box->box.descriptors.push_back(sandbox::BoxDescriptor::cgroup);
+    payload->box->descriptors.push_back(std::move(join));
+  }
+  return payload;
+}
+
+}  // namespace mayfly::pool
