@@ -89,6 +89,11 @@ constexpr unsigned kTypeMask = 0xf;
 
 using Context = std::unique_ptr<void, decltype(&seccomp_release)>;
 
+/// The library's own macros are C.
+scmp_arg_cmp argument(unsigned index, scmp_compare how, std::uint64_t value, std::uint64_t masked = 0) {
+  return {index, how, value, masked};
+}
+
 /// Adds rules to a filter; ok() is false after the first that the library refused.
 class Rules {
  public:
@@ -115,37 +120,37 @@ class Rules {
 
 void add_by_argument(Rules& rules) {
   const auto refuse = [](int error) { return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)); };
-  rules.add(SCMP_ACT_ALLOW, "clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)});
+  rules.add(SCMP_ACT_ALLOW, "clone", {argument(0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)});
   for (const int bit : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
                         CLONE_NEWNET}) {
     const auto flag = static_cast<std::uint64_t>(bit);
-    rules.add(SCMP_ACT_TRAP, "clone", {SCMP_A0(SCMP_CMP_MASKED_EQ, flag, flag)});
+    rules.add(SCMP_ACT_TRAP, "clone", {argument(0, SCMP_CMP_MASKED_EQ, flag, flag)});
   }
   // A template's forks mount their own /tmp (temporary.cpp); for anyone without rights both fail.
-  rules.add(SCMP_ACT_ALLOW, "unshare", {SCMP_A0(SCMP_CMP_EQ, CLONE_NEWNS)});
-  rules.add(SCMP_ACT_TRAP, "unshare", {SCMP_A0(SCMP_CMP_NE, CLONE_NEWNS)});
+  rules.add(SCMP_ACT_ALLOW, "unshare", {argument(0, SCMP_CMP_EQ, CLONE_NEWNS)});
+  rules.add(SCMP_ACT_TRAP, "unshare", {argument(0, SCMP_CMP_NE, CLONE_NEWNS)});
   constexpr std::uint64_t kByDescriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
-  rules.add(SCMP_ACT_ALLOW, "move_mount", {SCMP_A4(SCMP_CMP_EQ, kByDescriptors)});
-  rules.add(SCMP_ACT_TRAP, "move_mount", {SCMP_A4(SCMP_CMP_NE, kByDescriptors)});
+  rules.add(SCMP_ACT_ALLOW, "move_mount", {argument(4, SCMP_CMP_EQ, kByDescriptors)});
+  rules.add(SCMP_ACT_TRAP, "move_mount", {argument(4, SCMP_CMP_NE, kByDescriptors)});
   // Its own limits, by no name but 0: Landlock does not keep instances from setting each other's.
-  rules.add(SCMP_ACT_ALLOW, "prlimit64", {SCMP_A0(SCMP_CMP_EQ, 0)});
-  rules.add(refuse(EPERM), "prlimit64", {SCMP_A0(SCMP_CMP_NE, 0)});
+  rules.add(SCMP_ACT_ALLOW, "prlimit64", {argument(0, SCMP_CMP_EQ, 0)});
+  rules.add(refuse(EPERM), "prlimit64", {argument(0, SCMP_CMP_NE, 0)});
   // kill(-1): all bits are set. Whoever has one that is not names a process or a group.
-  rules.add(SCMP_ACT_TRAP, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
+  rules.add(SCMP_ACT_TRAP, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
   for (unsigned bit = 0; bit < 32; ++bit)
-    rules.add(SCMP_ACT_ALLOW, "kill", {SCMP_A0(SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
-  rules.add(SCMP_ACT_ALLOW, "socketpair", {SCMP_A0(SCMP_CMP_EQ, AF_UNIX)});
+    rules.add(SCMP_ACT_ALLOW, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
+  rules.add(SCMP_ACT_ALLOW, "socketpair", {argument(0, SCMP_CMP_EQ, AF_UNIX)});
   for (const unsigned family : {AF_UNIX, AF_NETLINK})
-    rules.add(SCMP_ACT_ALLOW, "socket", {SCMP_A0(SCMP_CMP_EQ, family)});
+    rules.add(SCMP_ACT_ALLOW, "socket", {argument(0, SCMP_CMP_EQ, family)});
   for (const unsigned family : {AF_INET, AF_INET6}) {
     for (const unsigned type : {SOCK_STREAM, SOCK_DGRAM})
       rules.add(SCMP_ACT_ALLOW, "socket",
-                {SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, kTypeMask, type)});
+                {argument(0, SCMP_CMP_EQ, family), argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, type)});
     rules.add(refuse(EPERM), "socket",
-              {SCMP_A0(SCMP_CMP_EQ, family), SCMP_A1(SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW)});
+              {argument(0, SCMP_CMP_EQ, family), argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW)});
   }
   for (const unsigned family : {AF_PACKET, AF_KEY, AF_ALG, AF_VSOCK, AF_XDP, AF_BLUETOOTH, AF_TIPC, AF_CAN})
-    rules.add(refuse(EAFNOSUPPORT), "socket", {SCMP_A0(SCMP_CMP_EQ, family)});
+    rules.add(refuse(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_EQ, family)});
 }
 
 }  // namespace
