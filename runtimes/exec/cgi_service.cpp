@@ -1,9 +1,10 @@
 #include "exec/cgi_service.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
-#include <fstream>
-#include <iterator>
+#include <algorithm>
+#include <array>
 #include <memory>
 #include <unordered_map>
 
@@ -59,8 +60,14 @@ class CgiService final : public bridge::Service {
     for (const auto& [stream, invocation] : open_)
       if (invocation->pid() == pid) return false;
     if (open_.empty()) return true;
-    std::ifstream file("/proc/" + std::to_string(pid) + "/environ", std::ios::binary);
-    const std::string environment{std::istreambuf_iterator<char>(file), {}};
+    // Without a stream: its buffer throws when the process ends between open and read (ESRCH).
+    const Fd file(::open(("/proc/" + std::to_string(pid) + "/environ").c_str(), O_RDONLY | O_CLOEXEC));
+    std::string environment;
+    std::array<char, 4096> part;
+    for (ssize_t got = 1; file && got > 0;) {
+      got = ::read(file.get(), part.data(), part.size());
+      environment.append(part.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    }
     return environment.contains("MAYFLY_INVOCATION=" + ended);
   }
 

@@ -100,8 +100,11 @@ bool is_child_of(int pidfd, pid_t parent) {
   const pid_t pid = pid_of(pidfd);
   if (pid == 0) return is_pidfd(pidfd);
   // "PID (NAME) STATE PARENT …"; the name may hold anything (proc(5)).
-  std::ifstream file("/proc/" + std::to_string(pid) + "/stat");
-  std::string text{std::istreambuf_iterator<char>(file), {}};
+  // Without a stream: its buffer throws when the process ends between open and read (ESRCH).
+  const Fd file(::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+  std::array<char, 1024> buffer;
+  const ssize_t got = file ? ::read(file.get(), buffer.data(), buffer.size()) : 0;
+  const std::string text(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
   const auto after = text.rfind(')');
   if (after == std::string::npos) return pid_of(pidfd) == 0;  // reaped meanwhile
   const pid_t found =

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <csignal>
 #include <new>
+#include <thread>
 
 #include "base/child.h"
 #include "base/fd.h"
@@ -106,6 +107,17 @@ TEST(Orphans, ThatRunAwayAreEnded) {
       if (::fork() != 0) ::_exit(0);
   EXPECT_TRUE(end_strays([](pid_t) { return true; }));
   EXPECT_TRUE(children_of_this_process().empty());
+}
+
+TEST(IsChildOf, ItIsAskedOfProcessesThatEndMeanwhile) {
+  for (int round = 0; round < 3'000; ++round) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    const Fd pidfd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    std::thread reaper([pid] { ::waitpid(pid, nullptr, 0); });
+    for (int i = 0; i < 5; ++i) EXPECT_TRUE(is_child_of(pidfd.get(), ::getpid()));
+    reaper.join();
+  }
 }
 
 }  // namespace
