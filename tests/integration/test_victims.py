@@ -106,7 +106,6 @@ ROWS = [
     Row("opens_files", "python node", "EMFILE after [0-9]{3}"),
     Row("fills_the_disk", "python node exec", "ENOSPC after 6[34] MiB|No space left on device"),
     Row("eats_memory", "python node", "memory limit", 502, needs="memory"),
-    Row("eats_shared_memory", "python", "memory limit|SIGKILL", 502, needs="memory group"),
     Row("forks", "python node exec", "process limit", 502, needs="processes"),
     Row("loops", "python node exec", "deadline", 504, function="hurried"),
     Row("loops_deaf", "python", "deadline", 504, function="hurried"),

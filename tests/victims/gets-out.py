@@ -206,13 +206,6 @@ def eats_memory(_):
     return f"ESCAPED: {len(kept) * 4} MiB"
 
 
-def eats_shared_memory(_):
-    """At most 512 MiB, in a file that is in no file system."""
-    file = os.memfd_create("hoard")
-    for _ in range(128):
-        os.write(file, b"x" * (4 << 20))
-    return "ESCAPED: 512 MiB"
-
 
 def opens_files(_):
     """At most 20,000."""
