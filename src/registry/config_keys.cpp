@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <charconv>
 #include <filesystem>
 
@@ -123,7 +124,7 @@ Result<void> set_timeout(FunctionSpec& spec, const ConfigValue& value) {
 
 Result<void> set_cpu(FunctionSpec& spec, const ConfigValue& value) {
   const auto cores = std::get<double>(value);
-  if (!(cores >= 0.01 && cores <= 1024)) return refused();
+  if (std::isnan(cores) || cores < 0.01 || cores > 1024) return refused();
   spec.config.cpu = cores;
   return {};
 }
