@@ -1,10 +1,9 @@
 #include "access/keys.h"
 
-#include <sys/random.h>
-
 #include <algorithm>
 
 #include "access/error.h"
+#include "base/credential.h"
 #include "registry/name.h"
 #include "store/schema.h"
 
@@ -15,33 +14,12 @@ namespace {
 constexpr std::size_t kMaxKeys = 10'000;
 constexpr std::size_t kMaxFunctions = 100;
 
-std::int64_t to_millis(WallTime time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
-bool is_name(std::string_view name) {
-  const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, good);
-}
-
-Result<std::string> random_key() {
-  std::array<unsigned char, 32> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    return fail_errno("getrandom");
-  constexpr std::string_view kDigits = "0123456789abcdef";
-  std::string text(kKeyPrefix);
-  for (const auto byte : bytes) (text += kDigits[byte >> 4U]) += kDigits[byte & 15U];
-  return text;
-}
-
 std::unexpected<Error> unknown(std::string_view name) {
   return fail(AccessErrc::unknown_key, "there is no key '" + std::string(name) + "'");
 }
 
 Result<void> check(const Keys::NewKey& wanted) {
-  if (!is_name(wanted.name))
+  if (!is_credential_name(wanted.name))
     return fail(AccessErrc::bad_key, "a key's name has 1 to 63 of a-z, 0-9, '-' and '_'");
   if (wanted.functions.size() > kMaxFunctions)
     return fail(AccessErrc::bad_key, "a key names at most 100 functions; one that names none is for all");
@@ -101,21 +79,19 @@ Result<std::string> Keys::create(const NewKey& wanted) {
   if (get(wanted.name))
     return fail(AccessErrc::key_exists, "there is a key '" + wanted.name + "'; revoke it first");
   if (keys_.size() >= kMaxKeys) return fail(AccessErrc::bad_key, "there are 10000 keys already");
-  auto text = random_key();
-  if (!text) return text;
-  const auto hash = hash_of(*text);
+  const auto random = random_token();
+  if (!random) return random;
+  auto text = std::string(kKeyPrefix) + *random;
+  const auto hash = hash_of(text);
   Key key{.name = wanted.name,
           .functions = {wanted.functions.begin(), wanted.functions.end()},
           .rate = wanted.rate,
           .created = clock_.wall()};
   if (wanted.lifetime) key.expires = key.created + *wanted.lifetime;
   const auto rate = key.rate ? format_rate(*key.rate) : std::string();
-  const auto kept = database_.transaction([&]() -> Result<void> {
-    auto made = database_.run("INSERT INTO keys VALUES (?, ?, ?, ?, ?, NULL)", key.name,
-                              store::Blob{as_text(hash)}, joined(key), rate, to_millis(key.created));
-    if (!made || !key.expires) return made;
-    return database_.run("UPDATE keys SET expires = ? WHERE name = ?", to_millis(*key.expires), key.name);
-  });
+  const auto kept =
+      database_.run("INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?)", key.name, store::Blob{as_text(hash)},
+                    joined(key), rate, to_millis(key.created), key.expires.transform(to_millis));
   if (!kept) return std::unexpected(kept.error());
   keys_.emplace(hash, std::move(key));
   return text;

@@ -1,17 +1,16 @@
 #include "admin/token.h"
 
 #include <fcntl.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdint>
 #include <cstdlib>
 
+#include "access/credential.h"
+#include "base/credential.h"
 #include "base/fd.h"
-#include "base/hex.h"
 #include "base/private_file.h"
 
 namespace mayfly::admin {
@@ -44,13 +43,6 @@ Result<std::string> load(const std::filesystem::path& file) {
 
 }  // namespace
 
-Result<std::string> random_token() {
-  std::array<std::uint8_t, 32> bytes{};
-  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size()))
-    return fail_errno("getrandom");
-  return hex_of(bytes);
-}
-
 Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   const auto file = folder / "admin-token";
   auto token = load(file);
@@ -62,13 +54,7 @@ Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   return load(file);  // another daemon may have been first
 }
 
-std::string_view bearer_token(std::string_view header) {
-  constexpr std::string_view kScheme = "bearer ";
-  if (header.size() < kScheme.size()) return {};
-  for (std::size_t i = 0; i < kScheme.size(); ++i)
-    if ((static_cast<unsigned char>(header[i]) | 0x20U) != static_cast<unsigned char>(kScheme[i])) return {};
-  return trimmed(header.substr(kScheme.size()));
-}
+std::string_view bearer_token(std::string_view header) { return trimmed(access::bearer_of(header)); }
 
 bool authorizes(std::string_view header, std::string_view token) {
   const auto given = bearer_token(header);

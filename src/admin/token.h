@@ -14,9 +14,6 @@ namespace mayfly::admin {
 /// Surrounding blanks are ignored; an empty file and one that others may read or write are errors.
 [[nodiscard]] Result<std::string> load_or_create_token(const std::filesystem::path& folder);
 
-/// 256 random bits in hexadecimal.
-[[nodiscard]] Result<std::string> random_token();
-
 /// What an Authorization header's value of the form "Bearer TOKEN" gives; "" for any other.
 [[nodiscard]] std::string_view bearer_token(std::string_view header);
 

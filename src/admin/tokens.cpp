@@ -4,6 +4,7 @@
 
 #include "admin/errors.h"
 #include "admin/token.h"
+#include "base/credential.h"
 #include "registry/source_store.h"
 #include "store/schema.h"
 
@@ -12,17 +13,6 @@ namespace {
 
 constexpr std::string_view kPrefix = "mayfly_";  // so that scanners of leaked secrets know it
 constexpr std::size_t kMaxTokens = 1'000;
-
-std::int64_t to_millis(WallTime time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
-bool is_name(std::string_view name) {
-  const auto good = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-  };
-  return !name.empty() && name.size() <= 63 && std::ranges::all_of(name, good);
-}
 
 std::unexpected<Error> unknown(std::string_view name) {
   return fail(AdminErrc::unknown_token, "there is no token '" + std::string(name) + "'");
@@ -52,7 +42,7 @@ Result<void> Tokens::load() {
 
 Result<std::string> Tokens::create(const std::string& name, Scopes scopes,
                                    std::optional<milliseconds> lifetime) {
-  if (!is_name(name))
+  if (!is_credential_name(name))
     return fail(AdminErrc::invalid_body, "a token's name has 1 to 63 of a-z, 0-9, '-' and '_'");
   if (scopes == 0) return fail(AdminErrc::invalid_body, "a token needs a scope: read, invoke or deploy");
   if (get(name)) return fail(AdminErrc::token_exists, "there is a token '" + name + "'; revoke it first");
@@ -64,10 +54,8 @@ Result<std::string> Tokens::create(const std::string& name, Scopes scopes,
   TokenInfo info{.name = name, .scopes = scopes, .created = clock_.wall()};
   if (lifetime) info.expires = info.created + *lifetime;
   const int bits = scopes;
-  auto kept = info.expires ? database_.run("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", name, hash, bits,
-                                           to_millis(info.created), to_millis(*info.expires))
-                           : database_.run("INSERT INTO tokens VALUES (?, ?, ?, ?, NULL)", name, hash, bits,
-                                           to_millis(info.created));
+  auto kept = database_.run("INSERT INTO tokens VALUES (?, ?, ?, ?, ?)", name, hash, bits,
+                            to_millis(info.created), info.expires.transform(to_millis));
   if (!kept) return propagate(kept);
   by_hash_.emplace(hash, std::move(info));
   return token;

@@ -38,6 +38,11 @@ class ManualClock final : public Clock {
   MonotonicTime now_{};
 };
 
+/// Milliseconds since 1970, UTC: the form in which times are kept in the database.
+[[nodiscard]] inline std::int64_t to_millis(WallTime time) {
+  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
+}
+
 /// Nanoseconds of CLOCK_MONOTONIC: the form in which a deadline crosses the wire (one machine, one clock).
 [[nodiscard]] inline std::uint64_t to_wire(MonotonicTime time) {
   return static_cast<std::uint64_t>(std::chrono::duration_cast<nanoseconds>(time.time_since_epoch()).count());

@@ -18,10 +18,6 @@ const SystemClock kSystemClock;
 constexpr std::uint32_t kMaxWeight = 1'000'000;
 constexpr auto kLooseLayersStay = std::chrono::minutes(10);
 
-std::int64_t to_ms(WallTime time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
 std::uint32_t number_of(const store::Row& row, int column) {
   return static_cast<std::uint32_t>(row.integer(column));
 }
@@ -210,7 +206,7 @@ Result<void> Registry::insert(const Version& version) {
   for (const auto& layer : version.layers) layers += (layers.empty() ? "" : " ") + layer.filename().string();
   return database_.run("INSERT INTO versions VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", version.function,
                        version.number, version.digest, source, runtime, version.entry, config,
-                       to_ms(version.created), layers);
+                       to_millis(version.created), layers);
 }
 
 Result<void> Registry::write_traffic(const std::string& name, const Traffic& traffic) {

@@ -10,9 +10,6 @@ namespace {
 
 const SystemClock kSystemClock;
 
-std::int64_t to_ms(WallTime time) {
-  return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
 WallTime from_ms(std::int64_t ms) { return WallTime{} + milliseconds(ms); }
 
 Result<void> check(const std::string& name, std::string_view value) {
@@ -116,7 +113,7 @@ Result<SecretInfo> Secrets::set(const std::string& name, std::string_view value)
   auto written = database_.run(
       "INSERT INTO secrets VALUES (?1, ?2, ?3, ?4, ?5) "
       "ON CONFLICT(name) DO UPDATE SET sealed = ?2, key = ?3, updated = ?5",
-      name, store::Blob{stored.sealed}, stored.key, to_ms(stored.created), to_ms(stored.updated));
+      name, store::Blob{stored.sealed}, stored.key, to_millis(stored.created), to_millis(stored.updated));
   if (!written) return propagate(written);
   SecretInfo info{name, stored.created, stored.updated};
   const std::lock_guard lock(mutex_);

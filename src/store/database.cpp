@@ -120,6 +120,20 @@ int bind_blob(sqlite3_stmt* statement, int index, std::string_view bytes) {
 
 }  // namespace
 
+int Database::bind(sqlite3_stmt* statement, int index, const Value& value) {
+  switch (value.kind_) {
+    case Value::Kind::integer:
+      return sqlite3_bind_int64(statement, index, value.integer_);
+    case Value::Kind::text:
+      return bind_text(statement, index, value.text_);
+    case Value::Kind::blob:
+      return bind_blob(statement, index, value.text_);
+    case Value::Kind::null:
+      break;
+  }
+  return sqlite3_bind_null(statement, index);
+}
+
 Result<void> Database::execute(std::string_view sql, const std::function<void(const Row&)>& on_row,
                                const Value* values, std::size_t count) {
   auto statement = prepared(sql);
@@ -127,11 +141,7 @@ Result<void> Database::execute(std::string_view sql, const std::function<void(co
   const Reset reset(*statement);
   for (std::size_t i = 0; i < count; ++i) {
     const int index = static_cast<int>(i) + 1;
-    const auto& value = values[i];
-    const int code = value.kind_ == Value::Kind::integer
-                         ? sqlite3_bind_int64(*statement, index, value.integer_)
-                     : value.kind_ == Value::Kind::text ? bind_text(*statement, index, value.text_)
-                                                        : bind_blob(*statement, index, value.text_);
+    const int code = bind(*statement, index, values[i]);
     if (code != SQLITE_OK) return error("bind to '" + std::string(sql) + "'");
   }
   for (;;) {

@@ -52,15 +52,18 @@ struct Blob {
 class Value {
  public:
   template <std::integral Integer>
-  Value(Integer integer) : integer_(integer) {}                      // NOLINT(google-explicit-constructor)
-  Value(std::string_view text) : text_(text), kind_(Kind::text) {}   // NOLINT(google-explicit-constructor)
+  Value(Integer integer) : integer_(integer) {}                     // NOLINT(google-explicit-constructor)
+  Value(std::string_view text) : text_(text), kind_(Kind::text) {}  // NOLINT(google-explicit-constructor)
+  template <std::integral Integer>
+  Value(std::optional<Integer> integer)  // NOLINT(google-explicit-constructor)
+      : integer_(integer.value_or(0)), kind_(integer ? Kind::integer : Kind::null) {}
   Value(Blob blob) : text_(blob.bytes), kind_(Kind::blob) {}         // NOLINT(google-explicit-constructor)
   Value(const std::string& text) : Value(std::string_view(text)) {}  // NOLINT(google-explicit-constructor)
   Value(const char* text) : Value(std::string_view(text)) {}         // NOLINT(google-explicit-constructor)
 
  private:
   friend class Database;
-  enum class Kind { integer, text, blob };
+  enum class Kind { integer, text, blob, null };
   std::int64_t integer_ = 0;
   std::string_view text_;  ///< borrowed for the length of one call
   Kind kind_ = Kind::integer;
@@ -111,6 +114,7 @@ class Database {
 
   explicit Database(sqlite3* db) : db_(db) {}
   [[nodiscard]] Result<sqlite3_stmt*> prepared(std::string_view sql);
+  [[nodiscard]] static int bind(sqlite3_stmt* statement, int index, const Value& value);
   [[nodiscard]] Result<void> execute(std::string_view sql, const std::function<void(const Row&)>& on_row,
                                      const Value* values, std::size_t count);
   [[nodiscard]] std::unexpected<Error> error(std::string_view doing) const;

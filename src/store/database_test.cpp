@@ -45,6 +45,18 @@ TEST_F(DatabaseTest, KeepsWhatWasWritten) {
   EXPECT_EQ(all(db), std::string("7=it's; \"quoted\";8=a\0b;", 23));
 }
 
+TEST_F(DatabaseTest, ANumberThatIsNotThereIsNull) {
+  auto db = open();
+  ASSERT_TRUE(db.script("CREATE TABLE n(a INTEGER) STRICT"));
+  ASSERT_TRUE(
+      db.run("INSERT INTO n VALUES (?), (?)", std::optional<std::int64_t>(7), std::optional<std::int64_t>()));
+  std::string text;
+  ASSERT_TRUE(db.query("SELECT a FROM n ORDER BY rowid", [&](const Row& row) {
+    text += row.is_null(0) ? "null;" : std::to_string(row.integer(0)) + ";";
+  }));
+  EXPECT_EQ(text, "7;null;");
+}
+
 TEST_F(DatabaseTest, UsesWalWithSyncedCommitsAndForeignKeys) {
   auto db = open();
   std::string settings;
