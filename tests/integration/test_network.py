@@ -11,9 +11,9 @@ from support import processes, small_internet
 from support.daemon import Daemon
 from support.processes import eventually
 from support.small_internet import HOST, INTERNET, NAME, PRIVATE, inside
+from support.users import USERS, daemon_of
 
 INSIDE = "MAYFLY_TEST_SMALL_INTERNET"
-ORDINARY_USER = 61_234
 
 NODE = """
 export default { async fetch(request) {
@@ -41,7 +41,7 @@ if INSIDE not in os.environ:
     def test_in_namespaces_of_its_own():
         if subprocess.run(inside("true")).returncode != 0:
             pytest.skip("this host allows no namespaces")
-        users = "root,ordinary user" if os.geteuid() == 0 else "root"
+        users = ",".join(USERS if os.geteuid() == 0 else USERS[:1])
         done = subprocess.run(
             inside(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--tb=short", __file__),
             env={**os.environ, INSIDE: users}, capture_output=True, text=True, timeout=170)
@@ -62,18 +62,11 @@ else:
         internet.close()
 
     @pytest.fixture(scope="module", params=os.environ[INSIDE].split(","))
-    def daemon(request, internet, tmp_path_factory):
-        for folder in [tmp_path_factory.getbasetemp(), *tmp_path_factory.getbasetemp().parents[:1]]:
-            folder.chmod(0o755)
-        home = tmp_path_factory.mktemp("home")
-        home.chmod(0o755)
-        user = ORDINARY_USER if request.param == "ordinary user" else None
-        if user:
-            os.chown(home, user, user)
-        daemon = Daemon(home / "data", user=user).start()
-        yield daemon
-        if daemon.running:
-            assert daemon.stop() == 0
+    def daemon(request, internet):
+        with daemon_of(request.param) as daemon:
+            yield daemon.start()
+            if daemon.running:
+                assert daemon.stop() == 0
         eventually(lambda: not uplinks(), what="the uplink is gone")
 
     def uplinks() -> list[int]:

@@ -1,13 +1,13 @@
 """What a function sees and may, as root and as an ordinary user."""
 
 import json
-import os
 import subprocess
 
 import pytest
 
-from support.daemon import BINARY, Daemon
+from support.daemon import BINARY
 from support.processes import eventually
+from support.users import USERS, daemon_of
 
 SHELL = """#!/bin/sh
 printf 'Content-Type: text/plain\\r\\n\\r\\n'
@@ -30,31 +30,16 @@ def handler(event, context):
 """
 
 RUNTIMES = {"exec": ("shell.sh", SHELL), "node": ("shell.js", NODE), "python": ("shell.py", PYTHON)}
-ORDINARY_USER = 61_234
 
 
-def as_ordinary_user(folder):
-    """A daemon that is not root; with root's files out of its reach."""
-    folder.mkdir(parents=True)
-    os.chown(folder, ORDINARY_USER, ORDINARY_USER)
-    folder.parent.chmod(0o755)
-    return Daemon(folder / "data", user=ORDINARY_USER)
-
-
-@pytest.fixture(scope="module", params=["root", "ordinary user"])
-def platform(request, tmp_path_factory):
-    if request.param == "root":
-        daemon = Daemon(tmp_path_factory.mktemp("root") / "data")
-    else:
-        for parent in tmp_path_factory.getbasetemp().parents[:1]:
-            parent.chmod(0o755)
-        tmp_path_factory.getbasetemp().chmod(0o755)
-        daemon = as_ordinary_user(tmp_path_factory.mktemp("user") / "home")
-    daemon.start()
-    for name, (file, source) in RUNTIMES.items():
-        daemon.deploy(name, source, file)
-    yield daemon
-    daemon.stop()
+@pytest.fixture(scope="module", params=USERS)
+def platform(request):
+    with daemon_of(request.param) as daemon:
+        daemon.start()
+        for name, (file, source) in RUNTIMES.items():
+            daemon.deploy(name, source, file)
+        yield daemon
+        daemon.stop()
 
 
 def run(daemon, function: str, command: str) -> str:

@@ -6,10 +6,8 @@ docs/threat-model.md has this table for people.
 import io
 import os
 import re
-import shutil
 import socket
 import tarfile
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,10 +16,10 @@ import pytest
 from support.daemon import REPOSITORY, Daemon
 from support.load import Load
 from support.processes import descendants, eventually
+from support.users import USERS, daemon_of
 
 VICTIMS = REPOSITORY / "tests" / "victims"
 FILES = {"python": "gets-out.py", "node": "gets-out.js", "native": "gets-out.cpp", "exec": "gets-out.sh"}
-ORDINARY_USER = 61_234
 SECRET = "the-secret-of-another"
 
 
@@ -120,22 +118,14 @@ SETTINGS = {
 CASES = [pytest.param(row, runtime, id=f"{row}-{runtime}") for row in ROWS for runtime in row.runtimes.split()]
 
 
-@pytest.fixture(scope="module", params=["root", "ordinary user"])
+@pytest.fixture(scope="module", params=USERS)
 def platform(request):
-    # Not below pytest's own folder: whoever starts another pytest closes that one for other users.
-    home = Path(tempfile.mkdtemp(prefix="mayfly-victims-"))
-    home.chmod(0o755)
-    user = ORDINARY_USER if request.param == "ordinary user" else None
-    if user is not None:
-        if os.geteuid() != 0:
-            pytest.skip("only root can become another user")
-        os.chown(home, user, user)
-    daemon = Daemon(home / "data", user=user).start()
-    daemon.cli("secret", "set", "KEY", stdin=_text(SECRET))
-    daemon.deploy("neighbour", "export default { fetch: () => new Response('unharmed') };", secrets="KEY")
-    yield daemon
-    assert daemon.stop() == 0
-    shutil.rmtree(home)
+    with daemon_of(request.param) as daemon:
+        daemon.start()
+        daemon.cli("secret", "set", "KEY", stdin=_text(SECRET))
+        daemon.deploy("neighbour", "export default { fetch: () => new Response('unharmed') };", secrets="KEY")
+        yield daemon
+        assert daemon.stop() == 0
 
 
 def _text(text: str):
