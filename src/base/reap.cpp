@@ -10,15 +10,13 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdlib>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "base/fd.h"
+#include "base/proc.h"
 
 namespace mayfly {
 
@@ -80,12 +78,13 @@ void kill_pid(pid_t pid) {
 }
 
 pid_t pid_of(int pidfd) {
-  std::ifstream info("/proc/self/fdinfo/" + std::to_string(pidfd));
-  for (std::string word; info >> word;) {
-    pid_t pid = 0;
-    if (word == "Pid:" && info >> pid) return std::max(pid, 0);
-  }
-  return 0;
+  ProcBuffer buffer;
+  auto info = read_proc("/proc/self/fdinfo/" + std::to_string(pidfd), buffer);
+  constexpr std::string_view kLine = "\nPid:\t";
+  const auto at = info.find(kLine);
+  if (at == std::string_view::npos) return 0;
+  info.remove_prefix(at + kLine.size());
+  return info.starts_with('-') ? 0 : static_cast<pid_t>(take_number(info).value_or(0));
 }
 
 /// Anything else would be taken for a process that has ended.
@@ -96,20 +95,12 @@ static bool is_pidfd(int fd) {
          std::string_view(target.data()).find("pidfd") != std::string_view::npos;
 }
 
-bool is_child_of(int pidfd, pid_t parent) {
+std::optional<pid_t> parent_of(int pidfd) {
   const pid_t pid = pid_of(pidfd);
-  if (pid == 0) return is_pidfd(pidfd);
-  // "PID (NAME) STATE PARENT …"; the name may hold anything (proc(5)).
-  // Without a stream: its buffer throws when the process ends between open and read (ESRCH).
-  const Fd file(::open(("/proc/" + std::to_string(pid) + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-  std::array<char, 1024> buffer;
-  const ssize_t got = file ? ::read(file.get(), buffer.data(), buffer.size()) : 0;
-  const std::string text(buffer.data(), static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
-  const auto after = text.rfind(')');
-  if (after == std::string::npos) return pid_of(pidfd) == 0;  // reaped meanwhile
-  const pid_t found =
-      static_cast<pid_t>(std::strtol(text.c_str() + std::min(after + 4, text.size()), nullptr, 10));
-  return found == parent || pid_of(pidfd) == 0;
+  const auto stat = pid > 0 ? stat_of(pid) : std::nullopt;
+  // Its number means it as long as it is not reaped.
+  if (stat && pid_of(pidfd) == pid) return stat->parent;
+  return is_pidfd(pidfd) ? std::optional<pid_t>(0) : std::nullopt;
 }
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
@@ -151,11 +142,6 @@ namespace {
 
 using IsStray = std::function<bool(pid_t)>;
 
-void wait_for_end(pid_t child) {
-  while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
-  }
-}
-
 /// What is below some processes, these included; a parent comes before its children. Each is stopped before
 /// its children are looked for: nobody can be missing that it has made already.
 std::vector<pid_t> stop_all(std::vector<pid_t> tree) {
@@ -189,7 +175,7 @@ bool end_generation(const IsStray& is_stray, bool stop_first) {
   const auto all = stop_first ? stop_until_all(strays) : strays;
   // Children of this process that are not reaped keep their numbers, and so do those of stopped ones.
   for (const pid_t pid : all) ::kill(pid, SIGKILL);
-  for (const pid_t pid : strays) wait_for_end(pid);
+  for (const pid_t pid : strays) (void)reap_child(pid);
   return false;
 }
 

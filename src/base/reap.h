@@ -32,9 +32,9 @@ void kill_pid(pid_t pid);
 /// pidfd. Only for logs and for /proc.
 [[nodiscard]] pid_t pid_of(int pidfd);
 
-/// Whether the process behind a pidfd is a child of the process `parent`; true as well if it has been reaped,
-/// for then nothing can be done to it.
-[[nodiscard]] bool is_child_of(int pidfd, pid_t parent);
+/// The parent of the process behind a pidfd, in our PID namespace; 0 if it has been reaped, for then nothing
+/// can be done to it. Nothing: this is no pidfd.
+[[nodiscard]] std::optional<pid_t> parent_of(int pidfd);
 
 /// For the first process of a command's own namespace: reaps whatever ends, until the process `pid` has; its
 /// wait status. Async-signal-safe.

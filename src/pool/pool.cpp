@@ -4,18 +4,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/dispatch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "base/reap.h"
 #include "base/text.h"
 #include "pool/payload.h"
-#include "pool/template_report.h"
 
 namespace mayfly::pool {
 namespace {
-
-using nlohmann::json;
 
 /// So many starts in a row that came to nothing: stop making callers wait for the next.
 constexpr int kMaxFailedStarts = 3;
@@ -58,7 +53,8 @@ Pool::~Pool() {
 /// Of the template, or (as where a test stands for the template) of this process, to whose children no
 /// function has a descriptor.
 bool Pool::is_born_here(int pidfd) const {
-  return is_child_of(pidfd, template_pid()) || is_child_of(pidfd, ::getpid());
+  const auto parent = parent_of(pidfd);
+  return parent && (*parent == 0 || *parent == template_pid() || *parent == ::getpid());
 }
 
 bool Pool::start_instance() {

@@ -2,14 +2,10 @@
 #include "pool/pool.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <boost/asio/dispatch.hpp>
-#include <nlohmann/json.hpp>
 
 #include "base/reap.h"
-#include "base/text.h"
 #include "pool/payload.h"
 #include "pool/template_report.h"
 

@@ -21,8 +21,6 @@ namespace {
 struct Prepared {
   std::vector<char*> argv;
   std::vector<char*> environment;
-  Fd go_read;  ///< the child waits here until its user namespace is mapped
-  Fd go_write;
 };
 
 /// The end of a child that could not begin: its last words go where the daemon reads its output.
@@ -39,9 +37,6 @@ bool detach_mounts() {
 }
 
 [[noreturn]] void child_main(const LaunchOptions& options, Prepared& prepared, std::uint64_t namespaces) {
-  char byte = 0;
-  prepared.go_write.reset();
-  if (::read(prepared.go_read.get(), &byte, 1) != 1) ::_exit(125);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if ((namespaces & CLONE_NEWNS) != 0) {
     // /proc must show the processes of the new PID namespace.
@@ -63,30 +58,10 @@ bool detach_mounts() {
   give_up(1, 127, "cannot execute it");
 }
 
-void write_file(const std::string& path, const std::string& text) {
-  const Fd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-  if (fd) (void)!::write(fd.get(), text.data(), text.size());
-}
-
-/// Maps the user and group to themselves: the process keeps its identity and gains the namespace's rights
-/// only until it executes (user_namespaces(7)).
-void map_identity(pid_t pid) {
-  const auto folder = "/proc/" + std::to_string(pid) + "/";
-  const auto uid = std::to_string(::geteuid());
-  const auto gid = std::to_string(::getegid());
-  write_file(folder + "setgroups", "deny");
-  write_file(folder + "uid_map", uid + " " + uid + " 1");
-  write_file(folder + "gid_map", gid + " " + gid + " 1");
-}
-
 Result<Launched> try_launch(const LaunchOptions& options, std::uint64_t namespaces) {
   Prepared prepared;
   prepared.argv = c_strings(options.argv);
   prepared.environment = c_strings(options.environment);
-  int go[2];
-  if (::pipe2(go, O_CLOEXEC) != 0) return fail_errno("pipe");
-  prepared.go_read = Fd(go[0]);
-  prepared.go_write = Fd(go[1]);
 
   int pidfd = -1;
   clone_args args{};
@@ -96,18 +71,13 @@ Result<Launched> try_launch(const LaunchOptions& options, std::uint64_t namespac
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone3, &args, sizeof args));
   if (pid < 0) return fail_errno("clone3");
   if (pid == 0) child_main(options, prepared, namespaces);
-  Launched launched{pid, Fd(pidfd), (namespaces & CLONE_NEWPID) != 0};
-  if ((namespaces & CLONE_NEWUSER) != 0) map_identity(pid);
-  if (::write(prepared.go_write.get(), "g", 1) != 1) return fail_errno("start runtime process");
-  return launched;
+  return Launched{pid, Fd(pidfd), (namespaces & CLONE_NEWPID) != 0};
 }
 
 }  // namespace
 
 Result<Launched> launch(const LaunchOptions& options) {
-  const std::uint64_t namespaces = CLONE_NEWPID | CLONE_NEWNS;
-  if (auto launched = try_launch(options, namespaces)) return launched;
-  if (auto launched = try_launch(options, namespaces | CLONE_NEWUSER)) return launched;
+  if (auto launched = try_launch(options, CLONE_NEWPID | CLONE_NEWNS)) return launched;
   return try_launch(options, 0);
 }
 

@@ -25,9 +25,9 @@ struct Launched {
   bool own_pid_namespace = false;  ///< false where the host allows no namespaces
 };
 
-/// Starts a process that is killed when the calling thread ends. As root, or through a user namespace
-/// where that is allowed, it gets PID and mount namespaces with a /proc of its own; otherwise it runs
-/// without (and `own_pid_namespace` says so). The caller reaps it.
+/// Starts a process that is killed when the calling thread ends. Where the caller may make them (as root, or
+/// in a user namespace of its own: own_root.h) it gets PID and mount namespaces with a /proc of its own;
+/// otherwise it runs without (and `own_pid_namespace` says so). The caller reaps it.
 [[nodiscard]] Result<Launched> launch(const LaunchOptions& options);
 
 }  // namespace mayfly::sandbox

@@ -6,51 +6,20 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
-#include <climits>
 #include <cstdlib>
-#include <cstring>
 #include <string_view>
 
 #include "base/fd.h"
+#include "sandbox/mounts.h"
 
 namespace mayfly::sandbox {
 namespace {
 
 namespace fs = std::filesystem;
 
-int open_tree_of(const char* path) {
-  return ::open_tree(AT_FDCWD, path, OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE);
-}
-
-/// For all mounts of a tree. Private, too: what is mounted there stays there.
-bool set_tree(int tree, std::uint64_t attributes) {
-  mount_attr attr{};
-  attr.attr_set = attributes;
-  attr.propagation = MS_PRIVATE;
-  return ::mount_setattr(tree, "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) == 0;
-}
-
 bool attach(int tree, const char* path) {
   return ::move_mount(tree, "", AT_FDCWD, path, MOVE_MOUNT_F_EMPTY_PATH) == 0;
-}
-
-/// Makes what a mount needs below it, as far as it is missing and what is above can be written.
-void make_place(const std::string& path, bool folder) {
-  std::array<char, PATH_MAX> text{};
-  if (path.size() >= text.size()) return;
-  std::memcpy(text.data(), path.data(), path.size());
-  for (std::size_t at = 1; at < path.size(); ++at) {
-    if (text[at] != '/') continue;
-    text[at] = '\0';
-    ::mkdir(text.data(), 0755);
-    text[at] = '/';
-  }
-  if (folder)
-    ::mkdir(text.data(), 0755);
-  else
-    (void)Fd(::open(text.data(), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
 }
 
 bool is_inside(const std::string& path, const std::string& folder) {
@@ -92,10 +61,11 @@ void MountPlan::add(const fs::path& given, Kind kind) {
 /// A folder that only its owner may enter cannot be on the way to anything: an empty one that all may enter
 /// takes its place.
 void MountPlan::hide_closed_ancestors() {
-  const auto wanted = steps_;
-  for (const auto& step : wanted) {
-    if (step.kind == Kind::hide || step.kind == Kind::temporary) continue;
-    for (auto folder = fs::path(step.path).parent_path(); folder != "/"; folder = folder.parent_path()) {
+  std::vector<std::string> wanted;
+  for (const auto& step : steps_)
+    if (step.kind != Kind::hide && step.kind != Kind::temporary) wanted.push_back(step.path);
+  for (const auto& path : wanted) {
+    for (auto folder = fs::path(path).parent_path(); folder != "/"; folder = folder.parent_path()) {
       const auto same = [&](const Step& other) { return other.path == folder.native(); };
       struct stat status{};
       if (std::ranges::any_of(steps_, same) || ::stat(folder.c_str(), &status) != 0) continue;
@@ -107,11 +77,10 @@ void MountPlan::hide_closed_ancestors() {
 const char* MountPlan::clone_trees() noexcept {
   for (auto& step : steps_) {
     if (step.kind != Kind::read_only && step.kind != Kind::writable) continue;
-    step.tree = open_tree_of(step.path.c_str());
-    if (step.tree < 0) return "open_tree";
-    const auto attributes = step.kind == Kind::read_only ? MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID
-                                                         : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
-    if (!set_tree(step.tree, attributes)) return "mount_setattr";
+    step.tree =
+        clone_tree(step.path.c_str(), step.kind == Kind::read_only ? MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID
+                                                                   : MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV);
+    if (!step.tree) return "take hold of what is visible";
   }
   return nullptr;
 }
@@ -119,9 +88,8 @@ const char* MountPlan::clone_trees() noexcept {
 /// The host's root is attached to /proc, of all places, because that is a mount point even in a chroot: so it
 /// can be cut off from the host's mounts before anything is mounted on it.
 const char* MountPlan::enter_root() noexcept {
-  const Fd root(open_tree_of("/"));
-  if (!root) return "open_tree";
-  if (!set_tree(root.get(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID)) return "mount_setattr";
+  const Fd root = clone_tree("/", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID);
+  if (!root) return "take hold of the root";
   if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 &&
       ::mount(nullptr, "/proc", nullptr, MS_PRIVATE, nullptr) != 0)
     return "mount MS_PRIVATE";
@@ -149,8 +117,8 @@ const char* MountPlan::mount_step(const Step& step) noexcept {
     }
     case Kind::read_only:
     case Kind::writable:
-      make_place(step.path, step.folder);
-      return attach(step.tree, path) ? nullptr : "move_mount";
+      make_place(AT_FDCWD, step.path, step.folder);  // the root is where this process is
+      return attach(step.tree.get(), path) ? nullptr : "move_mount";
   }
   return nullptr;
 }

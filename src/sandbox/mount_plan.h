@@ -31,7 +31,7 @@ class MountPlan {
     std::string path;
     Kind kind;
     bool folder = true;
-    int tree = -1;  ///< in the child alone: the mount that will stand there; ends with its exec
+    Fd tree{};  ///< in the child alone: the mount that will stand there; ends with its exec
   };
 
   void add(const std::filesystem::path& path, Kind kind);

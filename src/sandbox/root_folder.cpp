@@ -8,11 +8,8 @@
 #include <unistd.h>
 
 #include <array>
-#include <cerrno>
-#include <climits>
-#include <cstring>
-#include <initializer_list>
-#include <utility>
+
+#include "sandbox/mounts.h"
 
 namespace mayfly::sandbox {
 namespace {
@@ -20,38 +17,6 @@ namespace {
 constexpr std::array kDevices{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
 /// For a few folders and small files.
 constexpr const char* kRootSize = "4m";
-
-Fd clone_tree(const std::string& path, std::uint64_t attributes) noexcept {
-  Fd tree(::open_tree(AT_FDCWD, path.c_str(), OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_RECURSIVE));
-  mount_attr attr{};
-  attr.attr_set = attributes;
-  attr.propagation = MS_PRIVATE;
-  if (tree && ::mount_setattr(tree.get(), "", AT_EMPTY_PATH | AT_RECURSIVE, &attr, sizeof attr) != 0)
-    return Fd();
-  return tree;
-}
-
-Fd new_mount(const char* type, std::initializer_list<std::pair<const char*, const char*>> options) noexcept {
-  const Fd context(::fsopen(type, FSOPEN_CLOEXEC));
-  if (!context) return Fd();
-  for (const auto& [key, value] : options)
-    if (::fsconfig(context.get(), FSCONFIG_SET_STRING, key, value, 0) != 0) return Fd();
-  if (::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0) return Fd();
-  return Fd(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-}
-
-/// Makes the folders above `path`, which is absolute, below the folder `root`. What is there already stays.
-void make_parents(int root, const std::string& path) noexcept {
-  std::array<char, PATH_MAX> text{};
-  if (path.size() >= text.size()) return;
-  std::memcpy(text.data(), path.data(), path.size());
-  for (std::size_t at = 1; at < path.size(); ++at) {
-    if (text[at] != '/') continue;
-    text[at] = '\0';
-    ::mkdirat(root, text.data() + 1, 0755);
-    text[at] = '/';
-  }
-}
 
 const char* below(const std::string& path) noexcept { return path.c_str() + 1; }
 
@@ -70,7 +35,7 @@ const char* RootFolder::take_hold() noexcept {
   for (const auto& [path, at] : box_.visible) {
     struct stat status{};
     if (::stat(path.c_str(), &status) != 0) return "look at what is visible";
-    Tree tree{at, clone_tree(path, MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV),
+    Tree tree{at, clone_tree(path.c_str(), MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV),
               S_ISDIR(status.st_mode)};
     if (!tree.mount) return "take hold of what is visible";
     trees_.push_back(std::move(tree));
@@ -78,7 +43,7 @@ const char* RootFolder::take_hold() noexcept {
   for (const char* path : kDevices) {
     Tree tree{path, clone_tree(path, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), false};
     if (!tree.mount) return "take hold of devices";
-    devices_.push_back(std::move(tree));
+    trees_.push_back(std::move(tree));
   }
   proc_ = new_mount("proc", {});
   return proc_ ? nullptr : "mount /proc";
@@ -87,15 +52,6 @@ const char* RootFolder::take_hold() noexcept {
 const char* RootFolder::attach(const Fd& tree, const std::string& path) const noexcept {
   return ::move_mount(tree.get(), "", root_.get(), below(path), MOVE_MOUNT_F_EMPTY_PATH) == 0 ? nullptr
                                                                                               : "move_mount";
-}
-
-const char* RootFolder::make_devices() noexcept {
-  ::mkdirat(root_.get(), "dev", 0755);
-  for (const auto& device : devices_) {
-    (void)Fd(::openat(root_.get(), below(device.path), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
-    if (const char* failed = attach(device.mount, device.path)) return failed;
-  }
-  return nullptr;
 }
 
 /// Last: as long as the process's root is the host's, what goes through an absolute link goes there.
@@ -119,31 +75,24 @@ const char* RootFolder::make_files() noexcept {
   return nullptr;
 }
 
-/// The new root stands at /proc meanwhile: that is a mount point even in a chroot, where / is none.
+/// The new root stands at /proc meanwhile, as it could at any folder.
 const char* RootFolder::enter() noexcept {
   root_ = new_mount("tmpfs", {{"size", kRootSize}, {"mode", "755"}});
   if (!root_) return "mount the root";
-  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0 &&
-      ::mount(nullptr, "/proc", nullptr, MS_PRIVATE, nullptr) != 0)
-    return "make mounts private";
+  // Refused in a chroot, whose root is no mount: there nothing would keep a process from going above it.
+  if (::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return "make mounts private";
   if (::move_mount(root_.get(), "", AT_FDCWD, "/proc", MOVE_MOUNT_F_EMPTY_PATH) != 0)
     return "attach the root";
   ::mkdirat(root_.get(), "proc", 0755);
   ::mkdirat(root_.get(), "tmp", 0755);
   if (const char* failed = make_files()) return failed;  // before what would be in its way
-  if (const char* failed = make_devices()) return failed;
   for (const auto& tree : trees_) {
-    make_parents(root_.get(), tree.path);
-    if (tree.folder)
-      ::mkdirat(root_.get(), below(tree.path), 0755);
-    else
-      (void)Fd(::openat(root_.get(), below(tree.path), O_WRONLY | O_CREAT | O_CLOEXEC, 0644));
+    make_place(root_.get(), tree.path, tree.folder);
     if (const char* failed = attach(tree.mount, tree.path)) return failed;
   }
   if (const char* failed = attach(proc_, "/proc")) return failed;
   if (const char* failed = make_links()) return failed;
   if (::fchdir(root_.get()) != 0) return "enter the root";
-  // Refused in a chroot, whose root is no mount: there nothing would keep a process from going above it.
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return "pivot_root";
   if (::umount2(".", MNT_DETACH) != 0) return "leave the old root";
   mount_attr read_only{};

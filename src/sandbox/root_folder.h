@@ -23,7 +23,6 @@ class RootFolder {
 
  private:
   [[nodiscard]] const char* attach(const Fd& tree, const std::string& path) const noexcept;
-  [[nodiscard]] const char* make_devices() noexcept;
   [[nodiscard]] const char* make_files() noexcept;
   [[nodiscard]] const char* make_links() noexcept;
 
@@ -34,7 +33,6 @@ class RootFolder {
   };
   const Box& box_;
   std::vector<Tree> trees_;
-  std::vector<Tree> devices_;
   Fd proc_;
   Fd root_;
 };

@@ -16,6 +16,8 @@
 #include <string>
 #include <string_view>
 
+#include "sandbox/mounts.h"
+
 namespace mayfly::sandbox {
 namespace {
 
@@ -74,22 +76,13 @@ bool is_empty(int folder) noexcept {
   return empty;
 }
 
-bool set(int context, const char* key, std::uint64_t value) {
-  return ::fsconfig(context, FSCONFIG_SET_STRING, key, std::to_string(value).c_str(), 0) == 0;
-}
-
 }  // namespace
 
 Result<Fd> make_temporary(std::uint64_t size) {
-  const Fd context(::fsopen("tmpfs", FSOPEN_CLOEXEC));
-  if (!context) return fail_errno("make a tmpfs: fsopen");
-  if (!set(context.get(), "size", size) ||
-      !set(context.get(), "nr_inodes", std::max(kMinFiles, size / kBytesPerFile)) ||
-      ::fsconfig(context.get(), FSCONFIG_SET_STRING, "mode", "1777", 0) != 0 ||
-      ::fsconfig(context.get(), FSCONFIG_CMD_CREATE, nullptr, nullptr, 0) != 0)
-    return fail_errno("make a tmpfs: fsconfig");
-  Fd made(::fsmount(context.get(), FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV));
-  if (!made) return fail_errno("make a tmpfs: fsmount");
+  const auto bytes = std::to_string(size);
+  const auto files = std::to_string(std::max(kMinFiles, size / kBytesPerFile));
+  Fd made = new_mount("tmpfs", {{"size", bytes.c_str()}, {"nr_inodes", files.c_str()}, {"mode", "1777"}});
+  if (!made) return fail_errno("make a tmpfs");
   return made;
 }
 
