@@ -110,7 +110,9 @@ struct Client {
   }
   bool read() {
     std::array<char, 4096> part;
-    const ssize_t got = ::recv(socket.get(), part.data(), part.size(), 0);
+    ssize_t got = 0;
+    do got = ::recv(socket.get(), part.data(), part.size(), 0);
+    while (got < 0 && errno == EINTR);  // one with a timeout is not begun again by the kernel: signal(7)
     if (got > 0) input.append(part.data(), static_cast<std::size_t>(got));
     return got > 0;
   }
