@@ -1,6 +1,6 @@
 #include "daemon/one_invocation.h"
 
-#include "pool/instance.h"
+#include "pool/failure.h"
 
 namespace mayfly::daemon {
 
@@ -39,7 +39,7 @@ void OneInvocation::fail(Error error) { finish(std::unexpected(std::move(error))
 
 void OneInvocation::leave() {
   if (!self_) return;  // it is over, or has failed before it began
-  if (scheduler != nullptr) scheduler->cancel(invocation);
+  if (service != nullptr) service->cancel(invocation);
   fail(Error{pool::PoolErrc::answer_broken, "the client has left", {}});
 }
 
@@ -64,20 +64,20 @@ void OneInvocation::on_response(pool::Invocation&, unsigned status, std::string_
 
 void OneInvocation::on_body(pool::Invocation&, std::string_view body, bool end) {
   if (answer_.body.size() + body.size() > kMaxBody) {
-    if (invocation.instance != nullptr) invocation.instance->abandon(invocation, wire::AbortReason::client);
+    if (invocation.runner != nullptr) invocation.runner->abandon(invocation, wire::AbortReason::client);
     return fail(Error{pool::PoolErrc::answer_broken, "the answer is longer than 64 MiB", {}}.with(
         "limit", std::to_string(kMaxBody)));
   }
   answer_.body.append(body);
   if (end) return finish(std::move(answer_));
-  if (!body.empty() && invocation.instance != nullptr) invocation.instance->credit(invocation, body.size());
+  if (!body.empty() && invocation.runner != nullptr) invocation.runner->credit(invocation, body.size());
 }
 
 void OneInvocation::on_request_credit(pool::Invocation&, std::size_t bytes) {
   if (rest_sent_ == rest_.size()) return;
   const auto part = std::string_view(rest_).substr(rest_sent_, bytes);
   rest_sent_ += part.size();
-  invocation.instance->send_body(invocation, part, rest_sent_ == rest_.size());
+  invocation.runner->send_body(invocation, part, rest_sent_ == rest_.size());
 }
 
 void OneInvocation::on_failure(pool::Invocation&, Error error) {

@@ -6,7 +6,6 @@
 
 #include "admin/platform.h"
 #include "pool/invocation.h"
-#include "scheduler/scheduler.h"
 
 namespace mayfly::daemon {
 
@@ -27,7 +26,7 @@ class OneInvocation final : public std::enable_shared_from_this<OneInvocation>,
   void fail(Error error);
   /// Nobody waits for the answer any more: as a client of the data plane that leaves.
   void leave();
-  scheduler::Scheduler* scheduler = nullptr;  ///< that it was submitted to
+  pool::Service* service = nullptr;  ///< that it was submitted to
 
  private:
   void on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,

@@ -228,8 +228,8 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
   if (!version) return one->fail(version.error());
   new_invocation_id(one->invocation.id);
   one->begin(now(), (*version)->config.timeout);
-  one->scheduler = served(*version).scheduler.get();
-  one->scheduler->submit(one->invocation);
+  one->service = served(*version).scheduler.get();
+  one->service->submit(one->invocation);
 }
 
 void Shard::evict(const std::string& function, bool templates) {
@@ -383,7 +383,7 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   Served& entry = served(*version);
   if (!entry.rule.open())
     if (auto admitted = admit(entry, head, destination); !admitted) return propagate(admitted);
-  destination.scheduler = entry.scheduler.get();
+  destination.service = entry.scheduler.get();
   destination.timeout = (*version)->config.timeout;
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;

@@ -92,7 +92,7 @@ void Session::close() {
   if (state_ == State::closed) return;
   const bool waited = state_ == State::exchange && invocation_.state != pool::Invocation::State::idle;
   state_ = State::closed;
-  if (waited) scheduler_->cancel(invocation_);
+  if (waited) service_->cancel(invocation_);
   cancel();
   leave();
   socket_.reset();
@@ -255,7 +255,7 @@ void Session::refuse_header(const boost::beast::error_code& error) {
 
 void Session::begin_exchange() {
   auto destination = host_.route(head_);
-  if (destination && destination->scheduler == nullptr) {
+  if (destination && destination->service == nullptr) {
     // Nothing of the request was taken from the buffer yet: the other shard parses it again.
     state_ = State::closed;
     cancel();
@@ -277,7 +277,7 @@ void Session::begin_exchange() {
   if (!destination) return answer_error(destination.error());
 
   answer_fields_.swap(destination->answer_fields);
-  scheduler_ = destination->scheduler;
+  service_ = destination->service;
   max_request_ = destination->max_request;
   const auto length = parser_->content_length();
   if (length && *length > max_request_) {
@@ -314,7 +314,7 @@ void Session::fill_invocation(const Destination& destination) {
   invocation_.body.swap(body_);
   body_.clear();
   invocation_.body_complete = request_done_;
-  scheduler_->submit(invocation_);
+  service_->submit(invocation_);
 }
 
 /// Parses what is there of the request's body, as far as the handler's window allows, and passes it on.
@@ -334,7 +334,7 @@ void Session::feed_request_body() {
     if (error && error != http::error::need_more) return refuse_body(error);
     if (request_bytes_ > max_request_ && !answer_done_) {
       keep_alive_ = false;
-      if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
+      if (invocation_.state != pool::Invocation::State::idle) service_->cancel(invocation_);
       if (head_sent_) return close();
       return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
           "limit", std::to_string(max_request_)));
@@ -350,7 +350,7 @@ void Session::feed_request_body() {
   if (answer_done_ || state_ != State::exchange) return;
   if (started && (!body_.empty() || (request_done_ && !invocation_.body_complete))) {
     invocation_.body_complete = request_done_;
-    invocation_.instance->send_body(invocation_, body_, request_done_);
+    invocation_.runner->send_body(invocation_, body_, request_done_);
     body_.clear();
   } else if (invocation_.state == pool::Invocation::State::waiting) {
     invocation_.body += body_;
@@ -362,7 +362,7 @@ void Session::feed_request_body() {
 /// A body that is not valid HTTP.
 void Session::refuse_body(const boost::beast::error_code& error) {
   keep_alive_ = false;
-  if (invocation_.state != pool::Invocation::State::idle) scheduler_->cancel(invocation_);
+  if (invocation_.state != pool::Invocation::State::idle) service_->cancel(invocation_);
   if (head_sent_ || answer_done_) return close();
   answer_error(body_error(error, options_.max_header));
 }

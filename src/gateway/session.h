@@ -12,7 +12,6 @@
 #include "gateway/response_head.h"
 #include "gateway/transport.h"
 #include "pool/invocation.h"
-#include "scheduler/scheduler.h"
 
 namespace mayfly::gateway {
 
@@ -27,7 +26,7 @@ struct GatewayOptions {
 
 /// Where a request goes.
 struct Destination {
-  scheduler::Scheduler* scheduler = nullptr;  ///< null: the function lives on `shard`
+  pool::Service* service = nullptr;  ///< null: the function lives on `shard`
   unsigned shard = 0;
   std::chrono::milliseconds timeout{};
   std::uint64_t max_request = 0;
@@ -137,7 +136,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   pool::Invocation invocation_{*this};
   std::string rooted_target_;
   std::string answer_fields_;
-  scheduler::Scheduler* scheduler_ = nullptr;
+  pool::Service* service_ = nullptr;
   std::uint64_t max_request_ = 0;
   std::uint64_t request_bytes_ = 0;
   std::size_t window_ = 0;  // bytes of the request's body that may still be passed on

@@ -55,7 +55,7 @@ void Session::on_response(pool::Invocation&, unsigned status, std::string_view h
   if (end) what.whole_length = body.size();
   const auto head = append_response_head(out_, what);
   if (!head) {
-    if (!end) scheduler_->cancel(invocation_);
+    if (!end) service_->cancel(invocation_);
     return answer_error(Error{GatewayErrc::bad_answer,
                               "the function's answer has a status or a header that is not valid HTTP",
                               {}});
@@ -189,7 +189,7 @@ void Session::write() {
 void Session::written() {
   if (out_.capacity() > kLargestBuffer) out_.shrink_to_fit();
   if (credit_due_ == 0 || invocation_.state != pool::Invocation::State::running) return;
-  invocation_.instance->credit(invocation_, std::exchange(credit_due_, 0));
+  invocation_.runner->credit(invocation_, std::exchange(credit_due_, 0));
 }
 
 }  // namespace mayfly::gateway

@@ -14,6 +14,7 @@
 #include "gateway/session.h"
 #include "pool/fake_runtime_test_support.h"
 #include "router/route_table.h"
+#include "scheduler/scheduler.h"
 
 namespace mayfly::gateway {
 
@@ -72,7 +73,7 @@ struct SessionTest : testing::Test, GatewayHost {
             pool::PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime, logs,
                               loop.warmth},
             capacity, version, stats);
-      destination.scheduler = scheduler.get();
+      destination.service = scheduler.get();
     }
     destination.target = head.target;
     if (on_route) on_route(head, destination);

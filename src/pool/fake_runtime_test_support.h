@@ -390,7 +390,7 @@ struct TestInvocation final : InvocationListener {
   }
   /// The platform must have forgotten it by then.
   ~TestInvocation() override {
-    if (invocation.instance != nullptr) invocation.instance->abandon(invocation, wire::AbortReason::client);
+    if (invocation.runner != nullptr) invocation.runner->abandon(invocation, wire::AbortReason::client);
   }
   void on_response(Invocation&, unsigned s, std::string_view h, std::string_view b, bool e) override {
     status = s;

@@ -208,7 +208,7 @@ Invocation* Instance::detach(Stream& stream) {
   Invocation* invocation = std::exchange(stream.invocation, nullptr);
   if (invocation != nullptr) {
     invocation->state = Invocation::State::idle;
-    invocation->instance = nullptr;
+    invocation->runner = nullptr;
     invocation->stream = 0;
   }
   return invocation;
@@ -230,7 +230,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
   stream.invocation_id = invocation.id;
   stream.lease = std::move(lease);
   invocation.state = Invocation::State::running;
-  invocation.instance = this;
+  invocation.runner = this;
   invocation.stream = stream.id;
   invocation.started = std::chrono::steady_clock::now();
   deadlines_.add(stream, invocation.deadline);

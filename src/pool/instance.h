@@ -20,6 +20,8 @@
 
 namespace mayfly::pool {
 
+class Instance;
+
 /// Hears of an instance's fate. Called on the shard's thread, never from inside Instance::run.
 class InstanceOwner {
  public:
@@ -80,6 +82,7 @@ class [[nodiscard]] Lease {
 /// their caller leaves or their own deadline comes. What has begun is never run again. See tail.cpp.
 class Instance
     : public std::enable_shared_from_this<Instance>,
+      public Runner,
       public Limited,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
       private ReactorEntry,
@@ -96,12 +99,10 @@ class Instance
 
   /// Give it an invocation. The lease must be of this instance.
   void run(Invocation& invocation, Lease lease);
-  /// More of the request's body; the caller keeps within the credit it has.
-  void send_body(Invocation& invocation, std::string_view bytes, bool end);
-  /// The caller took `bytes` of the answer's body.
-  void credit(Invocation& invocation, std::size_t bytes);
-  /// The answer is not wanted any more. The slot stays taken until the handler is done.
-  void abandon(Invocation& invocation, wire::AbortReason reason);
+  void send_body(Invocation& invocation, std::string_view bytes, bool end) override;
+  void credit(Invocation& invocation, std::size_t bytes) override;
+  /// The slot stays taken until the handler is done.
+  void abandon(Invocation& invocation, wire::AbortReason reason) override;
   /// It has been told to leave and has nothing left to do, or has said that it is about to end; it is ended
   /// if it stays.
   void let_go();

@@ -8,10 +8,10 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "wire/frame.h"
 
 namespace mayfly::pool {
 
-class Instance;
 struct Invocation;
 
 /// Hears what becomes of an invocation. Called on its shard's thread. After an end (`end` true, or
@@ -28,6 +28,29 @@ class InvocationListener {
   virtual void on_request_credit(Invocation& invocation, std::size_t bytes) = 0;
   /// There is no answer, or (after on_response) no rest of it.
   virtual void on_failure(Invocation& invocation, Error error) = 0;
+};
+
+/// What an invocation has begun in, which takes the rest of it: an instance, or who hands it on to one.
+class Runner {
+ public:
+  virtual ~Runner() = default;
+  /// More of the request's body; the caller keeps within the credit it has.
+  virtual void send_body(Invocation& invocation, std::string_view bytes, bool end) = 0;
+  /// The caller took `bytes` of the answer's body.
+  virtual void credit(Invocation& invocation, std::size_t bytes) = 0;
+  /// The answer is not wanted any more: the listener hears nothing of it from now on.
+  virtual void abandon(Invocation& invocation, wire::AbortReason reason) = 0;
+};
+
+/// Takes invocations: a version's scheduler, or what stands in for a function. On its shard's thread.
+class Service {
+ public:
+  virtual ~Service() = default;
+  /// Take an invocation. Its listener may be called before this returns. The invocation must stay until
+  /// its listener heard the end, or cancel().
+  virtual void submit(Invocation& invocation) = 0;
+  /// The caller has left: forget it, and tell the handler. The listener hears nothing any more.
+  virtual void cancel(Invocation& invocation) = 0;
 };
 
 /// Owned by whoever waits for the answer; belongs to one shard's thread.
@@ -54,7 +77,7 @@ struct Invocation {
   MonotonicTime started{};    ///< when it was given to an instance; with the answer: when it began
   MonotonicTime answered{};   ///< when the whole answer was there
   nanoseconds start_cost{0};  ///< part of the wait: an instance, perhaps a template, was made
-  Instance* instance = nullptr;
+  Runner* runner = nullptr;   ///< while it runs
   std::uint32_t stream = 0;
   int lost = 0;  ///< instances that died while they had it and nothing ran in them
   InvocationListener* listener;

@@ -131,7 +131,7 @@ void Scheduler::cancel(Invocation& invocation) {
     dequeue(invocation);
     maybe_drained();
   } else {
-    invocation.instance->abandon(invocation, wire::AbortReason::client);
+    invocation.runner->abandon(invocation, wire::AbortReason::client);
   }
 }
 

@@ -28,17 +28,14 @@ enum class SchedulerErrc {
 /// instance (Capacity), and when those that are being made already will not be enough. So a burst never
 /// ends with more instances than it had invocations at once. Instances that run one after another are given
 /// no more than that either, also when there can be no further instance: who waits here can go anywhere.
-class Scheduler final : public pool::PoolListener, public CapacityClient {
+class Scheduler final : public pool::Service, public pool::PoolListener, public CapacityClient {
  public:
   Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
             std::shared_ptr<pool::VersionStats> stats);
   ~Scheduler() override;
 
-  /// Take an invocation. Its listener may be called before this returns. The invocation must stay until
-  /// its listener heard the end, or cancel().
-  void submit(pool::Invocation& invocation);
-  /// The caller has left: forget it, and tell the handler. The listener hears nothing any more.
-  void cancel(pool::Invocation& invocation);
+  void submit(pool::Invocation& invocation) override;
+  void cancel(pool::Invocation& invocation) override;
 
   /// No further invocation will come. `on_drained` is called when the last one is done (perhaps at once).
   void drain(std::function<void()> on_drained);
