@@ -1,8 +1,8 @@
 // What is kept of an event and of its deliveries. Plain data, used by every part of this module.
 //
-// An event lies in a *stream*: a topic, or the asynchronous invocations of one function. A *queue* delivers the
-// events of a stream to one function; a topic has one for each subscription, a function's own stream just one.
-// A *delivery* is one event in one queue. What follows an accepted event is told by its deliveries.
+// An event lies in a *stream*: a topic, or the asynchronous invocations of one function. A *queue* delivers
+// the events of a stream to one function; a topic has one for each subscription, a function's own stream just
+// one. A *delivery* is one event in one queue. What follows an accepted event is told by its deliveries.
 #pragma once
 
 #include <chrono>
@@ -23,25 +23,34 @@ using Position = std::uint64_t;  ///< in a stream: 1 … 2^36 - 1, in the order 
 
 /// What a delivery hands to its function.
 enum class Form {
-  request = 1,  ///< an HTTP request, as it came
-  payload = 2,  ///< a payload: what `mayfly invoke` sends
-  event = 3,    ///< an event with the attributes of CloudEvents
-  schedule = 4, ///< a schedule's time has come
-  callback = 5, ///< the result of another delivery, for a URL
+  request = 1,   ///< an HTTP request, as it came
+  payload = 2,   ///< a payload: what `mayfly invoke` sends
+  event = 3,     ///< an event with the attributes of CloudEvents
+  schedule = 4,  ///< a schedule's time has come
+  callback = 5,  ///< the result of another delivery, for a URL
+};
+
+/// A number that is kept under a name and only ever grows: how far something has got.
+struct Mark {
+  std::string name{};
+  std::int64_t value = 0;
 };
 
 /// What is to be accepted.
 struct NewEvent {
   StreamId stream = 0;
   Form form = Form::event;
-  std::string method{};     ///< of a request
-  std::string target{};     ///< of a request: path and query; of a callback: the URL
-  std::string fields{};     ///< "name\0value\0…": the headers of a request, the attributes of an event
+  std::string method{};  ///< of a request
+  std::string target{};  ///< of a request: path and query; of a callback: the URL
+  std::string fields{};  ///< "name\0value\0…": the headers of a request, the attributes of an event
   std::string body{};
   std::string partition{};  ///< events with the same one are delivered one after another; "": in any order
   std::optional<WallTime> not_before{};  ///< is not delivered earlier
   std::string idempotency_key{};         ///< "": none
   std::string callback{};                ///< URL that the result goes to; "": none
+  /// Written down together with the event. Has the mark this value or a higher one already, the event is not
+  /// accepted a second time.
+  std::optional<Mark> mark{};
 };
 
 /// One that was accepted: never changed.
@@ -83,7 +92,8 @@ struct Attempt {
   WallTime started{};
   WallTime ended{};
   std::string version{};  ///< "hello@3"; "": none was reached
-  std::string type{};     ///< "" if it succeeded; else as in problem documents ("pool:handler-threw"), or "status"
+  std::string
+      type{};  ///< "" if it succeeded; else as in problem documents ("pool:handler-threw"), or "status"
   std::string message{};
 };
 
@@ -99,13 +109,13 @@ struct Outcome {
   QueueId queue = 0;
   StreamId stream = 0;
   Position position = 0;
-  State state = State::queued;  ///< any but running
-  int attempts = 0;             ///< so far
-  WallTime not_before{};        ///< of the next one, if it is not final
-  std::optional<Attempt> attempt{};  ///< that has just ended
-  std::optional<Answer> answer{};    ///< of the last attempt
-  WallTime at{};                     ///< now
-  WallTime expires{};                ///< (final) from when nobody needs to know any more
+  State state = State::queued;          ///< any but running
+  int attempts = 0;                     ///< so far
+  WallTime not_before{};                ///< of the next one, if it is not final
+  std::optional<Attempt> attempt{};     ///< that has just ended
+  std::optional<Answer> answer{};       ///< of the last attempt
+  WallTime at{};                        ///< now
+  WallTime expires{};                   ///< (final) from when nobody needs to know any more
   std::optional<NewEvent> follow_up{};  ///< accepted together with this: a callback
 };
 
@@ -116,6 +126,7 @@ struct OpenDelivery {
   int attempts = 0;
   WallTime not_before{};
   std::string partition{};
+  EventPtr event{};  ///< null: is not kept any more
 };
 
 /// All that is kept of one delivery.

@@ -2,8 +2,8 @@
 // has to give; the embedded one is SQLite (sqlite_store.h).
 //
 // Every call returns at once and may come from any thread. `then` is called exactly once, on the store's own
-// thread, in the order of the calls, and must not wait. What it says is durable: it survives SIGKILL and a power cut.
-// Errors: EventsErrc below.
+// thread, in the order of the calls, and must not wait. What it says is durable: it survives SIGKILL and a
+// power cut. Errors: EventsErrc below.
 #pragma once
 
 #include <functional>
@@ -30,20 +30,20 @@ using Then = std::function<void(Result<T>)>;
 
 struct StreamInfo {
   StreamId id = 0;
-  std::string name{};      ///< "topic:NAME" or "function:NAME"
-  Position newest = 0;     ///< of the last event accepted; 0: none ever
+  std::string name{};   ///< "topic:NAME" or "function:NAME"
+  Position newest = 0;  ///< of the last event accepted; 0: none ever
 };
 
 struct QueueInfo {
   QueueId id = 0;
   StreamId stream = 0;
-  std::string name{};      ///< unique: "TOPIC>FUNCTION", "function:NAME"
-  Position cursor = 0;     ///< all events up to it are done, or are among the open deliveries
+  std::string name{};   ///< unique: "TOPIC>FUNCTION", "function:NAME"
+  Position cursor = 0;  ///< all events up to it are done, or are among the open deliveries
   bool paused = false;
 };
 
-/// What was accepted. `known`: the idempotency key had been used with the same payload, and this is the event
-/// that was accepted then.
+/// What was accepted. `known`: nothing new. Either the idempotency key had been used with the same payload,
+/// and this is the event that was accepted then; or the mark was there already, and the event is null.
 struct Accepted {
   EventPtr event;
   bool known = false;
@@ -56,17 +56,17 @@ struct ReadLimits {
 
 struct DeliveryQuery {
   QueueId queue = 0;
-  std::optional<State> state{};   ///< none: all that have a row, newest first
-  Position before = UINT64_MAX;   ///< only older ones: to page
-  std::size_t limit = 100;        ///< 1 … 1000
-  bool bodies = false;            ///< with the event's and the answer's bodies and the history
+  std::optional<State> state{};  ///< none: all that have a row, newest first
+  Position before = UINT64_MAX;  ///< only older ones: to page
+  std::size_t limit = 100;       ///< 1 … 1000
+  bool bodies = false;           ///< with the event's and the answer's bodies and the history
 };
 
 struct StoreFigures {
-  std::uint64_t bytes = 0;    ///< of the file
-  std::size_t waiting = 0;    ///< calls not done yet
-  std::uint64_t commits = 0;  ///< groups written since the start
-  std::uint64_t appended = 0; ///< events accepted since the start
+  std::uint64_t bytes = 0;     ///< of the file
+  std::size_t waiting = 0;     ///< calls not done yet
+  std::uint64_t commits = 0;   ///< groups written since the start
+  std::uint64_t appended = 0;  ///< events accepted since the start
 };
 
 class EventStore {
@@ -86,8 +86,8 @@ class EventStore {
   /// Accepts all of the events or none. An idempotency key counts within its stream, for `kIdempotencyTime`.
   virtual void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) = 0;
 
-  /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done or
-  /// open. All or nothing. Gives the follow-ups that were accepted.
+  /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done
+  /// or open. All or nothing. Gives the follow-ups that were accepted.
   virtual void record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
                       Then<std::vector<EventPtr>> then) = 0;
 
@@ -95,11 +95,12 @@ class EventStore {
   virtual void read(StreamId stream, Position after, ReadLimits limits, Then<std::vector<EventPtr>> then) = 0;
   /// Some events of a stream; those that are not kept any more are left out.
   virtual void fetch(StreamId stream, std::vector<Position> positions, Then<std::vector<EventPtr>> then) = 0;
-  /// The open deliveries of a queue, oldest first, behind a position.
-  virtual void open_deliveries(QueueId queue, Position after, std::size_t limit,
+  /// The open deliveries of a queue that have a row and whose `not_before` is not later than `until`, those
+  /// due first in front, with their events.
+  virtual void open_deliveries(QueueId queue, WallTime until, ReadLimits limits,
                                Then<std::vector<OpenDelivery>> then) = 0;
-  /// Which of a queue's deliveries behind a position are final already.
-  virtual void finished(QueueId queue, Position after, Position until, Then<std::vector<Position>> then) = 0;
+  /// Which of a queue's deliveries behind a position and up to another have a row, whatever their state.
+  virtual void with_rows(QueueId queue, Position after, Position until, Then<std::vector<Position>> then) = 0;
 
   /// One delivery. A queue of 0 in the id stands for the only one of a function's stream. unknown_delivery.
   virtual void find(DeliveryId id, Then<DeliveryRecord> then) = 0;
@@ -107,11 +108,14 @@ class EventStore {
   /// How many deliveries with a row are in each state.
   virtual void count(QueueId queue, Then<std::map<State, std::uint64_t>> then) = 0;
 
-  /// Removes what has expired: final deliveries, and events older than `keep` that no queue of their stream still
-  /// has to deliver. At most `limit` rows; gives how many.
-  virtual void expire(WallTime now, std::chrono::milliseconds keep, std::size_t limit, Then<std::size_t> then) = 0;
+  /// Removes what has expired: final deliveries, and events older than `keep` that no queue of their stream
+  /// still has to deliver. At most `limit` rows; gives how many.
+  virtual void expire(WallTime now, std::chrono::milliseconds keep, std::size_t limit,
+                      Then<std::size_t> then) = 0;
   /// Removes the final deliveries of a queue that are in this state.
   virtual void purge(QueueId queue, State state, Then<std::size_t> then) = 0;
+
+  virtual void marks(Then<std::map<std::string, std::int64_t>> then) = 0;
 
   [[nodiscard]] virtual StoreFigures figures() const = 0;
 };
