@@ -5,7 +5,6 @@
 // one. A *delivery* is one event in one queue. What follows an accepted event is told by its deliveries.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -13,9 +12,9 @@
 #include <string_view>
 #include <vector>
 
-namespace mayfly::events {
+#include "base/clock.h"
 
-using WallTime = std::chrono::sys_time<std::chrono::milliseconds>;
+namespace mayfly::events {
 
 using StreamId = std::uint32_t;  ///< 1 … 2^20 - 1
 using QueueId = std::uint32_t;   ///< 1 … 2^20 - 1
