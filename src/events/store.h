@@ -22,6 +22,8 @@ enum class EventsErrc {
   store_failed,          ///< a read, write or sync failed; nothing was accepted
   unknown_delivery,      ///< there is none with this id, or not any more
   idempotency_mismatch,  ///< the same Idempotency-Key with another payload
+  delivery_running,      ///< is being attempted just now
+  delivery_ended,        ///< has succeeded, is dead or was cancelled
 };
 [[nodiscard]] std::error_code make_error_code(EventsErrc code);
 

@@ -1,0 +1,274 @@
+// Attempts: whose turn it is, and what their verdicts mean. The window is in queue_window.cpp, what people do to
+// single deliveries in queue_manual.cpp.
+#include "events/queue.h"
+
+#include <algorithm>
+
+#include "events/queue_here.h"
+
+namespace mayfly::events {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// After an attempt that the function could not take: doubled as long as it cannot.
+constexpr milliseconds kFirstHold{50};
+constexpr milliseconds kLongestHold{5'000};
+/// The store could not write what has become of deliveries: it is asked again.
+constexpr milliseconds kWriteAgain{1'000};
+/// A timer never sleeps longer: the wall clock may be set meanwhile.
+constexpr milliseconds kLongestSleep{60'000};
+
+}  // namespace
+
+Queue::Queue(const QueueContext& context, const QueueInfo& info, std::string function)
+    : context_(context),
+      info_(info),
+      function_(std::move(function)),
+      paused_(info.paused),
+      random_(std::random_device{}()) {}
+
+void Queue::set(const Policy& policy, Filter filter) {
+  policy_ = policy;
+  filter_ = std::move(filter);
+  if (started_) dispatch();
+}
+
+void Queue::attach(bool attached) {
+  attached_ = attached;
+  if (started_) dispatch();
+}
+
+void Queue::pause(bool paused) {
+  paused_ = paused;
+  if (started_) dispatch();
+}
+
+void Queue::on_deadline() {
+  const auto now = context_.clock.wall();
+  while (!delayed_.empty() && delayed_.begin()->first <= now) {
+    const auto position = delayed_.begin()->second;
+    auto& entry = entries_.at(position);
+    leave(position, entry);
+    place(position, entry);
+  }
+  load_due();
+  dispatch();
+}
+
+/// Wakes when the next thing can be done that nobody else tells of.
+void Queue::rearm() {
+  const auto now = context_.clock.now();
+  auto when = MonotonicTime::max();
+  if (!delayed_.empty()) when = now + (delayed_.begin()->first - context_.clock.wall());
+  if (forgotten_) when = std::min(when, look_again_);
+  if (!ready_.empty() && attached_ && !paused_ && !stopped_) {
+    if (hold_until_ > now) when = std::min(when, hold_until_);
+    else if (policy_.batch > 1 && running_ < static_cast<std::size_t>(policy_.concurrency))
+      when = std::min(when, entries_.at(*ready_.begin()).ready_since + policy_.batch_wait);
+  }
+  if (when == MonotonicTime::max()) return DeadlineEntry::cancel();
+  context_.deadlines.add(*this, std::clamp(when, now, now + kLongestSleep));
+}
+
+void Queue::dispatch() {
+  give_up_old();
+  const auto now = context_.clock.now();
+  while (attached_ && !paused_ && !stopped_ && !ready_.empty() && hold_until_ <= now &&
+         running_ < static_cast<std::size_t>(policy_.concurrency)) {
+    const auto batch = next_batch();
+    if (batch.empty()) break;
+    attempt(batch);
+  }
+  rearm();
+}
+
+/// Those whose turn it is; none if the batch is to become larger first.
+std::vector<Position> Queue::next_batch() {
+  const auto size = static_cast<std::size_t>(std::max(1, policy_.batch));
+  const auto& first = entries_.at(*ready_.begin());
+  if (ready_.size() < size && context_.clock.now() < first.ready_since + policy_.batch_wait) return {};
+  std::vector<Position> batch;
+  for (const auto position : ready_) {
+    if (batch.size() == size) break;
+    batch.push_back(position);
+  }
+  return batch;
+}
+
+void Queue::attempt(const std::vector<Position>& batch) {
+  Task task{info_.name, function_, {}};
+  const auto now = context_.clock.wall();
+  for (const auto position : batch) {
+    auto& entry = entries_.at(position);
+    leave(position, entry);
+    entry.place = Place::running;
+    entry.started = now;
+    ++entry.attempts;
+    task.items.push_back(
+        {entry.event, {info_.stream, position, info_.id, entry.event->check}, entry.attempts});
+  }
+  ++running_;
+  auto attempting = context_.deliverer.deliver(
+      std::move(task), [weak = weak_from_this(), batch](std::vector<Verdict> verdicts) {
+        if (const auto self = weak.lock()) self->on_verdicts(batch, std::move(verdicts));
+      });
+  for (const auto position : batch) entries_.at(position).attempting = attempting;
+}
+
+void Queue::on_verdicts(const std::vector<Position>& batch, std::vector<Verdict> verdicts) {
+  --running_;
+  verdicts.resize(batch.size(), Verdict{Verdict::Kind::failed, {}, {}, "events:no-verdict", "no verdict", {}});
+  std::vector<Outcome> outcomes;
+  bool held = false;
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    auto& entry = entries_.at(batch[i]);
+    entry.attempting.reset();
+    if (verdicts[i].kind == Verdict::Kind::not_tried && !entry.cancelled) {
+      --entry.attempts;
+      held = true;
+      place(batch[i], entry);
+      continue;
+    }
+    outcomes.push_back(judge(batch[i], entry, verdicts[i]));
+  }
+  hold_ = held ? std::clamp(hold_ * 2, kFirstHold, kLongestHold) : milliseconds(0);
+  hold_until_ = context_.clock.now() + hold_;
+  if (!outcomes.empty()) record(std::move(outcomes));
+  dispatch();
+}
+
+Outcome Queue::outcome(Position position, const Entry& entry, State state) const {
+  Outcome outcome;
+  outcome.queue = info_.id;
+  outcome.stream = info_.stream;
+  outcome.position = position;
+  outcome.state = state;
+  outcome.attempts = entry.attempts;
+  outcome.at = context_.clock.wall();
+  outcome.not_before = outcome.at;
+  if (is_final(state)) outcome.expires = outcome.at + (state == State::dead ? policy_.keep_dead : policy_.keep_result);
+  return outcome;
+}
+
+/// What an attempt's end means for its delivery.
+Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
+  const bool succeeded = verdict.kind == Verdict::Kind::succeeded;
+  const auto now = context_.clock.wall();
+  const auto delay = verdict.delay.value_or(backoff_delay(policy_, entry.attempts, random_));
+  const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy_.attempts ||
+                    now + delay > entry.event->accepted + policy_.max_age;
+  State state = State::failed;
+  if (succeeded) state = State::succeeded;
+  else if (entry.cancelled) state = State::cancelled;
+  else if (over) state = State::dead;
+  auto result = outcome(position, entry, state);
+  if (state == State::failed) result.not_before = now + delay;
+  result.attempt = Attempt{entry.attempts,   entry.started, now, std::move(verdict.version), std::move(verdict.type),
+                           std::move(verdict.message)};
+  result.answer = std::move(verdict.answer);
+  return result;
+}
+
+/// Those that have become too old without being attempted once more.
+void Queue::give_up_old() {
+  const auto limit = context_.clock.wall() - policy_.max_age;
+  std::vector<Outcome> outcomes;
+  while (!ready_.empty() && !stopped_) {  // the oldest are in front
+    const auto position = *ready_.begin();
+    auto& entry = entries_.at(position);
+    if (entry.event->accepted > limit) break;
+    leave(position, entry);
+    outcomes.push_back(outcome(position, entry, State::dead));
+    outcomes.back().attempt =
+        Attempt{entry.attempts + 1, context_.clock.wall(), context_.clock.wall(), {}, "events:too-old", "it waited too long"};
+  }
+  if (!outcomes.empty()) record(std::move(outcomes));
+}
+
+/// Writes down what has become of deliveries, again and again until it is written.
+void Queue::record(std::vector<Outcome> outcomes) {
+  for (const auto& one : outcomes) {
+    auto& entry = entries_.at(one.position);
+    entry.place = Place::recording;
+  }
+  ++recording_;
+  write(std::make_shared<std::vector<Outcome>>(std::move(outcomes)));
+}
+
+void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
+  auto copy = *outcomes;
+  context_.store.record(
+      std::move(copy), {{info_.id, cursor(*outcomes)}}, here<std::vector<EventPtr>>([this, outcomes](auto result) {
+        if (result) {
+          --recording_;
+          return on_recorded(*outcomes);
+        }
+        auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kWriteAgain);
+        timer->async_wait([weak = weak_from_this(), outcomes, timer](const boost::system::error_code& error) {
+          const auto self = weak.lock();
+          if (!error && self) self->write(outcomes);
+        });
+      }));
+}
+
+void Queue::on_recorded(const std::vector<Outcome>& outcomes) {
+  for (const auto& one : outcomes) settle(one);
+  load();
+  dispatch();
+}
+
+void Queue::count(State state) {
+  if (state == State::succeeded) ++figures_.succeeded;
+  if (state == State::failed) ++figures_.failed;
+  if (state == State::dead) ++figures_.dead;
+  if (state == State::cancelled) ++figures_.cancelled;
+}
+
+/// An outcome is on disk: what it means for the window.
+void Queue::settle(const Outcome& outcome) {
+  const auto found = entries_.find(outcome.position);
+  if (found == entries_.end()) return;
+  auto& entry = found->second;
+  count(outcome.state);
+  without_row_.erase(outcome.position);
+  entry.has_row = true;
+  const auto waiting = std::exchange(entry.waiting, {});
+  if (is_final(outcome.state)) {
+    remove(found);
+    for (const auto& then : waiting) then(outcome.state);
+    return;
+  }
+  entry.not_before = outcome.not_before;
+  if (!policy_.ordered && entry.not_before > context_.clock.wall() + kNear) {
+    forget_until(entry.not_before);
+    remove(found);
+    for (const auto& then : waiting) cancel(outcome.position, then);
+    return;
+  }
+  place(outcome.position, entry);
+  for (const auto& then : waiting) cancel(outcome.position, then);  // it came while the failure was written
+}
+
+QueueFigures Queue::figures() const {
+  auto figures = figures_;
+  figures.backlog = newest_ - std::min(newest_, loaded_);
+  figures.running = running_;
+  figures.waiting = ready_.size() + delayed_.size();
+  if (policy_.ordered)
+    figures.waiting = static_cast<std::size_t>(std::ranges::count_if(
+        entries_, [](const auto& one) { return one.second.place < Place::running; }));
+  return figures;
+}
+
+std::optional<State> Queue::peek(Position position) const {
+  const auto found = entries_.find(position);
+  if (found == entries_.end()) {
+    if (position > loaded_ && !rows_ahead_.contains(position)) return State::queued;
+    return std::nullopt;
+  }
+  if (found->second.place == Place::running || found->second.place == Place::recording) return State::running;
+  return found->second.attempts > 0 ? State::failed : State::queued;
+}
+
+}  // namespace mayfly::events

@@ -1,0 +1,168 @@
+// A queue at work: which of its deliveries are attempted when, and what becomes of them.
+//
+// What is on disk leads; in memory is a window of bounded size. Events behind the window are read when there is
+// room, deliveries whose next attempt is far off are forgotten until it is near.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/deadline_wheel.h"
+#include "events/deliverer.h"
+#include "events/policy.h"
+#include "events/store.h"
+
+namespace mayfly::events {
+
+/// What all queues share. Outlives them.
+struct QueueContext {
+  EventStore& store;
+  Deliverer& deliverer;
+  DeadlineWheel& deadlines;
+  const Clock& clock;
+  boost::asio::any_io_executor executor;  ///< of the thread that the queues belong to
+};
+
+struct QueueFigures {
+  std::uint64_t backlog = 0;  ///< accepted and not looked at yet
+  std::size_t waiting = 0;    ///< in the window, to be attempted now or later
+  std::size_t running = 0;
+  std::uint64_t succeeded = 0, failed = 0, dead = 0, cancelled = 0;  ///< since the start
+};
+
+/// Belongs to one thread; held by shared_ptr, since the store answers later.
+class Queue final : public std::enable_shared_from_this<Queue>, private DeadlineEntry {
+ public:
+  /// At most so many events, and so many bytes of them, are in the window; …
+  static constexpr std::size_t kWindowCount = 1024;
+  static constexpr std::size_t kWindowBytes = 16U << 20U;
+  /// … which reaches at most so far beyond the oldest that is not done.
+  static constexpr Position kWindowReach = 65'536;
+  /// Who is due later than this is forgotten until then.
+  static constexpr std::chrono::seconds kNear{30};
+
+  using Filter = std::function<bool(const Event&)>;  ///< whether an event is for this queue; null: all are
+
+  Queue(const QueueContext& context, const QueueInfo& info, std::string function);
+
+  /// Begin: `newest` is the newest position of its stream. Until then nothing is attempted.
+  void start(Position newest);
+  void set(const Policy& policy, Filter filter);
+  /// Whether there is a function to deliver to; and whether somebody has stopped the queue.
+  void attach(bool attached);
+  void pause(bool paused);
+  /// Attempts nothing more; what runs is heard to its end.
+  void stop() { stopped_ = true; }
+
+  /// An event was accepted in its stream. They come in order, none is left out.
+  void on_appended(const EventPtr& event);
+
+  /// Ends a delivery: cancelled. An attempt under way is told. Error: it has ended already.
+  void cancel(Position position, Then<State> then);
+  /// Attempts it again from the beginning, whatever has become of it. Error: it runs, or is not kept any more.
+  void retry(Position position, Then<State> then);
+  /// How it stands, if that is known here: better than what is stored.
+  [[nodiscard]] std::optional<State> peek(Position position) const;
+
+  [[nodiscard]] QueueFigures figures() const;
+  [[nodiscard]] const QueueInfo& info() const { return info_; }
+  [[nodiscard]] const std::string& function() const { return function_; }
+  [[nodiscard]] bool attached() const { return attached_; }
+  [[nodiscard]] bool paused() const { return paused_; }
+  [[nodiscard]] bool idle() const { return running_ == 0 && recording_ == 0; }
+
+ private:
+  enum class Place { ready, blocked, delayed, running, recording };
+  struct Entry {
+    EventPtr event;
+    Place place = Place::ready;
+    int attempts = 0;
+    bool has_row = false;
+    bool cancelled = false;  // while it runs: its end is a cancellation
+    WallTime not_before{};
+    MonotonicTime ready_since{};
+    WallTime started{};
+    std::shared_ptr<Attempting> attempting{};
+    std::vector<Then<State>> waiting{};  // who asked for its end
+  };
+  using Entries = std::map<Position, Entry>;
+
+  // queue.cpp: attempts
+  void on_deadline() override;
+  void dispatch();
+  [[nodiscard]] std::vector<Position> next_batch();
+  void attempt(const std::vector<Position>& batch);
+  void on_verdicts(const std::vector<Position>& batch, std::vector<Verdict> verdicts);
+  [[nodiscard]] Outcome judge(Position position, Entry& entry, Verdict& verdict);
+  [[nodiscard]] Outcome outcome(Position position, const Entry& entry, State state) const;
+  void give_up_old();
+  void record(std::vector<Outcome> outcomes);
+  void write(std::shared_ptr<std::vector<Outcome>> outcomes);
+  void on_recorded(const std::vector<Outcome>& outcomes);
+  void settle(const Outcome& outcome);
+  void rearm();
+  void count(State state);
+
+  // queue_window.cpp: what is in memory
+  void load();
+  void on_read(Result<std::vector<EventPtr>> events);
+  void load_due();
+  void forget_until(WallTime due);
+  void on_due(Result<std::vector<OpenDelivery>> due);
+  void take(const EventPtr& event);
+  void put(Position position, Entry entry);
+  void place(Position position, Entry& entry);
+  void leave(Position position, const Entry& entry);
+  void remove(Entries::iterator entry);
+  [[nodiscard]] bool has_room() const;
+  [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
+
+  // queue_manual.cpp
+  void change_stored(Position position, bool retry, Then<State> then);
+  void on_found(Position position, bool retry, const DeliveryRecord& record, const Then<State>& then);
+
+  /// A `then` for the store that comes back on this thread, if the queue is still there.
+  template <class T, class F>
+  Then<T> here(F f);
+
+  QueueContext context_;
+  QueueInfo info_;
+  std::string function_;
+  Policy policy_{};
+  Filter filter_{};
+  bool attached_ = false;
+  bool paused_ = false;
+  bool started_ = false;
+  bool stopped_ = false;
+
+  Entries entries_;
+  std::set<Position> ready_;
+  std::set<std::pair<WallTime, Position>> delayed_;
+  std::unordered_map<std::string, std::set<Position>> partitions_;  // ordered: all that are not done
+  std::set<Position> without_row_;  // the cursor stays below these
+  std::set<Position> rows_ahead_;   // behind the window, with a row already: not to be taken from the stream
+  std::size_t bytes_ = 0;
+  Position loaded_ = 0;   // events up to this have been looked at
+  Position newest_ = 0;
+  bool loading_ = false;
+  bool loading_due_ = false;
+  bool forgotten_ = false;       // deliveries that are due later are on disk alone
+  MonotonicTime look_again_{};   // for them
+  MonotonicTime hold_until_{};   // the function takes nothing more just now
+  std::chrono::milliseconds hold_{0};
+
+  std::size_t running_ = 0;    // invocations
+  std::size_t recording_ = 0;  // calls of the store
+  QueueFigures figures_{};
+  std::mt19937_64 random_;
+};
+
+}  // namespace mayfly::events
