@@ -18,7 +18,7 @@
 #include "access/guard.h"
 #include "base/reactor.h"
 #include "daemon/one_invocation.h"
-#include "daemon/wheel_timer.h"
+#include "base/wheel_timer.h"
 #include "gateway/session.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"

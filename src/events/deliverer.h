@@ -1,4 +1,5 @@
-// What a queue needs of the rest of the platform: somebody who hands events to a function and says how it went.
+// What a queue needs of the rest of the platform: somebody who hands events to a function and says how it
+// went.
 #pragma once
 
 #include <functional>
@@ -27,16 +28,17 @@ struct Task {
 struct Verdict {
   enum class Kind {
     succeeded,
-    failed,      ///< counts as an attempt
-    not_tried,   ///< the function could not take it now: does not count, and the queue holds on for a moment
-    hopeless,    ///< failed, and no other attempt can help
+    failed,     ///< counts as an attempt
+    not_tried,  ///< the function could not take it now: does not count, and the queue holds on for a moment
+    hopeless,   ///< failed, and no other attempt can help
   };
   Kind kind = Kind::succeeded;
   std::optional<Answer> answer{};
   std::string version{};  ///< "hello@3"
   std::string type{};     ///< of what failed
   std::string message{};
-  std::optional<std::chrono::milliseconds> delay{};  ///< (failed) until the next attempt, as the function asks
+  std::optional<std::chrono::milliseconds>
+      delay{};  ///< (failed) until the next attempt, as the function asks
 };
 
 /// An attempt under way.

@@ -1,5 +1,5 @@
-// Attempts: whose turn it is, and what their verdicts mean. The window is in queue_window.cpp, what people do to
-// single deliveries in queue_manual.cpp.
+// Attempts: whose turn it is, and what their verdicts mean. The window is in queue_window.cpp, what people do
+// to single deliveries in queue_manual.cpp.
 #include "events/queue.h"
 
 #include <algorithm>
@@ -63,7 +63,8 @@ void Queue::rearm() {
   if (!delayed_.empty()) when = now + (delayed_.begin()->first - context_.clock.wall());
   if (forgotten_) when = std::min(when, look_again_);
   if (!ready_.empty() && attached_ && !paused_ && !stopped_) {
-    if (hold_until_ > now) when = std::min(when, hold_until_);
+    if (hold_until_ > now)
+      when = std::min(when, hold_until_);
     else if (policy_.batch > 1 && running_ < static_cast<std::size_t>(policy_.concurrency))
       when = std::min(when, entries_.at(*ready_.begin()).ready_since + policy_.batch_wait);
   }
@@ -118,7 +119,8 @@ void Queue::attempt(const std::vector<Position>& batch) {
 
 void Queue::on_verdicts(const std::vector<Position>& batch, std::vector<Verdict> verdicts) {
   --running_;
-  verdicts.resize(batch.size(), Verdict{Verdict::Kind::failed, {}, {}, "events:no-verdict", "no verdict", {}});
+  verdicts.resize(batch.size(),
+                  Verdict{Verdict::Kind::failed, {}, {}, "events:no-verdict", "no verdict", {}});
   std::vector<Outcome> outcomes;
   bool held = false;
   for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -147,7 +149,8 @@ Outcome Queue::outcome(Position position, const Entry& entry, State state) const
   outcome.attempts = entry.attempts;
   outcome.at = context_.clock.wall();
   outcome.not_before = outcome.at;
-  if (is_final(state)) outcome.expires = outcome.at + (state == State::dead ? policy_.keep_dead : policy_.keep_result);
+  if (is_final(state))
+    outcome.expires = outcome.at + (state == State::dead ? policy_.keep_dead : policy_.keep_result);
   return outcome;
 }
 
@@ -159,12 +162,19 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
   const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy_.attempts ||
                     now + delay > entry.event->accepted + policy_.max_age;
   State state = State::failed;
-  if (succeeded) state = State::succeeded;
-  else if (entry.cancelled) state = State::cancelled;
-  else if (over) state = State::dead;
+  if (succeeded)
+    state = State::succeeded;
+  else if (entry.cancelled)
+    state = State::cancelled;
+  else if (over)
+    state = State::dead;
   auto result = outcome(position, entry, state);
   if (state == State::failed) result.not_before = now + delay;
-  result.attempt = Attempt{entry.attempts,   entry.started, now, std::move(verdict.version), std::move(verdict.type),
+  result.attempt = Attempt{entry.attempts,
+                           entry.started,
+                           now,
+                           std::move(verdict.version),
+                           std::move(verdict.type),
                            std::move(verdict.message)};
   result.answer = std::move(verdict.answer);
   return result;
@@ -180,8 +190,8 @@ void Queue::give_up_old() {
     if (entry.event->accepted > limit) break;
     leave(position, entry);
     outcomes.push_back(outcome(position, entry, State::dead));
-    outcomes.back().attempt =
-        Attempt{entry.attempts + 1, context_.clock.wall(), context_.clock.wall(), {}, "events:too-old", "it waited too long"};
+    outcomes.back().attempt = Attempt{entry.attempts + 1, context_.clock.wall(), context_.clock.wall(), {},
+                                      "events:too-old",   "it waited too long"};
   }
   if (!outcomes.empty()) record(std::move(outcomes));
 }
@@ -199,9 +209,11 @@ void Queue::record(std::vector<Outcome> outcomes) {
 void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
   auto copy = *outcomes;
   context_.store.record(
-      std::move(copy), {{info_.id, cursor(*outcomes)}}, here<std::vector<EventPtr>>([this, outcomes](auto result) {
+      std::move(copy), {{info_.id, cursor(*outcomes)}},
+      here<std::vector<EventPtr>>([this, outcomes](auto result) {
         if (result) {
           --recording_;
+          if (follow_up && !result->empty()) follow_up(*result);
           return on_recorded(*outcomes);
         }
         auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kWriteAgain);
@@ -256,8 +268,8 @@ QueueFigures Queue::figures() const {
   figures.running = running_;
   figures.waiting = ready_.size() + delayed_.size();
   if (policy_.ordered)
-    figures.waiting = static_cast<std::size_t>(std::ranges::count_if(
-        entries_, [](const auto& one) { return one.second.place < Place::running; }));
+    figures.waiting = static_cast<std::size_t>(
+        std::ranges::count_if(entries_, [](const auto& one) { return one.second.place < Place::running; }));
   return figures;
 }
 

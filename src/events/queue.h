@@ -1,7 +1,7 @@
 // A queue at work: which of its deliveries are attempted when, and what becomes of them.
 //
-// What is on disk leads; in memory is a window of bounded size. Events behind the window are read when there is
-// room, deliveries whose next attempt is far off are forgotten until it is near.
+// What is on disk leads; in memory is a window of bounded size. Events behind the window are read when there
+// is room, deliveries whose next attempt is far off are forgotten until it is near.
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
@@ -67,17 +67,25 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
 
   /// Ends a delivery: cancelled. An attempt under way is told. Error: it has ended already.
   void cancel(Position position, Then<State> then);
-  /// Attempts it again from the beginning, whatever has become of it. Error: it runs, or is not kept any more.
+  /// Attempts it again from the beginning, whatever has become of it. Error: it runs, or is not kept any
+  /// more.
   void retry(Position position, Then<State> then);
   /// How it stands, if that is known here: better than what is stored.
   [[nodiscard]] std::optional<State> peek(Position position) const;
 
   [[nodiscard]] QueueFigures figures() const;
+  /// Events accepted and not done, about.
+  [[nodiscard]] std::uint64_t backlog() const {
+    return newest_ - std::min(newest_, loaded_) + entries_.size();
+  }
+  [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const QueueInfo& info() const { return info_; }
   [[nodiscard]] const std::string& function() const { return function_; }
   [[nodiscard]] bool attached() const { return attached_; }
   [[nodiscard]] bool paused() const { return paused_; }
   [[nodiscard]] bool idle() const { return running_ == 0 && recording_ == 0; }
+  /// Gets what was accepted together with an outcome of this queue.
+  std::function<void(const std::vector<EventPtr>&)> follow_up{};
 
  private:
   enum class Place { ready, blocked, delayed, running, recording };
@@ -147,16 +155,16 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::set<Position> ready_;
   std::set<std::pair<WallTime, Position>> delayed_;
   std::unordered_map<std::string, std::set<Position>> partitions_;  // ordered: all that are not done
-  std::set<Position> without_row_;  // the cursor stays below these
-  std::set<Position> rows_ahead_;   // behind the window, with a row already: not to be taken from the stream
+  std::set<Position> without_row_;                                  // the cursor stays below these
+  std::set<Position> rows_ahead_;  // behind the window, with a row already: not to be taken from the stream
   std::size_t bytes_ = 0;
-  Position loaded_ = 0;   // events up to this have been looked at
+  Position loaded_ = 0;  // events up to this have been looked at
   Position newest_ = 0;
   bool loading_ = false;
   bool loading_due_ = false;
-  bool forgotten_ = false;       // deliveries that are due later are on disk alone
-  MonotonicTime look_again_{};   // for them
-  MonotonicTime hold_until_{};   // the function takes nothing more just now
+  bool forgotten_ = false;      // deliveries that are due later are on disk alone
+  MonotonicTime look_again_{};  // for them
+  MonotonicTime hold_until_{};  // the function takes nothing more just now
   std::chrono::milliseconds hold_{0};
 
   std::size_t running_ = 0;    // invocations

@@ -55,7 +55,8 @@ void Queue::on_found(Position position, bool retry, const DeliveryRecord& record
     rows_ahead_.insert(position);
   }
   ++recording_;
-  context_.store.record({std::move(change)}, {}, here<std::vector<EventPtr>>([this, then, state](auto result) {
+  context_.store.record({std::move(change)}, {},
+                        here<std::vector<EventPtr>>([this, then, state](auto result) {
                           --recording_;
                           if (!result) return then(propagate(result));
                           if (!is_final(state)) {

@@ -21,22 +21,22 @@ void Queue::start(Position newest) {
   loaded_ = info_.cursor;
   loading_ = true;  // until it is known what has a row already
   forgotten_ = true;
-  context_.store.with_rows(info_.id, info_.cursor, newest,
-                           here<std::vector<Position>>([this](auto positions) {
-                             if (!positions) {  // nothing is delivered before it is known what was
-                               auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kReadAgain);
-                               return timer->async_wait([weak = weak_from_this(), timer](const auto& error) {
-                                 const auto self = weak.lock();
-                                 if (!error && self) self->start(self->newest_);
-                               });
-                             }
-                             rows_ahead_.insert(positions->begin(), positions->end());
-                             loading_ = false;
-                             started_ = true;
-                             load_due();
-                             load();
-                             dispatch();
-                           }));
+  context_.store.with_rows(
+      info_.id, info_.cursor, newest, here<std::vector<Position>>([this](auto positions) {
+        if (!positions) {  // nothing is delivered before it is known what was
+          auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kReadAgain);
+          return timer->async_wait([weak = weak_from_this(), timer](const auto& error) {
+            const auto self = weak.lock();
+            if (!error && self) self->start(self->newest_);
+          });
+        }
+        rows_ahead_.insert(positions->begin(), positions->end());
+        loading_ = false;
+        started_ = true;
+        load_due();
+        load();
+        dispatch();
+      }));
 }
 
 bool Queue::has_room() const {
@@ -98,7 +98,8 @@ void Queue::take(const EventPtr& event) {
 
 void Queue::put(Position position, Entry entry) {
   bytes_ += entry.event->body.size() + entry.event->fields.size();
-  if (policy_.ordered && !entry.event->partition.empty()) partitions_[entry.event->partition].insert(position);
+  if (policy_.ordered && !entry.event->partition.empty())
+    partitions_[entry.event->partition].insert(position);
   const auto [at, fresh] = entries_.emplace(position, std::move(entry));
   place(position, at->second);
 }
@@ -148,7 +149,8 @@ void Queue::remove(Entries::iterator found) {
 /// All events up to it have a row or are not for this queue, once `done` are written.
 Position Queue::cursor(const std::vector<Outcome>& done) const {
   for (const auto position : without_row_)
-    if (std::ranges::none_of(done, [&](const Outcome& one) { return one.position == position; })) return position - 1;
+    if (std::ranges::none_of(done, [&](const Outcome& one) { return one.position == position; }))
+      return position - 1;
   return loaded_;
 }
 

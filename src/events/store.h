@@ -22,8 +22,12 @@ enum class EventsErrc {
   store_failed,          ///< a read, write or sync failed; nothing was accepted
   unknown_delivery,      ///< there is none with this id, or not any more
   idempotency_mismatch,  ///< the same Idempotency-Key with another payload
-  delivery_running,      ///< is being attempted just now
-  delivery_ended,        ///< has succeeded, is dead or was cancelled
+  unknown_topic,         ///< nobody has made it, and no function subscribes to it
+  unknown_queue,
+  no_function,       ///< the function is not deployed
+  backlog_full,      ///< too many events wait in the stream; details: limit, retry-after
+  delivery_running,  ///< is being attempted just now
+  delivery_ended,    ///< has succeeded, is dead or was cancelled
 };
 [[nodiscard]] std::error_code make_error_code(EventsErrc code);
 

@@ -1,6 +1,6 @@
-#include "daemon/wheel_timer.h"
+#include "base/wheel_timer.h"
 
-namespace mayfly::daemon {
+namespace mayfly {
 
 WheelTimer::WheelTimer(const boost::asio::any_io_executor& executor, DeadlineWheel& wheel)
     : wheel_(wheel), timer_(executor) {
@@ -28,4 +28,4 @@ void WheelTimer::arm(MonotonicTime when) {
   });
 }
 
-}  // namespace mayfly::daemon
+}  // namespace mayfly

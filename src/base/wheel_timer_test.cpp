@@ -1,10 +1,10 @@
-#include "daemon/wheel_timer.h"
+#include "base/wheel_timer.h"
 
 #include <gtest/gtest.h>
 
 #include <boost/asio/io_context.hpp>
 
-namespace mayfly::daemon {
+namespace mayfly {
 namespace {
 
 struct Probe : DeadlineEntry {
@@ -76,4 +76,4 @@ TEST_F(WheelTimerTest, LaterDeadlinesDoNotTouchTheTimer) {
 }
 
 }  // namespace
-}  // namespace mayfly::daemon
+}  // namespace mayfly

@@ -6,7 +6,7 @@
 
 #include "base/deadline_wheel.h"
 
-namespace mayfly::daemon {
+namespace mayfly {
 
 /// Belongs to the thread of its executor, as the wheel does. The system's timer is touched when a deadline
 /// comes that is earlier than all others, not once a request: those that come later find it set already, and
@@ -26,4 +26,4 @@ class WheelTimer {
   boost::asio::steady_timer timer_;
 };
 
-}  // namespace mayfly::daemon
+}  // namespace mayfly

@@ -1,0 +1,261 @@
+#include "events/engine.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <boost/asio/post.hpp>
+#include <future>
+
+namespace mayfly::events {
+namespace {
+
+namespace asio = boost::asio;
+using std::chrono::milliseconds;
+
+/// An event is kept for so long, whether or not anybody still has to deliver it: so that what was accepted
+/// can be looked at.
+constexpr std::chrono::hours kKeepEvents{24};
+constexpr std::chrono::seconds kExpireEvery{10};
+constexpr std::size_t kExpireAtOnce = 2'000;
+
+}  // namespace
+
+Engine::Engine(EventStore& store, Deliverer& deliverer, const Clock& clock, std::uint64_t max_backlog)
+    : store_(store),
+      clock_(clock),
+      max_backlog_(max_backlog),
+      work_(io_.get_executor()),
+      deadlines_(clock.now()),
+      wheel_timer_(io_.get_executor(), deadlines_),
+      context_{store, deliverer, deadlines_, clock, io_.get_executor()},
+      schedules_(deadlines_, clock,
+                 [this](NewEvent event, Then<std::vector<Accepted>> then) {
+                   std::vector<NewEvent> events;
+                   events.push_back(std::move(event));
+                   append(std::move(events), here<std::vector<Accepted>>(std::move(then)));
+                 }),
+      expiry_(io_) {}
+
+Engine::~Engine() { stop(milliseconds(0)); }
+
+void Engine::start() {
+  store_.marks(here<std::map<std::string, std::int64_t>>([this](auto marks) {
+    if (marks) schedules_.set_marks(std::move(*marks));
+  }));
+  store_.streams(here<std::vector<StreamInfo>>([this](auto streams) {
+    if (!streams) return spdlog::error("events cannot be read: {}", streams.error().message);
+    for (const auto& stream : *streams) streams_.add(stream);
+  }));
+  expire_now_and_then();
+  thread_ = std::thread([this] { io_.run(); });
+}
+
+bool Engine::idle() const {
+  return std::ranges::all_of(queues_, [](const auto& one) { return one.second->idle(); });
+}
+
+void Engine::stop(milliseconds patience) {
+  if (!thread_.joinable()) return;
+  asio::post(io_, [this] {
+    expiry_.cancel();
+    schedules_.stop();
+    for (const auto& [id, queue] : queues_) queue->stop();
+  });
+  const auto until = std::chrono::steady_clock::now() + patience;
+  for (bool done = false; !done && std::chrono::steady_clock::now() < until;) {
+    auto asked = std::make_shared<std::promise<bool>>();
+    asio::post(io_, [this, asked] { asked->set_value(idle()); });
+    done = asked->get_future().get();
+    if (!done) std::this_thread::sleep_for(milliseconds(5));
+  }
+  io_.stop();
+  thread_.join();
+  // What the store was asked comes back here: it has all come when this has.
+  std::promise<void> last;
+  store_.marks([&last](const auto&) { last.set_value(); });
+  last.get_future().wait();
+  by_name_.clear();
+  queues_.clear();
+}
+
+// --- Accepting ---------------------------------------------------------------------------------------
+
+void Engine::accept(std::string stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then) {
+  const auto known = streams_.find(stream);
+  if (known && !known->full.load(std::memory_order_relaxed)) {
+    for (auto& event : events) event.stream = known->id;
+    return append(std::move(events), std::move(then));
+  }
+  auto held = std::make_shared<std::vector<NewEvent>>(std::move(events));
+  asio::post(io_, [this, stream = std::move(stream), held, then = std::move(then)]() mutable {
+    accept_here(stream, std::move(*held), std::move(then));
+  });
+}
+
+/// On the engine's thread: the stream is not known yet, or had too much waiting in it.
+void Engine::accept_here(const std::string& stream, std::vector<NewEvent> events,
+                         Then<std::vector<Accepted>> then) {
+  if (const auto known = streams_.find(stream)) {
+    look_at_backlog(*known);
+    if (known->full) {
+      Error error{EventsErrc::backlog_full, "too many events wait to be delivered", {}};
+      return then(std::unexpected(
+          std::move(error.with("limit", std::to_string(max_backlog_)).with("retry-after", "5"))));
+    }
+    for (auto& event : events) event.stream = known->id;
+    return append(std::move(events), std::move(then));
+  }
+  if (stream.starts_with("topic:"))
+    return then(fail(EventsErrc::unknown_topic, "no topic '" + stream.substr(6) + "'"));
+  auto held = std::make_shared<std::vector<NewEvent>>(std::move(events));
+  open(stream, [this, held, then = std::move(then)](Result<StreamInfo> info) mutable {
+    if (!info) return then(propagate(info));
+    for (auto& event : *held) event.stream = info->id;
+    append(std::move(*held), std::move(then));
+  });
+}
+
+void Engine::append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) {
+  store_.append(std::move(events), [this, then = std::move(then)](Result<std::vector<Accepted>> accepted) {
+    if (accepted) {
+      std::vector<EventPtr> fresh;
+      for (const auto& one : *accepted)
+        if (!one.known) fresh.push_back(one.event);
+      if (!fresh.empty()) asio::post(io_, [this, fresh = std::move(fresh)] { on_appended(fresh); });
+    }
+    then(std::move(accepted));
+  });
+}
+
+void Engine::on_appended(const std::vector<EventPtr>& events) {
+  for (const auto& event : events) {
+    const auto stream = streams_.find(event->stream);
+    if (!stream) continue;
+    stream->newest = std::max<Position>(stream->newest, event->position);
+    for (const auto& queue : by_stream_[event->stream]) queue->on_appended(event);
+    look_at_backlog(*stream);
+  }
+}
+
+void Engine::look_at_backlog(Stream& stream) {
+  std::uint64_t most = 0;
+  for (const auto& queue : by_stream_[stream.id]) most = std::max(most, queue->backlog());
+  stream.full = most >= max_backlog_;
+}
+
+void Engine::open(const std::string& stream, Then<StreamInfo> then) {
+  if (const auto known = streams_.find(stream)) return then(StreamInfo{known->id, stream, known->newest});
+  store_.open_stream(stream, here<StreamInfo>([this, then = std::move(then)](auto info) {
+                       if (info) streams_.add(*info);
+                       then(std::move(info));
+                     }));
+}
+
+void Engine::make_topic(const std::string& name, Then<void> then) {
+  asio::post(io_, [this, name, then = std::move(then)] {
+    open("topic:" + name, [then](Result<StreamInfo> info) {
+      if (!info) return then(propagate(info));
+      then({});
+    });
+  });
+}
+
+std::vector<std::string> Engine::topics() const {
+  auto names = streams_.names("topic:");
+  for (auto& name : names) name.erase(0, 6);
+  return names;
+}
+
+// --- Functions ---------------------------------------------------------------------------------------
+
+void Engine::set_function(std::string name, std::optional<FunctionEvents> events) {
+  asio::post(io_, [this, name = std::move(name), events = std::move(events)] {
+    std::set<std::string> wanted;
+    if (events) {
+      wanted.insert("function:" + name);
+      for (const auto& one : events->subscriptions) wanted.insert(one.topic + ">" + name);
+      for (const auto& one : events->schedules) wanted.insert(one.name(name));
+    }
+    for (const auto& queue : std::exchange(functions_[name], wanted)) {
+      if (wanted.contains(queue)) continue;
+      schedules_.remove(queue);
+      if (const auto found = by_name_.find(queue); found != by_name_.end()) found->second->attach(false);
+    }
+    if (!events) {
+      functions_.erase(name);
+      return;
+    }
+    attach("function:" + name, "function:" + name, name, events->async, {});
+    for (const auto& one : events->subscriptions)
+      attach("topic:" + one.topic, one.topic + ">" + name, name, one.policy, one.filter);
+    for (const auto& one : events->schedules) {
+      attach(one.name(name), one.name(name), name, one.policy, {});
+      open(one.name(name), [this, name, one](Result<StreamInfo> info) {
+        const auto found = functions_.find(name);
+        if (!info || found == functions_.end() || !found->second.contains(one.name(name))) return;
+        const auto queue = by_name_.find(one.name(name));
+        schedules_.set(name, one, info->id, queue != by_name_.end() && queue->second->paused());
+      });
+    }
+  });
+}
+
+/// Makes a queue, or finds it, and gives it its policy.
+void Engine::attach(const std::string& stream, const std::string& queue, const std::string& function,
+                    const Policy& policy, const Queue::Filter& filter) {
+  if (const auto found = by_name_.find(queue); found != by_name_.end()) {
+    found->second->set(policy, filter);
+    return found->second->attach(true);
+  }
+  const auto failed = [this, stream, queue, function, policy, filter](const Error& error) {
+    spdlog::error("the queue {} cannot be opened: {}", queue, error.message);
+    auto timer = std::make_shared<asio::steady_timer>(io_, std::chrono::seconds(1));
+    timer->async_wait(
+        [this, timer, stream, queue, function, policy, filter](const boost::system::error_code& stopped) {
+          const auto found = functions_.find(function);
+          if (!stopped && found != functions_.end() && found->second.contains(queue))
+            attach(stream, queue, function, policy, filter);
+        });
+  };
+  open(stream, [this, queue, function, policy, filter, failed](Result<StreamInfo> info) {
+    if (!info) return failed(info.error());
+    store_.open_queue(queue, info->id, here<QueueInfo>([this, function, policy, filter, failed](auto opened) {
+                        if (!opened) return failed(opened.error());
+                        add_queue(*opened, function, policy, filter);
+                      }));
+  });
+}
+
+void Engine::add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
+                       const Queue::Filter& filter) {
+  auto& slot = by_name_[info.name];
+  if (!slot) {
+    slot = std::make_shared<Queue>(context_, info, function);
+    slot->set(policy, filter);
+    slot->follow_up = [this](const std::vector<EventPtr>& events) { on_appended(events); };
+    queues_[info.id] = slot;
+    by_stream_[info.stream].push_back(slot);
+    slot->start(streams_.find(info.stream)->newest);
+  }
+  slot->set(policy, filter);
+  const auto known = functions_.find(function);
+  slot->attach(known != functions_.end() && known->second.contains(info.name));
+  if (schedules_.contains(info.name)) schedules_.pause(info.name, info.paused);
+}
+
+void Engine::expire_now_and_then() {
+  expiry_.expires_after(kExpireEvery);
+  expiry_.async_wait([this](const boost::system::error_code& error) {
+    if (error) return;
+    expire();
+  });
+}
+
+void Engine::expire() {
+  store_.expire(clock_.wall(), kKeepEvents, kExpireAtOnce, here<std::size_t>([this](auto removed) {
+                  if (removed && *removed >= kExpireAtOnce) return expire();
+                  expire_now_and_then();
+                }));
+}
+
+}  // namespace mayfly::events

@@ -1,0 +1,135 @@
+// Engine: all queues and schedules, on a thread of their own; and the door through which events are accepted.
+#pragma once
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/wheel_timer.h"
+#include "events/queue.h"
+#include "events/schedules.h"
+#include "events/streams.h"
+
+namespace mayfly::events {
+
+/// What a function has to do with events.
+struct FunctionEvents {
+  struct Subscription {
+    std::string topic;
+    Policy policy;
+    Queue::Filter filter;  ///< null: all
+  };
+  Policy async;  ///< for its asynchronous invocations
+  std::vector<Subscription> subscriptions;
+  std::vector<ScheduleSpec> schedules;
+};
+
+/// One queue, for people.
+struct QueueView {
+  QueueInfo info;
+  std::string function;
+  Policy policy;
+  QueueFigures figures;
+  bool attached = false;  ///< there is a function to deliver to
+  bool paused = false;
+};
+
+class Engine final {
+ public:
+  /// Events that may wait in a stream; the next one is refused.
+  static constexpr std::uint64_t kMaxBacklog = 5'000'000;
+
+  /// The store and the deliverer outlive the engine.
+  Engine(EventStore& store, Deliverer& deliverer, const Clock& clock,
+         std::uint64_t max_backlog = kMaxBacklog);
+  ~Engine();
+
+  /// Reads what is there and begins. Thread-safe calls before are done then.
+  void start();
+  /// Attempts nothing more, waits up to `patience` for what runs, and ends the thread. What did not end is
+  /// attempted again after the next start.
+  void stop(std::chrono::milliseconds patience);
+  [[nodiscard]] boost::asio::any_io_executor executor() { return io_.get_executor(); }
+
+  // --- From any thread. What answers does so on the store's or the engine's thread, and must not wait. ---
+
+  /// Accepts events in one stream, named "topic:NAME" or "function:NAME". A function's stream is made if it
+  /// is not there; a topic that does not exist is unknown_topic. Errors besides those of the store:
+  /// backlog_full.
+  void accept(std::string stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
+  void make_topic(const std::string& name, Then<void> then);
+  [[nodiscard]] std::vector<std::string> topics() const;
+
+  /// A function was deployed or changed; nothing: it was deleted. Its queues stay, and wait for it to come
+  /// back.
+  void set_function(std::string name, std::optional<FunctionEvents> events);
+
+  void find(DeliveryId id, Then<DeliveryRecord> then);
+  void cancel(DeliveryId id, Then<State> then);
+  void retry(DeliveryId id, Then<State> then);
+  void list(const std::string& queue, DeliveryQuery query, Then<std::vector<DeliveryRecord>> then);
+  void queues(Then<std::vector<QueueView>> then);
+  void schedules(Then<std::vector<ScheduleView>> then);
+  /// Runs a schedule now, besides its times.
+  void run_schedule(const std::string& name, Then<std::vector<Accepted>> then);
+  void pause(const std::string& queue, bool paused, Then<void> then);
+  /// Attempts dead deliveries of a queue again; gives how many.
+  void redrive(const std::string& queue, std::size_t limit, Then<std::size_t> then);
+  void purge(const std::string& queue, State state, Then<std::size_t> then);
+
+ private:
+  using QueuePtr = std::shared_ptr<Queue>;
+
+  void accept_here(const std::string& stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
+  void look_at_backlog(Stream& stream);
+  void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
+  void on_appended(const std::vector<EventPtr>& events);
+  void open(const std::string& stream, Then<StreamInfo> then);
+  void attach(const std::string& stream, const std::string& queue, const std::string& function,
+              const Policy& policy, const Queue::Filter& filter);
+  void add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
+                 const Queue::Filter& filter);
+  [[nodiscard]] QueuePtr queue_of(const DeliveryId& id) const;
+  void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(Position, Then<State>));
+  void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);
+  void redrive_some(const QueuePtr& queue, std::size_t left, std::size_t done, const Then<std::size_t>& then);
+  void expire_now_and_then();
+  void expire();
+  [[nodiscard]] bool idle() const;
+  /// A `then` for the store that comes back on the engine's thread.
+  template <class T, class F>
+  Then<T> here(F f) {
+    return [this, f = std::move(f)](Result<T> result) mutable {
+      auto held = std::make_shared<Result<T>>(std::move(result));
+      boost::asio::post(io_, [held, f = std::move(f)]() mutable { f(std::move(*held)); });
+    };
+  }
+
+  EventStore& store_;
+  const Clock& clock_;
+  const std::uint64_t max_backlog_;
+  boost::asio::io_context io_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
+  DeadlineWheel deadlines_;
+  WheelTimer wheel_timer_;
+  QueueContext context_;
+  Streams streams_;
+  std::map<QueueId, QueuePtr> queues_;
+  std::map<std::string, QueuePtr> by_name_;
+  std::map<StreamId, std::vector<QueuePtr>> by_stream_;
+  std::map<std::string, std::set<std::string>> functions_;  // that are deployed; the queues of each
+  Schedules schedules_;
+  boost::asio::steady_timer expiry_;
+  std::thread thread_;
+};
+
+}  // namespace mayfly::events

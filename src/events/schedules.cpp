@@ -1,0 +1,113 @@
+#include "events/schedules.h"
+
+#include <algorithm>
+
+namespace mayfly::events {
+namespace {
+
+using std::chrono::milliseconds;
+
+/// The wall clock may be set while a timer sleeps.
+constexpr milliseconds kLongestSleep{30'000};
+/// The store did not take it.
+constexpr milliseconds kFireAgain{1'000};
+
+WallTime from_millis(std::int64_t millis) { return WallTime{} + milliseconds(millis); }
+
+}  // namespace
+
+void Schedules::set(const std::string& function, const ScheduleSpec& spec, StreamId stream, bool paused) {
+  auto& slot = all_[spec.name(function)];
+  const bool fresh = !slot;
+  if (fresh) slot = std::make_unique<One>();
+  auto& one = *slot;
+  one.owner = this;
+  one.name = spec.name(function);
+  one.function = function;
+  one.spec = spec;
+  one.stream = stream;
+  one.paused = paused;
+  if (fresh) {
+    one.last = spec.since;
+    if (const auto mark = marks_.find(one.name); mark != marks_.end())
+      one.last = std::max(one.last, from_millis(mark->second));
+  }
+  one.next = one.spec.next(one.last);
+  const auto now = clock_.wall();
+  if (fresh && !one.spec.run_missed && one.next && *one.next <= now) {
+    one.last = now;
+    one.next = one.spec.next(now);
+  }
+  arm(one);
+}
+
+void Schedules::arm(One& one) {
+  if (!one.next || one.firing) return one.cancel();
+  const auto left = std::clamp<nanoseconds>(*one.next - clock_.wall(), nanoseconds(0), kLongestSleep);
+  deadlines_.add(one, clock_.now() + left);
+}
+
+NewEvent Schedules::event(const One& one, WallTime time) const {
+  NewEvent event;
+  event.stream = one.stream;
+  event.form = Form::schedule;
+  for (const auto& [name, value] : {std::pair<std::string, std::string>{"schedule", one.spec.text},
+                                    {"timezone", one.spec.timezone},
+                                    {"time", std::to_string(to_millis(time))}})
+    event.fields.append(name).append(1, '\0').append(value).append(1, '\0');
+  event.body = one.spec.payload;
+  return event;
+}
+
+void Schedules::fire(One& one) {
+  const auto now = clock_.wall();
+  if (one.firing || !one.next) return;
+  if (*one.next > now) return arm(one);
+  if (one.paused) {  // its times pass
+    one.last = now;
+    one.next = one.spec.next(now);
+    return arm(one);
+  }
+  one.firing = true;
+  auto fired = event(one, *one.next);
+  // However many times have passed, this is for all of them.
+  fired.mark = Mark{one.name, to_millis(now)};
+  append_(std::move(fired),
+          [this, name = one.name, now](const auto& result) { on_fired(name, now, result.has_value()); });
+}
+
+void Schedules::on_fired(const std::string& name, WallTime done, bool accepted) {
+  const auto found = all_.find(name);
+  if (found == all_.end()) return;
+  auto& one = *found->second;
+  one.firing = false;
+  if (!accepted) return deadlines_.add(one, clock_.now() + kFireAgain);
+  one.last = done;
+  marks_[name] = to_millis(done);
+  one.next = one.spec.next(done);
+  arm(one);
+}
+
+void Schedules::pause(const std::string& name, bool paused) {
+  const auto found = all_.find(name);
+  if (found != all_.end()) found->second->paused = paused;
+}
+
+bool Schedules::run(const std::string& name, const Then<std::vector<Accepted>>& then) {
+  const auto found = all_.find(name);
+  if (found == all_.end()) return false;
+  append_(event(*found->second, clock_.wall()), then);
+  return true;
+}
+
+std::vector<ScheduleView> Schedules::list() const {
+  std::vector<ScheduleView> views;
+  for (const auto& [name, one] : all_) {
+    ScheduleView view{name, one->function, one->spec.text, one->spec.timezone, one->next, {}, one->paused};
+    if (const auto mark = marks_.find(name); mark != marks_.end()) view.last = from_millis(mark->second);
+    views.push_back(std::move(view));
+  }
+  return views;
+}
+
+}  // namespace mayfly::events
