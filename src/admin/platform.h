@@ -36,6 +36,7 @@ struct InvokeRequest {
   Headers headers{};
   std::string body{};
   std::shared_ptr<Client> client{};  ///< null: it stays
+  std::string invocation{};          ///< its id, 32 hexadecimal digits; empty: a new one
 };
 
 /// The function's own answer, whatever its status.

@@ -26,7 +26,8 @@ class OneInvocation final : public std::enable_shared_from_this<OneInvocation>,
   void fail(Error error);
   /// Nobody waits for the answer any more: as a client of the data plane that leaves.
   void leave();
-  pool::Service* service = nullptr;  ///< that it was submitted to
+  pool::Service* service = nullptr;        ///< that it was submitted to
+  std::shared_ptr<std::string> version{};  ///< gets "hello@3" when one was chosen; may be null
 
  private:
   void on_response(pool::Invocation&, unsigned status, std::string_view headers, std::string_view body,

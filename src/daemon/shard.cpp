@@ -226,7 +226,11 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
   const auto reference = at == std::string_view::npos ? std::string_view{} : name.substr(at + 1);
   auto version = router::choose_version(*function, reference, {}, static_cast<std::uint32_t>(random_()));
   if (!version) return one->fail(version.error());
-  new_invocation_id(one->invocation.id);
+  if (one->version) *one->version = (*version)->address();
+  if (one->request.invocation.size() == one->invocation.id.size())
+    std::ranges::copy(one->request.invocation, one->invocation.id.begin());
+  else
+    new_invocation_id(one->invocation.id);
   one->begin(now(), (*version)->config.timeout);
   one->service = served(*version).scheduler.get();
   one->service->submit(one->invocation);

@@ -66,6 +66,20 @@ bool is_own(string_view name) {
                              [&](string_view own) { return std::ranges::equal(name, own, same); });
 }
 
+/// Whether a value of Prefer (RFC 7240, section 2) has the preference respond-async (section 4.1).
+bool prefers_async(std::string_view value) {
+  const auto blank = [](char c) { return c == ' ' || c == '\t'; };
+  while (!value.empty()) {
+    auto one = value.substr(0, value.find(','));
+    value.remove_prefix(std::min(value.size(), one.size() + 1));
+    one = one.substr(0, one.find(';'));
+    while (!one.empty() && blank(one.front())) one.remove_prefix(1);
+    while (!one.empty() && blank(one.back())) one.remove_suffix(1);
+    if (beast::iequals(one, "respond-async")) return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 /// RFC 9112, section 3.2. What begins with "/" is the usual case; "*" is for OPTIONS alone; an authority
@@ -126,6 +140,9 @@ void RequestParser::on_field_impl(field name, beast::string_view text, beast::st
       }
       if (!head_.authority.empty()) value = head_.authority;
       head_.host.assign(value.data(), value.size());
+      break;
+    case field::prefer:
+      head_.respond_async |= prefers_async({value.data(), value.size()});
       break;
     default:
       break;

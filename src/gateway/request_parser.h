@@ -22,6 +22,7 @@ struct RequestHead {
   bool has_length = false;
   bool expects_continue = false;
   bool http_1_0 = false;
+  bool respond_async = false;  ///< Prefer: respond-async (RFC 7240)
 
   /// Takes a field off the headers: `size` bytes of them, name and value.
   void take_off(std::size_t begin, std::size_t size) {
@@ -36,7 +37,7 @@ struct RequestHead {
     traceparent = std::string::npos;
     authority.clear();
     options.clear();
-    has_host = has_length = expects_continue = http_1_0 = false;
+    has_host = has_length = expects_continue = http_1_0 = respond_async = false;
   }
 };
 

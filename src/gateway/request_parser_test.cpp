@@ -102,6 +102,18 @@ TEST(RequestParser, KeepsFieldsOfTheConnectionToItself) {
   EXPECT_FALSE(parsed.keep_alive);
 }
 
+TEST(RequestParser, KnowsWhoDoesNotWait) {
+  const auto prefers = [](const std::string& fields) {
+    const Parsed parsed("GET / HTTP/1.1\r\nHost: h\r\n" + fields + "\r\n");
+    return parsed.done && parsed.head.respond_async;
+  };
+  EXPECT_TRUE(prefers("Prefer: respond-async\r\n"));
+  EXPECT_TRUE(prefers("prefer: return=minimal, Respond-Async; x=1\r\n"));
+  EXPECT_TRUE(prefers("Prefer: respond-async\r\nPrefer: wait=3\r\n"));
+  EXPECT_FALSE(prefers("Prefer: respond-asynchronously, x=respond-async\r\n"));
+  EXPECT_FALSE(prefers(""));
+}
+
 TEST(RequestParser, LeavesOutWhatConnectionNamesWhereverItStands) {
   const Parsed parsed(
       "GET / HTTP/1.1\r\nX-Before: 1\r\nHost: h\r\nConnection: x-before, X-AFTER, host, content-length\r\n"

@@ -278,6 +278,7 @@ void Session::begin_exchange() {
 
   answer_fields_.swap(destination->answer_fields);
   service_ = destination->service;
+  own_service_ = std::move(destination->own);
   max_request_ = destination->max_request;
   const auto length = parser_->content_length();
   if (length && *length > max_request_) {

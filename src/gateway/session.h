@@ -1,6 +1,7 @@
 // One client connection to the data plane: requests in, answers out, one after the other.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -27,6 +28,7 @@ struct GatewayOptions {
 /// Where a request goes.
 struct Destination {
   pool::Service* service = nullptr;  ///< null: the function lives on `shard`
+  std::shared_ptr<pool::Service> own{};  ///< keeps `service`, if it is of this request alone
   unsigned shard = 0;
   std::chrono::milliseconds timeout{};
   std::uint64_t max_request = 0;
@@ -137,6 +139,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   std::string rooted_target_;
   std::string answer_fields_;
   pool::Service* service_ = nullptr;
+  std::shared_ptr<pool::Service> own_service_;
   std::uint64_t max_request_ = 0;
   std::uint64_t request_bytes_ = 0;
   std::size_t window_ = 0;  // bytes of the request's body that may still be passed on

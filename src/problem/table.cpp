@@ -40,6 +40,18 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "unknown-host", 421, "The admin plane does not go by this name"},
     {"admin", "unknown-route", 404, "There is no such route"},
     {"admin", "unknown-token", 404, "There is no such token"},
+    // events/: what was accepted, and what became of it
+    {"events", "backlog-full", 503, "Too many events wait to be delivered"},
+    {"events", "delivery-ended", 409, "The invocation has ended"},
+    {"events", "delivery-running", 409, "The invocation is running"},
+    {"events", "idempotency-mismatch", 422, "The Idempotency-Key was used for another request"},
+    {"events", "no-function", 409, "The function is not deployed"},
+    {"events", "no-result", 404, "The invocation has ended without an answer"},
+    {"events", "store-failed", 503, "Events cannot be written now", guarded},
+    {"events", "store-full", 503, "There is no space for more events"},
+    {"events", "unknown-delivery", 404, "There is no such invocation"},
+    {"events", "unknown-queue", 404, "There is no such queue"},
+    {"events", "unknown-topic", 404, "There is no such topic"},
     // gateway/: what a client of the data plane did, or a function's answer that is not HTTP
     {"gateway", "bad-answer", 502, "The function's answer is not valid HTTP"},
     {"gateway", "bad-request", 400, "The request is not valid HTTP"},
@@ -50,6 +62,11 @@ constexpr auto kTable = std::to_array<Row>({
     {"gateway", "line-too-long", 414, "The request line is too long"},
     {"gateway", "too-many-connections", 503, "Too many connections"},
     {"gateway", "unsupported-version", 505, "This version of HTTP is not spoken here"},
+    // intake/: what is to be accepted as an event, or asks about one
+    {"intake", "bad-request", 400, "This cannot be accepted as an event"},
+    {"intake", "body-too-large", 413, "The event is too large"},
+    {"intake", "no-answer", 503, "The store did not answer in time"},
+    {"intake", "not-allowed", 405, "This method is not for this path"},
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
     {"pool", "answer-too-large", 502, "The answer is too large"},

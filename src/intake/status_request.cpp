@@ -1,0 +1,74 @@
+#include "intake/status_request.h"
+
+#include "intake/async_request.h"
+#include "intake/delivery_view.h"
+
+namespace mayfly::intake {
+namespace {
+
+using events::DeliveryRecord;
+
+Error unknown() { return Error{events::EventsErrc::unknown_delivery, "no such invocation, or not any more", {}}; }
+
+/// Fields of an answer that are not about its framing or this connection.
+bool is_kept(std::string_view name) {
+  return name != "content-length" && name != "transfer-encoding" && name != "connection" &&
+         name != "mayfly-invocation" && name != "server-timing" && name != "date";
+}
+
+}  // namespace
+
+void StatusRequest::on_request(const pool::Invocation& invocation, std::string) {
+  auto path = invocation.target.substr(0, invocation.target.find('?'));
+  path.remove_prefix(std::min(path.size(), kInvocationsPath.size()));
+  const auto slash = std::min(path.find('/'), path.size());
+  const auto id = events::parse_delivery_id(path.substr(0, slash));
+  const auto rest = path.substr(slash);
+  if (!id || (!rest.empty() && rest != "/result")) return refuse(unknown());
+  const bool read = invocation.method == "GET" || invocation.method == "HEAD";
+  if (!rest.empty() && read)
+    return engine_.find(*id, here<DeliveryRecord>([this](const auto& record) { on_result(record); }));
+  if (rest.empty() && read)
+    return engine_.find(*id, here<DeliveryRecord>([this](const auto& record) { on_status(record); }));
+  if (rest.empty() && invocation.method == "DELETE")
+    return engine_.cancel(*id, here<events::State>([this](auto state) {
+                            if (!state) return refuse(std::move(state.error()));
+                            const nlohmann::json body{{"status", events::name_of(*state)}};
+                            answer_json(200, body.dump());
+                          }));
+  Error error{IntakeErrc::not_allowed, "this method is not for this path", {}};
+  refuse(error.with("allow", rest.empty() ? "GET, HEAD, DELETE" : "GET, HEAD"));
+}
+
+void StatusRequest::on_status(const Result<DeliveryRecord>& record) {
+  if (!record) return refuse(record.error());
+  std::string headers;
+  if (!events::is_final(record->state))
+    headers.append("retry-after").append(1, '\0').append("1").append(1, '\0');
+  answer_json(200, delivery_json(*record, Audience::everyone).dump(), std::move(headers));
+}
+
+/// The function's own answer; while there is none, where it stands.
+void StatusRequest::on_result(const Result<DeliveryRecord>& record) {
+  if (!record) return refuse(record.error());
+  if (!events::is_final(record->state)) {
+    std::string headers;
+    headers.append("retry-after").append(1, '\0').append("1").append(1, '\0');
+    return answer_json(202, delivery_json(*record, Audience::everyone).dump(), std::move(headers));
+  }
+  if (!record->answer) {
+    Error error{events::EventsErrc::no_result, "it has ended without an answer", {}};
+    return refuse(error.with("state", std::string(events::name_of(record->state))));
+  }
+  std::string headers;
+  for (std::string_view rest = record->answer->headers; !rest.empty();) {
+    const auto name = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
+    const auto value = rest.substr(0, rest.find('\0'));
+    rest.remove_prefix(std::min(rest.size(), value.size() + 1));
+    if (is_kept(name)) headers.append(name).append(1, '\0').append(value).append(1, '\0');
+  }
+  answer(record->answer->status, headers, record->answer->body);
+}
+
+}  // namespace mayfly::intake
