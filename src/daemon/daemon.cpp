@@ -225,15 +225,24 @@ void greet(const cli::ServeOptions& options, const std::string& data_plane, cons
             << ")\n  node         " << (node ? node->version : node.error().message) << std::endl;
 }
 
-/// What nobody uses any more goes some seconds after its last instance.
-asio::awaitable<void> collect_now_and_then(registry::Registry& registry, sandbox::Cgroups& groups,
-                                           asio::thread_pool& background) {
+std::vector<registry::VersionPtr> all_versions(const registry::Registry& registry) {
+  std::vector<registry::VersionPtr> all;
+  for (const auto& function : registry.list())
+    for (const auto& [number, version] : function->versions) all.push_back(version);
+  return all;
+}
+
+/// What nobody uses any more goes some seconds after its last instance, a runtime process some minutes after.
+asio::awaitable<void> collect_now_and_then(registry::Registry& registry, Runtimes& runtimes,
+                                           sandbox::Cgroups& groups, asio::thread_pool& background) {
+  constexpr unsigned kTendRounds = 12;
   asio::steady_timer timer(co_await asio::this_coro::executor);
-  for (;;) {
+  for (unsigned round = 1;; ++round) {
     timer.expires_after(std::chrono::seconds(5));
     co_await timer.async_wait(asio::use_awaitable);
     auto trash = registry.collect();
     asio::post(background, [gone = std::move(trash), &groups] { groups.collect(); });
+    if (round % kTendRounds == 0) runtimes.tend(all_versions(registry), std::chrono::steady_clock::now());
   }
 }
 
@@ -457,7 +466,7 @@ int serve(const cli::ServeOptions& options) {
 
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
-  asio::co_spawn(control, collect_now_and_then(**registry, *groups, background), asio::detached);
+  asio::co_spawn(control, collect_now_and_then(**registry, runtimes, *groups, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   const auto leave = [&] {

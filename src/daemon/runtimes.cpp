@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <boost/asio/post.hpp>
 #include <cstdlib>
+#include <set>
 
 #include "registry/config_choices.h"
 
@@ -110,13 +111,29 @@ tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& conf
   return *running.process;
 }
 
+/// What its runtime process is kept by, whether or not the interpreter is still there.
+Runtimes::Key Runtimes::key_of(Runtime runtime, const registry::FunctionConfig& config) const {
+  if (runtime != Runtime::node && runtime != Runtime::python) return {runtime, ""};
+  if (!config.interpreter.empty()) return {runtime, config.interpreter};
+  const auto& found = (runtime == Runtime::node ? node_ : python_).get();
+  return {runtime, found ? found->path : std::string()};
+}
+
+void Runtimes::tend(const std::vector<registry::VersionPtr>& versions, MonotonicTime now) {
+  std::set<Key> needed{key_of(Runtime::node, {})};
+  for (const auto& version : versions) needed.insert(key_of(version->runtime, version->config));
+  const std::lock_guard lock(mutex_);
+  for (auto& [key, running] : running_) running.process->tend(needed.contains(key), now);
+}
+
 std::vector<Runtimes::State> Runtimes::states() const {
   const std::lock_guard lock(mutex_);
   std::vector<State> states;
   for (const auto& [key, running] : running_)
-    states.push_back({running.process->name(), running.interpreter.path, running.interpreter.version,
-                      running.process->pid(), running.process->restarts(),
-                      running.process->own_pid_namespace()});
+    if (!running.process->resting())
+      states.push_back({running.process->name(), running.interpreter.path, running.interpreter.version,
+                        running.process->pid(), running.process->restarts(),
+                        running.process->own_pid_namespace()});
   return states;
 }
 

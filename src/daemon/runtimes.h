@@ -53,6 +53,9 @@ class Runtimes {
   [[nodiscard]] std::vector<State> states() const;
   /// Whether all that were started run. Any thread.
   [[nodiscard]] bool up() const;
+  /// Ends what none of these versions has needed for a while: an interpreter that a mayfly.toml named once.
+  /// Node stays. On the control thread, now and then.
+  void tend(const std::vector<registry::VersionPtr>& versions, MonotonicTime now);
   /// On the control thread, once.
   void stop();
 
@@ -66,8 +69,11 @@ class Runtimes {
   std::vector<std::filesystem::path> untrusted_;
   std::shared_future<Result<Interpreter>> node_;
   std::shared_future<Result<Interpreter>> python_;
+  using Key = std::pair<registry::Runtime, std::string>;  // the interpreter's path
+  [[nodiscard]] Key key_of(registry::Runtime runtime, const registry::FunctionConfig& config) const;
+
   mutable std::mutex mutex_;  // of what follows; no request takes it
-  std::map<std::pair<registry::Runtime, std::string>, Running> running_;
+  std::map<Key, Running> running_;
   std::map<std::string, std::unique_ptr<tmpl::Forker>> missing_;  // by reason
 };
 

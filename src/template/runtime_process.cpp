@@ -98,7 +98,7 @@ void RuntimeProcess::launch() {
   client_ =
       std::make_shared<ForkClient>(control_.get_executor(), std::move(control->ours), std::move(handlers));
   client_->start();
-  asked_ = 0;
+  asked_ = children_ = 0;
   auto waiting = std::exchange(waiting_, {});
   for (auto& request : waiting) fork_here(std::move(request));
 }
@@ -175,12 +175,42 @@ void RuntimeProcess::fork(Payload payload, Fd channel, Fd log, const asio::any_i
   asio::post(control_, [self = shared_from_this(), request] { self->fork_here(std::move(*request)); });
 }
 
+void RuntimeProcess::tend(bool needed, MonotonicTime now) {
+  if (needed)
+    unused_since_.reset();
+  else if (!unused_since_)
+    unused_since_ = now;
+  else if (now - *unused_since_ >= kUnusedPatience)
+    rest();
+}
+
+/// Nothing hangs on it: no child, no request for one.
+void RuntimeProcess::rest() {
+  if (!client_ || children_ > 0 || asked_ > 0 || !waiting_.empty()) return;
+  resting_ = true;
+  client_->close();
+  client_.reset();
+  if (pidfd_) reap();
+  close_output();
+}
+
 void RuntimeProcess::fork_here(Waiting request) {
+  if (!stopping_ && resting_.exchange(false)) {
+    unused_since_.reset();
+    launch();
+  }
   if (!client_ || asked_ >= kMostAsked) return wait(std::move(request));
   ++asked_;
   auto asked = std::make_shared<Waiting>(std::move(request));
   ChildHandlers child;
-  child.exited = asked->handlers.exited;  // a copy: the request may have to be made again
+  // Copies: the request may have to be made again.
+  child.exited = [weak = weak_from_this(), exited = asked->handlers.exited,
+                  client = std::weak_ptr<ForkClient>(client_)](int status) {
+    const auto self = weak.lock();
+    const auto its = client.lock();
+    if (self && its && its == self->client_) --self->children_;
+    exited(status);
+  };
   child.forked = [weak = weak_from_this(), asked,
                   client = std::weak_ptr<ForkClient>(client_)](Result<Fd> pidfd) {
     const auto self = weak.lock();
@@ -194,6 +224,7 @@ void RuntimeProcess::fork_here(Waiting request) {
 /// `current`: by the process that runs now.
 void RuntimeProcess::on_forked(Waiting request, Result<Fd> pidfd, bool current) {
   if (current) --asked_;
+  if (current && pidfd) ++children_;
   if (!pidfd && means_gone(pidfd.error().code)) {
     // It had died already, which is about to be noticed, or was: the next one does it.
     return current ? wait(std::move(request)) : fork_here(std::move(request));

@@ -52,6 +52,10 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   void start();
   /// Ends it, and with it all its templates and instances.
   void stop();
+  /// Called now and then, on the control thread: whether any version may need this runtime. One that none has
+  /// needed for kUnusedPatience, and that has no child, ends until it is asked for a child again.
+  void tend(bool needed, MonotonicTime now);
+  static constexpr std::chrono::minutes kUnusedPatience{5};
   /// If the process is just being restarted, the request waits for that, up to five seconds; if many are
   /// under way, for its turn.
   void fork(Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
@@ -59,6 +63,8 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
 
   /// 0 while it does not run. Any thread.
   [[nodiscard]] int pid() const { return pid_.load(); }
+  /// Whether it has ended since nobody needs it.
+  [[nodiscard]] bool resting() const { return resting_.load(); }
   [[nodiscard]] unsigned restarts() const { return restarts_.load(); }
   [[nodiscard]] bool own_pid_namespace() const { return own_pid_namespace_.load(); }
   [[nodiscard]] const std::string& name() const { return spec_.name; }
@@ -76,6 +82,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   void on_forked(Waiting request, Result<Fd> pidfd, bool current);
   void wait(Waiting request);
   void give_up_old();
+  void rest();
   void read_output();
   void on_closed();
   /// Ends the process; its wait status.
@@ -92,11 +99,14 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   std::string ended_;  // how the last process ended, and its last words
   Fd pidfd_;
   std::deque<Waiting> waiting_;
+  std::size_t children_ = 0;  // of the process that runs now
+  std::optional<MonotonicTime> unused_since_;
   std::size_t asked_ = 0;  // forks that the process was asked for and has not answered
   boost::asio::steady_timer restart_;
   milliseconds backoff_{0};
   MonotonicTime started_{};
   bool stopping_ = false;
+  std::atomic<bool> resting_{false};
   std::atomic<int> pid_{0};
   std::atomic<unsigned> restarts_{0};
   std::atomic<bool> own_pid_namespace_{false};

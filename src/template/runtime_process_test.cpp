@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <boost/asio/io_context.hpp>
@@ -18,7 +19,9 @@ constexpr const char* kServes = "MAYFLY_TEST_SERVES";
 const bool kIsTheTest = [] {
   if (std::getenv(kServes) == nullptr) return true;
   ForkServer server{Fd(3)};
-  (void)server.run();
+  const auto child = server.run();
+  char byte = 0;
+  if (child.payload == "stay") (void)!::read(child.channel.get(), &byte, 1);
   ::_exit(0);
 }();
 
@@ -52,6 +55,51 @@ TEST(RuntimeProcess, TakesMoreRequestsAtOnceThanItsSocketHolds) {
   EXPECT_EQ(made, kRequests);
   EXPECT_EQ(ended, kRequests);
   EXPECT_TRUE(errors.empty()) << errors.size() << " times: " << errors.front();
+  runtime->stop();
+}
+
+TEST(RuntimeProcess, EndsWhenNobodyNeedsItAndComesBack) {
+  boost::asio::io_context io;
+  const auto runtime = std::make_shared<RuntimeProcess>(
+      io, RuntimeSpec{"test", {"/proc/self/exe"}, {std::string(kServes) + "=1"}},
+      RuntimeEvents{[](const std::string& what) { ADD_FAILURE() << what; }});
+  int made = 0, ended = 0;
+  const auto fork = [&](std::string json, Fd channel) {
+    ChildHandlers child;
+    child.forked = [&](Result<Fd> pidfd) { made += pidfd ? 1 : 0; };
+    child.exited = [&](int) { ++ended; };
+    runtime->fork({.json = std::move(json)}, std::move(channel), nowhere(), io.get_executor(),
+                  std::move(child));
+  };
+  const auto until = [&](const int& count, int wanted) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (count < wanted && std::chrono::steady_clock::now() < end) io.run_one_for(milliseconds(10));
+    return count == wanted;
+  };
+  runtime->start();
+  auto channel = socket_pair(SOCK_STREAM);
+  fork("stay", std::move(channel->theirs));
+  ASSERT_TRUE(until(made, 1));
+
+  auto now = std::chrono::steady_clock::now();
+  runtime->tend(false, now);
+  runtime->tend(false, now += RuntimeProcess::kUnusedPatience);
+  EXPECT_NE(runtime->pid(), 0) << "it has a child";
+  channel->ours.reset();
+  ASSERT_TRUE(until(ended, 1));
+  runtime->tend(true, now);
+  runtime->tend(false, now);
+  runtime->tend(false, now + RuntimeProcess::kUnusedPatience - std::chrono::seconds(1));
+  EXPECT_NE(runtime->pid(), 0) << "not so long";
+  runtime->tend(false, now + RuntimeProcess::kUnusedPatience);
+  EXPECT_EQ(runtime->pid(), 0);
+  EXPECT_TRUE(runtime->resting());
+
+  fork("", nowhere());
+  ASSERT_TRUE(until(ended, 2));
+  EXPECT_NE(runtime->pid(), 0);
+  EXPECT_FALSE(runtime->resting());
+  EXPECT_EQ(runtime->restarts(), 0U) << "that it rested is no failure";
   runtime->stop();
 }
 
