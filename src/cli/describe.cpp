@@ -80,6 +80,12 @@ void print_failures(Context& context, const std::string& name, const json& failu
   }
 }
 
+/// What this host does not give, each with its reason.
+void print_missing(Context& context, const char* title, const json& all) {
+  for (const auto& missing : all)
+    context.out.line("\n" + context.out.paint(Style::yellow, title) + printable(missing.get<std::string>()));
+}
+
 void print_live(Context& context, const std::string& name, const json& live) {
   json figures = json::object();
   for (const auto& [key, value] : live.items()) {
@@ -90,9 +96,8 @@ void print_live(Context& context, const std::string& name, const json& live) {
   }
   print_pairs(context, "Now", figures);
   if (const auto found = live.find("templates"); found != live.end()) print_templates(context, *found);
-  for (const auto& missing : live.value("sandbox_missing", json::array()))
-    context.out.line("\n" + context.out.paint(Style::yellow, "Sandbox: ") +
-                     printable(missing.get<std::string>()));
+  print_missing(context, "Sandbox: ", live.value("sandbox_missing", json::array()));
+  print_missing(context, "Limits: ", live.value("limits_missing", json::array()));
   if (const auto found = live.find("failures"); found != live.end()) print_failures(context, name, *found);
 }
 

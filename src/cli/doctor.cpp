@@ -43,7 +43,7 @@ Result<int> doctor(Context& context) {
   {
     const Progress progress(context.err, "looking");
     for (auto& group :
-         {check_kernel(), sandbox, check_network(), check_runtimes(),
+         {check_kernel(), sandbox, check_limits(), check_network(), check_runtimes(),
           check_data_folder(data_folder(context.connection.data)), check_daemon(context.connection)})
       findings.insert(findings.end(), group.begin(), group.end());
   }

@@ -91,10 +91,11 @@ std::vector<Finding> check_daemon(const Connection& connection) {
   if (status) {
     std::vector<Finding> findings{
         {"daemon", Health::good, url + ", version " + status->value("version", "unknown")}};
-    for (const auto& layer : status->value("sandbox", nlohmann::json::array()))
-      if (!layer.value("there", true))
-        findings.push_back(
-            {"daemon: sandbox", Health::warning, "no " + layer.value("name", ""), layer.value("reason", "")});
+    for (const char* kind : {"sandbox", "limits"})
+      for (const auto& layer : status->value(kind, nlohmann::json::array()))
+        if (!layer.value("there", true))
+          findings.push_back({std::string("daemon: ") + kind, Health::warning,
+                              "no " + layer.value("name", ""), layer.value("reason", "")});
     return findings;
   }
   if (status.error().code == CliErrc::unauthorized)

@@ -21,10 +21,13 @@ struct Finding {
   std::string path{};     ///< where it is; behind a shim the program itself
 };
 
-/// Of the kernel: its version, memfd, pidfd, PAGEMAP_SCAN, cgroups, limits.
+/// Of the kernel: its version, memfd, pidfd, PAGEMAP_SCAN, its limits.
 [[nodiscard]] std::vector<Finding> check_kernel();
 /// The layers of the sandbox that a daemon of this user would have (sandbox/layers.h).
 [[nodiscard]] std::vector<Finding> check_sandbox();
+/// The limits that control groups would hold for a daemon that is started from here (sandbox/limit_layers.h).
+/// Makes a group and removes it; on version 2 this process may move to one below its own, as a daemon does.
+[[nodiscard]] std::vector<Finding> check_limits();
 /// What networks of functions with a way out are made with (src/network).
 [[nodiscard]] std::vector<Finding> check_network();
 /// What functions are run and built with, as it is found in PATH: interpreters, compilers, installers.

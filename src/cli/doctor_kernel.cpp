@@ -1,12 +1,10 @@
 #include <fcntl.h>
 #include <linux/fs.h>
-#include <linux/magic.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
-#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,7 +13,6 @@
 
 #include "base/fd.h"
 #include "cli/doctor_checks.h"
-#include "cli/input.h"
 
 namespace mayfly::cli {
 namespace {
@@ -79,20 +76,6 @@ Finding pagemap_scan() {
           "isolation = \"request\" uses a fresh fork for each request instead of a reset; Linux 6.7 has it"};
 }
 
-Finding cgroups() {
-  struct statfs info{};
-  if (::statfs("/sys/fs/cgroup", &info) != 0)
-    return {"cgroup", Health::warning, "not mounted",
-            "memory limits of instances are not enforced by the kernel"};
-  if (static_cast<unsigned long>(info.f_type) != CGROUP2_SUPER_MAGIC)
-    return {"cgroup", Health::good, "version 1"};
-  auto controllers = read_file("/sys/fs/cgroup/cgroup.controllers");
-  const bool memory = controllers && controllers->find("memory") != std::string::npos;
-  if (memory) return {"cgroup", Health::good, "version 2, with memory"};
-  return {"cgroup", Health::warning, "version 2, without the memory controller",
-          "memory limits of instances are not enforced by the kernel"};
-}
-
 Finding limit(const char* what, __rlimit_resource resource, rlim_t wanted, const char* option) {
   struct rlimit value{};
   ::getrlimit(resource, &value);
@@ -110,7 +93,6 @@ std::vector<Finding> check_kernel() {
           memfd(),
           pidfd(),
           pagemap_scan(),
-          cgroups(),
           limit("open files", RLIMIT_NOFILE, 8192, "-n"),
           limit("processes", RLIMIT_NPROC, 4096, "-u")};
 }

@@ -9,7 +9,7 @@
 #include "base/fd.h"
 #include "base/reap.h"
 #include "cli/doctor_checks.h"
-#include "sandbox/layers.h"
+#include "sandbox/limit_layers.h"
 #include "sandbox/own_root.h"
 
 namespace mayfly::cli {
@@ -40,10 +40,8 @@ std::string answer_of(Fd pipe) {
   return text;
 }
 
-Finding finding_of(const json& layer) {
-  const auto what = "sandbox: " + layer.value("name", "");
-  const auto reason = layer.value("reason", "");
-  if (layer.value("there", false)) return {what, Health::good, reason};
+Finding finding_of(const std::string& what, bool there, const std::string& reason) {
+  if (there) return {what, Health::good, reason};
   return {what, Health::warning, "missing", reason};
 }
 
@@ -61,7 +59,20 @@ std::vector<Finding> check_sandbox() {
   if (pid > 0) (void)reap_child(pid);
   if (!layers.is_array()) return {{"sandbox", Health::warning, "unknown", "looking for it failed"}};
   std::vector<Finding> findings;
-  for (const auto& layer : layers) findings.push_back(finding_of(layer));
+  for (const auto& layer : layers)
+    findings.push_back(finding_of("sandbox: " + layer.value("name", ""), layer.value("there", false),
+                                  layer.value("reason", "")));
+  return findings;
+}
+
+std::vector<Finding> check_limits() {
+  sandbox::CgroupOptions trial{sandbox::find_own_cgroups(), "doctor " + std::to_string(::getpid())};
+  trial.pid = ::getpid();
+  const auto groups = sandbox::Cgroups::open(trial);
+  std::vector<Finding> findings;
+  for (const auto& limit : sandbox::limit_layers(*groups))
+    findings.push_back(finding_of("limits: " + limit.name, limit.there, limit.reason));
+  groups->close(std::chrono::milliseconds(100));
   return findings;
 }
 

@@ -256,7 +256,9 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
             &a->memory_budget},
            {"--require", "LAYERS",
-            "Do not start without these layers of the sandbox: namespaces,users,seccomp,landlock",
+            "Do not start without these layers of the sandbox and limits: namespaces, users, seccomp, "
+            "landlock, "
+            "memory-limit, cpu-limit, process-limit",
             &a->require},
            {"--sandbox", "on|off",
             "off: functions run without a sandbox, as the daemon's user; to compare, and for nothing else "

@@ -140,18 +140,6 @@ class Door {
   std::size_t next_ = 0;
 };
 
-/// Limits that a host does not give are named; what can be limited without them still is.
-std::shared_ptr<sandbox::Cgroups> open_groups(const cli::ServeOptions& options) {
-  sandbox::CgroupOptions wanted;
-  if (options.cgroups) wanted.host = sandbox::find_own_cgroups();
-  wanted.folder = fs::absolute(options.data).lexically_normal().string();
-  wanted.pid = ::getpid();
-  auto groups = sandbox::Cgroups::open(wanted);
-  for (const auto& missing : groups->missing())
-    spdlog::warn("no control group limits {}: {}", name_of(missing.part), missing.why);
-  return groups;
-}
-
 int complain(const Error& error) {
   std::cerr << "mayfly: " << error.message << "\n";
   return 1;
@@ -410,7 +398,9 @@ int serve(const cli::ServeOptions& options) {
   if (!secrets) return complain(secrets.error());
   if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
 
-  const auto groups = open_groups(options);
+  const auto opened_groups = open_groups(options);
+  if (!opened_groups) return complain(opened_groups.error());
+  const auto& groups = *opened_groups;
   const GroupsEnd groups_end{*groups};
   asio::io_context control(1);
   Certificates certificates(control);
@@ -438,7 +428,7 @@ int serve(const cli::ServeOptions& options) {
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
   key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
-  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes, *key_source});
+  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes, *key_source, *groups});
   registry::Deployer deployer(control.get_executor(), **registry, operations,
                               deploy_options(options, runtimes));
   for (const auto& shard : shards) {

@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "registry/error.h"
+#include "sandbox/limit_layers.h"
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
@@ -99,6 +100,13 @@ bool has_route(const registry::Function& function, const std::string& pattern) {
     return version != function.versions.end() &&
            std::ranges::count(version->second->config.routes, pattern) > 0;
   });
+}
+
+json as_json(const std::vector<sandbox::Layer>& layers) {
+  json all = json::array();
+  for (const auto& layer : layers)
+    all.push_back({{"name", layer.name}, {"there", layer.there}, {"reason", layer.reason}});
+  return all;
 }
 
 std::uint64_t memory_value(const char* name) {
@@ -223,6 +231,10 @@ awaitable<json> PlatformOperations::live(std::string function) {
   if (const auto why = parts_.boxes.no_outbound(); !why.empty())
     missing.push_back("functions have no outbound network: " + why);
   result["sandbox_missing"] = std::move(missing);
+  json unlimited = json::array();
+  for (const auto& limit : sandbox::limit_layers(parts_.groups))
+    if (!limit.there) unlimited.push_back("no " + limit.name + ": " + limit.reason);
+  result["limits_missing"] = std::move(unlimited);
   json failures = json::array();
   for (const auto& failure : parts_.logs.failures(function)) {
     json one{{"time", timestamp(failure.time)},
@@ -266,15 +278,19 @@ awaitable<json> PlatformOperations::status() {
               {"available", memory_value("MemAvailable")},
               {"held", held},
               {"budget", budget}};
-  json sandbox = json::array();
-  for (const auto& layer : parts_.boxes.layers())
-    sandbox.push_back({{"name", layer.name}, {"there", layer.there}, {"reason", layer.reason}});
+  auto sandbox = as_json(parts_.boxes.layers());
   const auto no_outbound = parts_.boxes.no_outbound();
   sandbox.push_back({{"name", "outbound network"}, {"there", no_outbound.empty()}, {"reason", no_outbound}});
-  co_return json{
-      {"version", MAYFLY_VERSION}, {"sandbox", std::move(sandbox)},   {"uptime_s", uptime.count()},
-      {"data", data_address},      {"runtimes", std::move(runtimes)}, {"memory", std::move(memory)},
-      {"instances", instances},    {"connections", connections},      {"functions", functions_.size()}};
+  co_return json{{"version", MAYFLY_VERSION},
+                 {"sandbox", std::move(sandbox)},
+                 {"limits", as_json(sandbox::limit_layers(parts_.groups))},
+                 {"uptime_s", uptime.count()},
+                 {"data", data_address},
+                 {"runtimes", std::move(runtimes)},
+                 {"memory", std::move(memory)},
+                 {"instances", instances},
+                 {"connections", connections},
+                 {"functions", functions_.size()}};
 }
 
 awaitable<std::string> PlatformOperations::metrics() {

@@ -14,6 +14,7 @@
 #include "daemon/shard.h"
 #include "logs/function_logs.h"
 #include "registry/platform.h"
+#include "sandbox/cgroups.h"
 #include "secrets/secrets.h"
 
 namespace mayfly::daemon {
@@ -29,6 +30,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     secrets::Secrets& secrets;
     const Boxes& boxes;
     access::KeySource& key_source;
+    const sandbox::Cgroups& groups;
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 

@@ -3,11 +3,22 @@
 #include <spdlog/spdlog.h>
 #include <unistd.h>
 
-#include <algorithm>
+#include <filesystem>
 
+#include "sandbox/limit_layers.h"
 #include "sandbox/own_root.h"
 
 namespace mayfly::daemon {
+namespace {
+
+/// What `--require` names.
+Result<void> require_layer(const std::vector<sandbox::Layer>& layers, const std::string& name) {
+  if (const auto why = sandbox::lacks(layers, name))
+    return fail(std::make_error_code(std::errc::operation_not_permitted), "--require " + name + ": " + *why);
+  return {};
+}
+
+}  // namespace
 
 Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& options) {
   if (auto entered = sandbox::become_own_root(); !entered) {
@@ -29,14 +40,25 @@ Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& opt
                 "this host has no namespaces for functions, and they would be root on it: run as another "
                 "user, or with "
                 "--sandbox off");
-  for (const auto& required : options.require) {
-    if (sandbox::has_layer(layers, required)) continue;
-    const auto found = std::ranges::find(layers, required, &sandbox::Layer::name);
-    return fail(
-        std::make_error_code(std::errc::operation_not_permitted),
-        "--require " + required + ": " + (found == layers.end() ? "there is no such layer" : found->reason));
-  }
+  for (const auto& required : options.require)
+    if (!sandbox::is_limit_layer(required))
+      if (auto checked = require_layer(layers, required); !checked) return propagate(checked);
   return layers;
+}
+
+Result<std::shared_ptr<sandbox::Cgroups>> open_groups(const cli::ServeOptions& options) {
+  sandbox::CgroupOptions wanted;
+  if (options.cgroups) wanted.host = sandbox::find_own_cgroups();
+  wanted.folder = std::filesystem::absolute(options.data).lexically_normal().string();
+  wanted.pid = ::getpid();
+  auto groups = sandbox::Cgroups::open(wanted);
+  for (const auto& missing : groups->missing())
+    spdlog::warn("no control group limits {}: {}", name_of(missing.part), missing.why);
+  for (const auto& required : options.require)
+    if (sandbox::is_limit_layer(required))
+      if (auto checked = require_layer(sandbox::limit_layers(*groups), required); !checked)
+        return propagate(checked);
+  return groups;
 }
 
 }  // namespace mayfly::daemon

@@ -10,6 +10,7 @@
 #include "base/child.h"
 #include "base/memory_file.h"
 #include "base/temp_folder.h"
+#include "sandbox/limit_layers.h"
 
 namespace mayfly::sandbox {
 namespace {
@@ -132,6 +133,22 @@ TEST(CgroupsOfVersionTwo, OthersInTheDaemonsGroupAreLeftWhereTheyAre) {
   EXPECT_NE(groups->missing().front().why.find("Device or resource busy"), std::string::npos);
   EXPECT_TRUE(groups->has(CgroupPart::control)) << "killing and freezing need no controller";
   EXPECT_EQ(tree.files["/own/cgroup.procs"], "7\n8\n");
+}
+
+TEST(LimitLayers, OfAHostThatGivesSomeNameWhatIsMissingAndWhatHoldsEvenSo) {
+  FakeTree tree(true);
+  tree.add_group("/own", "memory pids");
+  const auto layers = limit_layers(*Cgroups::open({{{"/own", true, {}}}, "/data", &tree, 7}));
+  ASSERT_EQ(layers.size(), 3U);
+  for (const auto& layer : layers) EXPECT_TRUE(is_limit_layer(layer.name));
+  EXPECT_FALSE(is_limit_layer("seccomp"));
+  EXPECT_EQ(lacks(layers, "memory-limit"), std::nullopt);
+  EXPECT_EQ(layers.front().reason, "cgroup v2");
+  EXPECT_EQ(lacks(layers, "process-limit"), std::nullopt);
+  EXPECT_THAT(lacks(layers, "cpu-limit").value_or(""),
+              testing::AllOf(testing::StartsWith("no tree has such a controller: `cpu` has no effect"),
+                             testing::HasSubstr("Delegate=yes")));
+  EXPECT_EQ(lacks(layers, "moat"), "there is no such layer");
 }
 
 TEST(CgroupsOfVersionTwo, EventsAndUsageAreRead) {

@@ -108,4 +108,11 @@ bool has_layer(const std::vector<Layer>& layers, std::string_view name) {
   return std::ranges::any_of(layers, [&](const Layer& layer) { return layer.name == name && layer.there; });
 }
 
+std::optional<std::string> lacks(const std::vector<Layer>& layers, std::string_view name) {
+  const auto found = std::ranges::find(layers, name, &Layer::name);
+  if (found == layers.end()) return "there is no such layer";
+  if (found->there) return std::nullopt;
+  return found->reason;
+}
+
 }  // namespace mayfly::sandbox

@@ -1,10 +1,13 @@
 """Functions that take more than their share: ended, named with their limit, and nobody else is harmed."""
 
+import json
+import subprocess
 import time
 
 import pytest
 
 from support import processes
+from support.daemon import BINARY
 from support.load import Load
 from support.processes import eventually
 
@@ -237,6 +240,42 @@ def test_without_control_groups_limits_hold_as_far_as_they_can(start_daemon):
     assert (answer.status, answer.problem, answer.json["limit"]) == (502, OUT_OF_MEMORY, "64MiB"), answer.text
     assert daemon.request("/bomb").text.startswith("fine")
     assert "memory_limit_bytes" not in used(daemon, "bomb")
+
+
+LIMITS = ["memory-limit", "cpu-limit", "process-limit"]
+
+
+def test_limits_that_do_not_hold_here_are_said_everywhere(start_daemon):
+    daemon = start_daemon("--cgroups", "off")
+    daemon.deploy("hello", 'export default { fetch: () => new Response("x") };')
+    limits = daemon.admin("/v1/status").json["limits"]
+    assert [(limit["name"], limit["there"]) for limit in limits] == [(name, False) for name in LIMITS]
+    assert all("control groups are not used" in limit["reason"] for limit in limits)
+    described = daemon.cli("describe", "hello").stdout
+    found = [(one["what"], one["found"]) for one in json.loads(daemon.cli("doctor", "--json").stdout)["findings"]]
+    for name in LIMITS:
+        assert f"Limits: no {name}: control groups are not used" in described
+        assert ("daemon: limits", f"no {name}") in found
+        assert any(what == f"limits: {name}" for what, _ in found), "of a daemon that would be started here"
+
+
+def test_a_required_limit_that_is_missing_keeps_the_daemon_from_starting(tmp_path):
+    def serve(*options):
+        return subprocess.run([BINARY, "serve", "--data", tmp_path / "data", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0",
+                               *options], capture_output=True, text=True, timeout=30)
+
+    done = serve("--cgroups", "off", "--require", "seccomp,process-limit")
+    assert done.returncode == 1
+    assert "--require process-limit: control groups are not used" in done.stderr
+
+
+def test_required_limits_that_are_there_let_it_start(start_daemon):
+    here = {limit["name"] for limit in start_daemon().admin("/v1/status").json["limits"] if limit["there"]}
+    if not here:
+        pytest.skip("this host has no control groups for us")
+    daemon = start_daemon("--require", ",".join(here))
+    daemon.deploy("hello", 'export default { fetch: () => new Response("x") };')
+    assert "memory-limit" not in here or "no memory-limit" not in daemon.cli("describe", "hello").stdout
 
 
 def test_groups_are_gone_with_their_daemon(start_daemon):
