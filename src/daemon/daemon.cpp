@@ -21,6 +21,7 @@
 #include "admin/token.h"
 #include "daemon/boxes.h"
 #include "daemon/certificates.h"
+#include "daemon/door.h"
 #include "daemon/operations.h"
 #include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
@@ -32,31 +33,11 @@
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
-using asio::ip::tcp;
 namespace fs = std::filesystem;
 namespace {
 
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
-
-Result<tcp::endpoint> parse_endpoint(const std::string& text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string::npos)
-    return fail(std::make_error_code(std::errc::invalid_argument), "'" + text + "' is not ADDRESS:PORT");
-  auto host = text.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  boost::system::error_code error;
-  const auto address = asio::ip::make_address(host.empty() ? "0.0.0.0" : host, error);
-  const auto port = std::strtoul(text.c_str() + colon + 1, nullptr, 10);
-  if (error || port > 65535)
-    return fail(std::make_error_code(std::errc::invalid_argument), "'" + text + "' is not ADDRESS:PORT");
-  return tcp::endpoint(address, static_cast<unsigned short>(port));
-}
-
-std::string text_of(const tcp::endpoint& endpoint) {
-  const auto address = endpoint.address().to_string();
-  return (endpoint.address().is_v6() ? "[" + address + "]" : address) + ":" + std::to_string(endpoint.port());
-}
 
 void raise_file_limit() {
   rlimit limit{};
@@ -80,65 +61,6 @@ Result<Fd> lock_folder(const fs::path& folder) {
                 "another daemon uses the data folder " + folder.string());
   return lock;
 }
-
-/// The data plane's door: accepts on the control thread and hands connections to the shards in turn.
-class Door {
- public:
-  /// `certificate`, if there is one, is that of TLS.
-  Door(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards,
-       const tls::Certificate* certificate)
-      : acceptor_(control), pause_(control), shards_(shards), certificate_(certificate) {}
-  Result<tcp::endpoint> open(const tcp::endpoint& where) {
-    boost::system::error_code error;
-    acceptor_.open(where.protocol(), error);
-    if (!error) acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    if (!error) acceptor_.bind(where, error);
-    if (!error) acceptor_.listen(4096, error);
-    if (error) return fail(std::error_code(error), "listen on " + text_of(where) + ": " + error.message());
-    acceptor_.non_blocking(true);
-    accept();
-    return acceptor_.local_endpoint();
-  }
-  void close() {
-    boost::system::error_code ignored;
-    acceptor_.close(ignored);
-    pause_.cancel();
-  }
-
- private:
-  void accept() {
-    acceptor_.async_wait(tcp::acceptor::wait_read, [this](const boost::system::error_code& error) {
-      if (error) return;
-      for (int i = 0; i < 256; ++i) {
-        Fd socket(::accept4(acceptor_.native_handle(), nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
-        if (!socket && errno != EAGAIN && errno != ECONNABORTED && errno != EINTR) return accept_later();
-        if (!socket) break;
-        auto* shard = shards_[next_++ % shards_.size()].get();
-        shard->post([shard, moved = gateway::MovedConnection{transport(std::move(socket))}]() mutable {
-          shard->adopt(std::move(moved));
-        });
-      }
-      accept();
-    });
-  }
-  gateway::Transport transport(Fd socket) const {
-    const int fd = socket.get();
-    if (certificate_ == nullptr) return gateway::Transport(std::move(socket));
-    return gateway::Transport(std::move(socket), std::make_unique<tls::Channel>(certificate_->context(), fd));
-  }
-  /// No descriptor is left for who knocks: asking again at once would only burn this thread's time.
-  void accept_later() {
-    pause_.expires_after(milliseconds(50));
-    pause_.async_wait([this](const boost::system::error_code& error) {
-      if (!error) accept();
-    });
-  }
-  tcp::acceptor acceptor_;
-  asio::steady_timer pause_;
-  std::vector<std::unique_ptr<Shard>>& shards_;
-  const tls::Certificate* certificate_;
-  std::size_t next_ = 0;
-};
 
 int complain(const Error& error) {
   std::cerr << "mayfly: " << error.message << "\n";
@@ -165,6 +87,14 @@ asio::awaitable<void> drain(asio::io_context& control, std::vector<std::unique_p
     } while (*answers < shards.size());
     if (*left == 0 || std::chrono::steady_clock::now() > until) co_return;
   }
+}
+
+/// What has begun ends, then the admin plane does, and the control thread's loop.
+asio::awaitable<void> finish(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards,
+                             admin::Server& server, std::chrono::milliseconds patience) {
+  co_await drain(control, shards, patience);
+  co_await server.stop(milliseconds(1'000));
+  control.stop();
 }
 
 /// Of one of `count` shards: they share equally.
@@ -238,6 +168,28 @@ asio::awaitable<void> collect_now_and_then(registry::Registry& registry, Runtime
 fs::path build_caches(const fs::path& data) {
   const char* wanted = std::getenv("MAYFLY_BUILD_CACHE");
   return wanted != nullptr && *wanted != '\0' ? fs::absolute(wanted) : data / "cache";
+}
+
+/// What is kept in the data folder.
+struct Stores {
+  std::unique_ptr<registry::Registry> registry;
+  std::unique_ptr<admin::Tokens> tokens;
+  std::unique_ptr<access::Keys> keys;
+  std::unique_ptr<secrets::Secrets> secrets;
+};
+
+/// The clock outlives them.
+Result<Stores> open_stores(const fs::path& data, const Clock& clock) {
+  auto registry = registry::Registry::open({data, nullptr, {}});
+  if (!registry) return propagate(registry);
+  auto tokens = admin::Tokens::open(data, clock);
+  if (!tokens) return propagate(tokens);
+  auto keys = access::Keys::open(data, clock);
+  if (!keys) return propagate(keys);
+  auto secrets = secrets::Secrets::open({.data = data});
+  if (!secrets) return propagate(secrets);
+  if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
+  return Stores{std::move(*registry), std::move(*tokens), std::move(*keys), std::move(*secrets)};
 }
 
 /// What functions and their builds have made: no interpreter is taken from there.
@@ -378,26 +330,16 @@ int serve(const cli::ServeOptions& options) {
   raise_file_limit();
   const auto layers = prepare_sandbox(options);
   if (!layers) return complain(layers.error());
-  const auto listen = parse_endpoint(options.listen);
+  const auto listen = parse_endpoints(options);
   if (!listen) return complain(listen.error());
-  const auto admin_listen = parse_endpoint(options.admin);
-  if (!admin_listen) return complain(admin_listen.error());
   const auto lock = take_folder(options.data);
   if (!lock) return complain(lock.error());
   const auto token = admin::load_or_create_token(options.data);
   if (!token) return complain(token.error());
-  auto registry = registry::Registry::open({options.data, nullptr, {}});
-  if (!registry) return complain(registry.error());
   const SystemClock clock;
-  const auto tokens = admin::Tokens::open(options.data, clock);
-  if (!tokens) return complain(tokens.error());
-
-  const auto keys = access::Keys::open(options.data, clock);
-  if (!keys) return complain(keys.error());
-  const auto secrets = secrets::Secrets::open({.data = options.data});
-  if (!secrets) return complain(secrets.error());
-  if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
-
+  const auto stores = open_stores(options.data, clock);
+  if (!stores) return complain(stores.error());
+  auto& [registry, tokens, keys, secrets] = *stores;
   const auto opened_groups = open_groups(options);
   if (!opened_groups) return complain(opened_groups.error());
   const auto& groups = *opened_groups;
@@ -407,7 +349,7 @@ int serve(const cli::ServeOptions& options) {
   if (const auto loaded = certificates.load(options); !loaded) return complain(loaded.error());
   logs::FunctionLogs logs(options.data / "logs");
   Runtimes runtimes(control, {options.node, options.python, untrusted_folders(options)});
-  start_runtimes(runtimes, **registry);
+  start_runtimes(runtimes, *registry);
   const auto runtime_of = [&runtimes](const registry::Version& version) -> tmpl::Forker& {
     return runtimes.of(version.runtime, version.config);
   };
@@ -422,33 +364,33 @@ int serve(const cli::ServeOptions& options) {
   asio::thread_pool watch(1);       // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const OfAllShards shared{secrets->get(), **boxes, *groups, watch.get_executor(), key_source};
+  const OfAllShards shared{secrets.get(), **boxes, *groups, watch.get_executor(), key_source};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
   key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
-  PlatformOperations operations({control, shards, logs, runtimes, **secrets, **boxes, *key_source, *groups});
-  registry::Deployer deployer(control.get_executor(), **registry, operations,
+  PlatformOperations operations({control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups});
+  registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes));
   for (const auto& shard : shards) {
-    shard->publish_keys((*keys)->table());  // before its thread runs
+    shard->publish_keys(keys->table());  // before its thread runs
     shard->start();
   }
-  (*registry)->attach(operations);
+  registry->attach(operations);
 
   Door door(control, shards, certificates.data());
-  const auto data_address = door.open(*listen);
+  const auto data_address = door.open(listen->data);
   if (!data_address) return complain(data_address.error());
   operations.data_address = text_of(*data_address);
   operations.data_url = url_of(operations.data_address, certificates.data());
 
   fs::create_directories(options.data / "uploads");
-  const admin::Services services{**registry, deployer, operations, **secrets, control.get_executor(),
-                                 **tokens,   **keys};
-  admin::Server server(control, server_options(options, *token, tokens->get(), certificates.admin()),
+  const admin::Services services{*registry, deployer, operations, *secrets, control.get_executor(),
+                                 *tokens,   *keys};
+  admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
-  const auto admin_address = server.listen(*admin_listen);
+  const auto admin_address = server.listen(listen->admin);
   if (!admin_address) return complain(admin_address.error());
   operations.serving = true;
 
@@ -456,21 +398,13 @@ int serve(const cli::ServeOptions& options) {
 
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
-  asio::co_spawn(control, collect_now_and_then(**registry, runtimes, *groups, background), asio::detached);
+  asio::co_spawn(control, collect_now_and_then(*registry, runtimes, *groups, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);
   const auto leave = [&] {
     operations.serving = false;
     door.close();
-    asio::co_spawn(
-        control,
-        [&]() -> asio::awaitable<void> {
-          const auto patience = options.drain;
-          co_await drain(control, shards, patience);
-          co_await server.stop(milliseconds(1'000));
-          control.stop();
-        },
-        asio::detached);
+    asio::co_spawn(control, finish(control, shards, server, options.drain), asio::detached);
   };
   on_signals(signals, leave, [&control] { control.stop(); });
   control.run();
