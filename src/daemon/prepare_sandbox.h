@@ -16,8 +16,8 @@ namespace mayfly::daemon {
 /// that `--require` asks for, or because functions would be root on this host.
 [[nodiscard]] Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& options);
 
-/// The daemon's control groups, once the data folder is its own. Limits that this host does not give are named
-/// in the log; what can be limited without them still is. Error: `--require` asks for one of them.
+/// The daemon's control groups, once the data folder is its own. Limits that this host does not give are
+/// named in the log; what can be limited without them still is. Error: `--require` asks for one of them.
 [[nodiscard]] Result<std::shared_ptr<sandbox::Cgroups>> open_groups(const cli::ServeOptions& options);
 
 }  // namespace mayfly::daemon

@@ -17,8 +17,8 @@
 
 #include "access/guard.h"
 #include "base/reactor.h"
-#include "daemon/one_invocation.h"
 #include "base/wheel_timer.h"
+#include "daemon/one_invocation.h"
 #include "gateway/session.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"

@@ -31,8 +31,7 @@ std::vector<Layer> limit_layers(const Cgroups& groups) {
   std::vector<Layer> layers;
   for (const auto& limit : kLimits) {
     const bool there = groups.has(limit.part);
-    layers.push_back(
-        {std::string(limit.name), there, there ? groups.version() : why_missing(groups, limit)});
+    layers.push_back({std::string(limit.name), there, there ? groups.version() : why_missing(groups, limit)});
   }
   return layers;
 }

@@ -9,8 +9,8 @@
 
 namespace mayfly::sandbox {
 
-/// "memory-limit", "cpu-limit" and "process-limit". The reason of one that is missing says why, what holds even
-/// so, and what helps.
+/// "memory-limit", "cpu-limit" and "process-limit". The reason of one that is missing says why, what holds
+/// even so, and what helps.
 [[nodiscard]] std::vector<Layer> limit_layers(const Cgroups& groups);
 
 /// Whether one of those is called so.
