@@ -25,7 +25,7 @@ enum class EventsErrc {
   unknown_topic,         ///< nobody has made it, and no function subscribes to it
   unknown_queue,
   no_function,       ///< the function is not deployed
-  no_result,             ///< it has ended, and there is no answer of it
+  no_result,         ///< it has ended, and there is no answer of it
   backlog_full,      ///< too many events wait in the stream; details: limit, retry-after
   delivery_running,  ///< is being attempted just now
   delivery_ended,    ///< has succeeded, is dead or was cancelled

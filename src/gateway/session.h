@@ -27,7 +27,7 @@ struct GatewayOptions {
 
 /// Where a request goes.
 struct Destination {
-  pool::Service* service = nullptr;  ///< null: the function lives on `shard`
+  pool::Service* service = nullptr;      ///< null: the function lives on `shard`
   std::shared_ptr<pool::Service> own{};  ///< keeps `service`, if it is of this request alone
   unsigned shard = 0;
   std::chrono::milliseconds timeout{};

@@ -26,13 +26,17 @@ void AsyncRequest::on_request(const pool::Invocation& invocation, std::string bo
     event.fields.append(name).append(1, '\0').append(value).append(1, '\0');
   }
   if (!has_length && !event.body.empty())  // it came in chunks
-    event.fields.append("content-length").append(1, '\0').append(std::to_string(event.body.size())).append(1, '\0');
+    event.fields.append("content-length")
+        .append(1, '\0')
+        .append(std::to_string(event.body.size()))
+        .append(1, '\0');
   if (event.idempotency_key.size() > 255)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
   std::vector<events::NewEvent> events;
   events.push_back(std::move(event));
-  engine_.accept("function:" + function_, std::move(events),
-                 here<std::vector<events::Accepted>>([this](auto accepted) { on_accepted(std::move(accepted)); }));
+  engine_.accept(
+      "function:" + function_, std::move(events),
+      here<std::vector<events::Accepted>>([this](auto accepted) { on_accepted(std::move(accepted)); }));
 }
 
 void AsyncRequest::on_accepted(Result<std::vector<events::Accepted>> accepted) {

@@ -21,7 +21,9 @@ json headers_json(std::string_view headers) {
 }
 
 json attempt_json(const events::Attempt& attempt, Audience audience) {
-  json item{{"number", attempt.number}, {"started", timestamp(attempt.started)}, {"ended", timestamp(attempt.ended)}};
+  json item{{"number", attempt.number},
+            {"started", timestamp(attempt.started)},
+            {"ended", timestamp(attempt.ended)}};
   if (!attempt.version.empty()) item["version"] = attempt.version;
   if (!attempt.type.empty()) item["type"] = attempt.type;
   if (!attempt.message.empty() && audience == Audience::developer) item["message"] = attempt.message;

@@ -12,8 +12,8 @@ enum class Audience {
   developer,  ///< all of it
 };
 
-/// {"invocation", "status", "attempts", "accepted", "finished"?, "next_attempt"?, "history": [{"number", "started",
-/// "ended", "version"?, "type"?, "message"?}], "result"?: {"status", "headers", "bytes"}}
+/// {"invocation", "status", "attempts", "accepted", "finished"?, "next_attempt"?, "history": [{"number",
+/// "started", "ended", "version"?, "type"?, "message"?}], "result"?: {"status", "headers", "bytes"}}
 [[nodiscard]] nlohmann::json delivery_json(const events::DeliveryRecord& record, Audience audience);
 
 }  // namespace mayfly::intake

@@ -16,7 +16,7 @@ enum class IntakeErrc {
   body_too_large = 1,  ///< details: limit
   no_answer,           ///< the store did not answer in time; perhaps the event was accepted
   bad_request,
-  not_allowed,         ///< the method is not one for this; details: allow
+  not_allowed,  ///< the method is not one for this; details: allow
 };
 [[nodiscard]] std::error_code make_error_code(IntakeErrc code);
 
@@ -26,8 +26,8 @@ struct Place {
   DeadlineWheel& deadlines;               ///< the shard's; outlives the request
 };
 
-/// One request; belongs to its shard's thread. Held by shared_ptr: who answers later may come after the client
-/// has left.
+/// One request; belongs to its shard's thread. Held by shared_ptr: who answers later may come after the
+/// client has left.
 class LocalRequest : public pool::Service,
                      public std::enable_shared_from_this<LocalRequest>,
                      private pool::Runner,
@@ -52,10 +52,11 @@ class LocalRequest : public pool::Service,
   /// A callback for another thread, that goes on with a `Result<T>` here.
   template <class T, class F>
   std::function<void(Result<T>)> here(F f) {
-    return [self = shared_from_this(), executor = place_.executor, f = std::move(f)](Result<T> result) mutable {
-      auto held = std::make_shared<Result<T>>(std::move(result));
-      boost::asio::post(executor, [self, held, f = std::move(f)]() mutable { f(std::move(*held)); });
-    };
+    return
+        [self = shared_from_this(), executor = place_.executor, f = std::move(f)](Result<T> result) mutable {
+          auto held = std::make_shared<Result<T>>(std::move(result));
+          boost::asio::post(executor, [self, held, f = std::move(f)]() mutable { f(std::move(*held)); });
+        };
   }
 
  private:

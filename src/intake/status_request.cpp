@@ -8,7 +8,9 @@ namespace {
 
 using events::DeliveryRecord;
 
-Error unknown() { return Error{events::EventsErrc::unknown_delivery, "no such invocation, or not any more", {}}; }
+Error unknown() {
+  return Error{events::EventsErrc::unknown_delivery, "no such invocation, or not any more", {}};
+}
 
 /// Fields of an answer that are not about its framing or this connection.
 bool is_kept(std::string_view name) {
@@ -32,10 +34,10 @@ void StatusRequest::on_request(const pool::Invocation& invocation, std::string) 
     return engine_.find(*id, here<DeliveryRecord>([this](const auto& record) { on_status(record); }));
   if (rest.empty() && invocation.method == "DELETE")
     return engine_.cancel(*id, here<events::State>([this](auto state) {
-                            if (!state) return refuse(std::move(state.error()));
-                            const nlohmann::json body{{"status", events::name_of(*state)}};
-                            answer_json(200, body.dump());
-                          }));
+      if (!state) return refuse(std::move(state.error()));
+      const nlohmann::json body{{"status", events::name_of(*state)}};
+      answer_json(200, body.dump());
+    }));
   Error error{IntakeErrc::not_allowed, "this method is not for this path", {}};
   refuse(error.with("allow", rest.empty() ? "GET, HEAD, DELETE" : "GET, HEAD"));
 }
