@@ -35,7 +35,8 @@ struct Unit {
 };
 
 // The largest first, so that the first that divides a value exactly is the shortest form.
-constexpr std::array<Unit, 4> kDurations{{{"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
+constexpr std::array<Unit, 5> kDurations{
+    {{"d", 86'400'000}, {"h", 3'600'000}, {"m", 60'000}, {"s", 1'000}, {"ms", 1}}};
 constexpr std::array<Unit, 9> kSizes{{{"TiB", 1ULL << 40U},
                                       {"TB", 1'000'000'000'000},
                                       {"GiB", 1ULL << 30U},

@@ -14,8 +14,8 @@ namespace mayfly {
 /// A whole decimal integer with an optional '-', nothing around it.
 [[nodiscard]] std::optional<std::int64_t> parse_integer(std::string_view text);
 
-/// "10s", "500ms", "5m", "1.5h": a number ≥ 0 and one of ms, s, m, h. Nothing else, and not less than 1 ms
-/// unless 0; at most some 292 years.
+/// "10s", "500ms", "5m", "1.5h", "30d": a number ≥ 0 and one of ms, s, m, h, d. Nothing else, and not less
+/// than 1 ms unless 0; at most some 292 years.
 [[nodiscard]] std::optional<std::chrono::milliseconds> parse_duration(std::string_view text);
 /// The shortest exact form that parse_duration() reads: "10s", "1500ms", "5m".
 [[nodiscard]] std::string format_duration(std::chrono::milliseconds duration);

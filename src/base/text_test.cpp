@@ -27,11 +27,12 @@ TEST(Duration, IsReadAndWritten) {
   EXPECT_EQ(parse_duration("500ms"), 500ms);
   EXPECT_EQ(parse_duration("5m"), 5min);
   EXPECT_EQ(parse_duration("1.5 h"), 90min);
+  EXPECT_EQ(parse_duration("1.5d"), 36h);
   EXPECT_EQ(parse_duration("0s"), 0s);
   for (const char* bad : {"", "10", "s", "-1s", "1e3s", "1 0s", "10S", "inf s", "0.1ms", ".5s", "1.2.3s",
                           "1s ", "99999999999999999999h"})
     EXPECT_FALSE(parse_duration(bad)) << bad;
-  for (const char* text : {"10s", "1500ms", "5m", "2h", "0ms", "90m"})
+  for (const char* text : {"10s", "1500ms", "5m", "2h", "0ms", "90m", "1d", "25h"})
     EXPECT_EQ(format_duration(parse_duration(text).value_or(99s)), text);
 }
 

@@ -48,13 +48,9 @@ Result<unsigned> parse_version(const std::string& text) {
 }
 
 std::optional<std::int64_t> parse_lifetime(std::string_view text) {
-  if (text.ends_with('d')) {
-    const auto days = parse_integer(text.substr(0, text.size() - 1));
-    if (!days || *days < 1 || *days > 36'500) return std::nullopt;
-    return *days * 24 * 3600;
-  }
+  constexpr auto kLongest = std::chrono::days(36'500);
   const auto duration = parse_duration(text);
-  if (!duration || *duration < std::chrono::seconds(1)) return std::nullopt;
+  if (!duration || *duration < std::chrono::seconds(1) || *duration > kLongest) return std::nullopt;
   return std::chrono::duration_cast<std::chrono::seconds>(*duration).count();
 }
 

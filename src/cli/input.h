@@ -19,7 +19,7 @@ namespace mayfly::cli {
 [[nodiscard]] std::pair<std::string, std::string> split_address(const std::string& address);
 /// A version's number in a command line: 1, 2, …
 [[nodiscard]] Result<unsigned> parse_version(const std::string& text);
-/// "30d", or what parse_duration() reads; whole seconds, at least one.
+/// What parse_duration() reads, like "30d"; in whole seconds, 1 s … 36500 days.
 [[nodiscard]] std::optional<std::int64_t> parse_lifetime(std::string_view text);
 /// "2024-05-01T12:00:00.123Z" → "2024-05-01 12:00:00"
 [[nodiscard]] std::string short_time(const std::string& timestamp);

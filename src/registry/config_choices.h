@@ -25,6 +25,7 @@ inline constexpr std::array<Choice<InvocationClass>, 2> kClasses{
     {{"interactive", InvocationClass::interactive}, {"background", InvocationClass::background}}};
 inline constexpr std::array<Choice<Access>, 3> kAccess{
     {{"public", Access::everyone}, {"key", Access::key}, {"jwt", Access::jwt}}};
+inline constexpr std::array<Choice<Missed>, 2> kMissed{{{"once", Missed::once}, {"skip", Missed::skip}}};
 inline constexpr std::array<Choice<Runtime>, 4> kRuntimes{{{"node", Runtime::node},
                                                            {"python", Runtime::python},
                                                            {"native", Runtime::native},

@@ -4,20 +4,76 @@
 #include "base/text.h"
 #include "registry/config_choices.h"
 #include "registry/config_keys.h"
+#include "registry/trigger_keys.h"
 
 namespace mayfly::registry {
 namespace {
 
 using nlohmann::json;
 
-std::optional<ConfigValue> value_from(const json& value) {
+ConfigValue value_from(const json& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_boolean()) return value.get<bool>();
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (value.is_number_float()) return value.get<double>();
   if (value.is_array()) return value.get<std::vector<std::string>>();
-  if (value.is_object()) return value.get<std::map<std::string, std::string>>();
-  return std::nullopt;
+  if (!value.is_object()) return std::monostate{};
+  if (std::ranges::all_of(value, [](const json& item) { return item.is_array(); }) && !value.empty())
+    return value.get<std::map<std::string, std::vector<std::string>>>();
+  return value.get<std::map<std::string, std::string>>();
+}
+
+void add_delivery(json& object, const DeliveryPolicy& delivery) {
+  object["attempts"] = delivery.attempts;
+  object["backoff"] = format_duration(delivery.backoff);
+  object["backoff_max"] = format_duration(delivery.backoff_max);
+  object["max_age"] = format_duration(delivery.max_age);
+}
+
+json trigger_to_json(const Trigger& trigger) {
+  json object;
+  if (const auto* topic = std::get_if<TopicTrigger>(&trigger.source)) {
+    object = {{"topic", topic->topic},
+              {"batch", topic->batch},
+              {"batch_wait", format_duration(topic->batch_wait)},
+              {"ordered", topic->ordered},
+              {"concurrency", trigger.delivery.concurrency}};
+    if (!topic->filter.empty()) object["filter"] = topic->filter;
+  } else {
+    const auto& schedule = std::get<ScheduleTrigger>(trigger.source);
+    object = {{"schedule", schedule.schedule},
+              {"timezone", schedule.timezone},
+              {"missed", name_of(kMissed, schedule.missed)}};
+    if (!schedule.payload.empty()) object["payload"] = schedule.payload;
+  }
+  add_delivery(object, trigger.delivery);
+  return object;
+}
+
+json async_to_json(const AsyncConfig& config) {
+  json object = {{"concurrency", config.delivery.concurrency},
+                 {"keep_result", format_duration(config.keep_result)}};
+  add_delivery(object, config.delivery);
+  return object;
+}
+
+Result<void> read_triggers(FunctionConfig& config, const json& list) {
+  for (const auto& object : list) {
+    auto trigger = make_trigger(object.contains("topic"), object.contains("schedule"));
+    if (!trigger) return propagate(trigger);
+    for (const auto& [key, value] : object.items())
+      if (auto set = set_trigger_key(*trigger, key, value_from(value)); !set) return set;
+    if (auto added = add_trigger(config, std::move(*trigger)); !added) return added;
+  }
+  return {};
+}
+
+Result<void> read_key(FunctionSpec& spec, const std::string& key, const json& value) {
+  if (key == "on" && value.is_array()) return read_triggers(spec.config, value);
+  if (key != "async" || !value.is_object()) return set_key(spec, key, value_from(value));
+  for (const auto& [name, part] : value.items())
+    if (auto set = set_async_key(spec.config.async, name, value_from(part)); !set) return set;
+  return {};
 }
 
 }  // namespace
@@ -45,7 +101,10 @@ std::string config_to_json(const FunctionConfig& config) {
       {"class", name_of(kClasses, config.invocation_class)},
       {"eager", config.eager},
       {"access", name_of(kAccess, config.access)},
+      {"on", json::array()},
+      {"async", async_to_json(config.async)},
   };
+  for (const auto& trigger : config.on) object["on"].push_back(trigger_to_json(trigger));
   for (const auto& [name, value] : config.env) object["env"][name] = value;
   for (const auto& secret : config.secrets)
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
@@ -67,9 +126,7 @@ Result<FunctionConfig> config_from_json(const std::string& text) {
   try {
     const auto object = json::parse(text);  // named: items() refers to it
     for (const auto& [key, value] : object.items()) {
-      const auto read = value_from(value);
-      if (!read) return fail(RegistryErrc::bad_config, "stored configuration: " + key);
-      if (auto set = set_key(spec, key, *read); !set) return propagate(set);
+      if (auto read = read_key(spec, key, value); !read) return propagate(read);
     }
   } catch (const json::exception& error) {
     return fail(RegistryErrc::bad_config, std::string("stored configuration: ") + error.what());

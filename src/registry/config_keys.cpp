@@ -2,53 +2,20 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 
 #include "base/text.h"
 #include "registry/config_choices.h"
+#include "registry/key_table.h"
 #include "registry/name.h"
+#include "registry/trigger_keys.h"
 
 namespace mayfly::registry {
 namespace {
 
-using List = std::vector<std::string>;
-using Table = std::map<std::string, std::string>;
-using Set = Result<void> (*)(FunctionSpec&, const ConfigValue&);
-
-enum class Kind { text, integer, boolean, list, table, number };
-
-constexpr const char* kind_name(Kind kind) {
-  switch (kind) {
-    case Kind::text:
-      return "a text";
-    case Kind::integer:
-      return "a whole number";
-    case Kind::boolean:
-      return "true or false";
-    case Kind::list:
-      return "a list of texts";
-    case Kind::table:
-      return "a table of texts";
-    case Kind::number:
-      return "a number";
-  }
-  return "";
-}
-
-struct Key {
-  std::string_view name;
-  Kind kind;
-  const char* allowed;  ///< for people, in every error about it
-  Set set;              ///< the value is of the right kind; an error's message is put behind "allowed"
-};
-
 /// Each is a descriptor of the function's processes, and what is sent to them has room for so many.
 constexpr std::ptrdiff_t kMaxSecretFiles = 16;
-
-/// The value is not in `allowed`: nothing more to say.
-std::unexpected<Error> refused() { return fail(RegistryErrc::bad_config, ""); }
 
 template <auto Member, std::int64_t Low, std::int64_t High>
 Result<void> integer(FunctionSpec& spec, const ConfigValue& value) {
@@ -247,7 +214,11 @@ Result<void> set_eager(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+/// These have keys of their own (trigger_keys.h): named here for who misspells or misplaces them.
+Result<void> refuse(FunctionSpec&, const ConfigValue&) { return refused(); }
+
 using Config = FunctionConfig;
+using Key = KeyOf<FunctionSpec>;
 constexpr std::uint64_t kMiB = 1ULL << 20U;
 
 constexpr std::array kKeys{
@@ -291,76 +262,19 @@ constexpr std::array kKeys{
         set_jwt},
     Key{"rate_limit", Kind::text, "a rate like \"100/s\", \"1000/h\" or \"10/s burst 50\"", set_rate_limit},
     Key{"eager", Kind::boolean, "true or false", set_eager},
+    Key{"on", Kind::table, "one [[functions.NAME.on]] with a topic or a schedule for each", refuse},
+    Key{"async", Kind::table, "a table [functions.NAME.async] with attempts, backoff and the like", refuse},
 };
 
 /// Known from the design, of later stages: named so that nobody takes them for misspelt, or for working.
-constexpr std::array<std::string_view, 2> kLater{"on", "wrap"};
+constexpr std::array<std::string_view, 1> kLater{"wrap"};
 
-std::unexpected<Error> bad_key(std::string_view name) {
-  std::vector<std::string_view> names;
-  for (const auto& key : kKeys) names.push_back(key.name);
-  auto error = fail(RegistryErrc::bad_config,
-                    "unknown key '" + std::string(name.substr(0, 80)) + "'" + did_you_mean(name, names));
-  error.error().with("key", std::string(name.substr(0, 80)));
-  return error;
-}
+constexpr std::span<const Key> keys() { return kKeys; }
 
-std::unexpected<Error> bad_value(const Key& key, const std::string& why) {
-  auto message = std::string(key.name) + ": " + (why.empty() ? "" : why + "; ") + "allowed is " + key.allowed;
-  auto error = fail(RegistryErrc::bad_config, std::move(message));
-  error.error().with("key", std::string(key.name)).with("allowed", key.allowed);
-  return error;
-}
-
-const Key* find_key(std::string_view name) {
-  const auto* key = std::ranges::find(kKeys, name, &Key::name);
-  return key == kKeys.end() ? nullptr : key;
-}
-
-/// A whole number is a number, too.
-ConfigValue as_kind(const ConfigValue& value, Kind kind) {
-  const auto* whole = std::get_if<std::int64_t>(&value);
-  return kind == Kind::number && whole != nullptr ? ConfigValue(static_cast<double>(*whole)) : value;
-}
-
-bool is_kind(const ConfigValue& value, Kind kind) { return value.index() == static_cast<std::size_t>(kind); }
-
-std::optional<double> parse_number(std::string_view text) {
-  double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
-List split(std::string_view text) {
-  List items;
-  while (!text.empty()) {
-    const auto end = std::min(text.find(','), text.size());
-    items.emplace_back(text.substr(0, end));
-    text.remove_prefix(std::min(end + 1, text.size()));
-  }
-  return items;
-}
-
-Result<ConfigValue> read_value(const Key& key, std::string_view text) {
-  switch (key.kind) {
-    case Kind::text:
-      return ConfigValue(std::string(text));
-    case Kind::list:
-      return ConfigValue(split(text));
-    case Kind::integer:
-      if (const auto number = parse_integer(text)) return ConfigValue(*number);
-      break;
-    case Kind::boolean:
-      if (text == "true" || text == "false") return ConfigValue(text == "true");
-      break;
-    case Kind::number:
-      if (const auto number = parse_number(text)) return ConfigValue(*number);
-      break;
-    case Kind::table:
-      return bad_value(key, "give each part as " + std::string(key.name) + ".NAME=value");
-  }
-  return bad_value(key, "'" + std::string(text.substr(0, 80)) + "' is not " + kind_name(key.kind));
+/// "env.NAME" → "NAME", if the table is "env".
+std::optional<std::string_view> part_of(std::string_view table, std::string_view name) {
+  if (!name.starts_with(table) || !name.substr(table.size()).starts_with('.')) return std::nullopt;
+  return name.substr(table.size() + 1);
 }
 
 }  // namespace
@@ -370,13 +284,7 @@ Result<void> set_key(FunctionSpec& spec, std::string_view name, const ConfigValu
     warn(spec, name);
     return {};
   }
-  const Key* key = find_key(name);
-  if (key == nullptr) return bad_key(name);
-  const auto value = as_kind(given, key->kind);
-  if (!is_kind(value, key->kind)) return bad_value(*key, std::string("it has to be ") + kind_name(key->kind));
-  auto set = key->set(spec, value);
-  if (!set) return bad_value(*key, set.error().message);
-  return {};
+  return set_in(keys(), "", spec, name, given);
 }
 
 Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
@@ -388,13 +296,16 @@ Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
   const auto name = setting.substr(0, equals);
   const auto text = setting.substr(equals + 1);
   for (const std::string_view table : {"env", "jwt"})
-    if (name.starts_with(table) && name.substr(table.size()).starts_with('.'))
-      return set_key(spec, table, Table{{std::string(name.substr(table.size() + 1)), std::string(text)}});
-  const Key* key = find_key(name);
-  if (key == nullptr) return set_key(spec, name, std::string(text));
-  auto value = read_value(*key, text);
-  if (!value) return propagate(value);
-  return set_key(spec, name, *value);
+    if (const auto part = part_of(table, name))
+      return set_key(spec, table, Table{{std::string(*part), std::string(text)}});
+  if (const auto part = part_of("on", name)) return set_trigger_text(spec, *part, text);
+  if (const auto part = part_of("async", name)) return set_async_text(spec.config.async, *part, text);
+  if (name == "on" && text.empty()) {
+    spec.config.on.clear();
+    spec.set_trigger = 0;
+    return {};
+  }
+  return set_text_in(keys(), "", spec, name, text);
 }
 
 Result<void> check_together(const FunctionConfig& config) {
@@ -419,7 +330,7 @@ Result<void> check_together(const FunctionConfig& config) {
     error.error().with("key", "network_allow");
     return error;
   }
-  if (config.min_instances <= config.max_instances) return {};
+  if (config.min_instances <= config.max_instances) return check_triggers(config);
   auto error = fail(RegistryErrc::bad_config, "min_instances (" + std::to_string(config.min_instances) +
                                                   ") is more than max_instances (" +
                                                   std::to_string(config.max_instances) + ")");

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "registry/name.h"
+#include "registry/trigger_keys.h"
 
 namespace mayfly::registry {
 namespace {
@@ -44,8 +45,25 @@ std::optional<std::map<std::string, std::string>> table_of(const toml::table& ta
   return items;
 }
 
-/// Nothing for kinds that no key takes: dates, lists and tables of other things than texts.
-std::optional<ConfigValue> value_of(const toml::node& node) {
+/// Tables of lists, and of texts beside them.
+std::optional<std::map<std::string, std::vector<std::string>>> lists_of(const toml::table& table) {
+  std::map<std::string, std::vector<std::string>> items;
+  for (const auto& [key, item] : table) {
+    auto& list = items[std::string(key.str())];
+    if (const auto* text = item.as_string()) {
+      list.push_back(text->get());
+      continue;
+    }
+    const auto* array = item.as_array();
+    auto texts = array == nullptr ? std::nullopt : list_of(*array);
+    if (!texts) return std::nullopt;
+    list = std::move(*texts);
+  }
+  return items;
+}
+
+/// Nothing (monostate) for kinds that no key takes: dates, lists and tables of other things than texts.
+ConfigValue value_of(const toml::node& node) {
   if (const auto* text = node.as_string()) return ConfigValue(text->get());
   if (const auto* number = node.as_integer()) return ConfigValue(number->get());
   if (const auto* number = node.as_floating_point()) return ConfigValue(number->get());
@@ -55,8 +73,37 @@ std::optional<ConfigValue> value_of(const toml::node& node) {
   }
   if (const auto* table = node.as_table()) {
     if (auto items = table_of(*table)) return ConfigValue(std::move(*items));
+    if (auto lists = lists_of(*table)) return ConfigValue(std::move(*lists));
   }
-  return std::nullopt;
+  return {std::monostate{}};
+}
+
+Result<void> read_trigger(std::string_view file, const toml::table& table, FunctionSpec& spec) {
+  auto trigger = make_trigger(table.contains("topic"), table.contains("schedule"));
+  if (!trigger) return at(file, table.source(), std::move(trigger.error()));
+  for (const auto& [key, node] : table)
+    if (auto set = set_trigger_key(*trigger, key.str(), value_of(node)); !set)
+      return at(file, key.source(), std::move(set.error()));
+  if (auto added = add_trigger(spec.config, std::move(*trigger)); !added)
+    return at(file, table.source(), std::move(added.error()));
+  return {};
+}
+
+/// `on` and `async` if they are the tables that they have to be; else false.
+Result<bool> read_nested(std::string_view file, std::string_view key, const toml::node& node,
+                         FunctionSpec& spec) {
+  if (const auto* table = node.as_table(); table != nullptr && key == "async") {
+    for (const auto& [name, value] : *table)
+      if (auto set = set_async_key(spec.config.async, name.str(), value_of(value)); !set)
+        return at(file, name.source(), std::move(set.error()));
+    return true;
+  }
+  const auto* array = node.as_array();
+  const bool tables = array != nullptr && (array->empty() || array->is_homogeneous<toml::table>());
+  if (key != "on" || !tables) return false;
+  for (const auto& each : *array)
+    if (auto read = read_trigger(file, *each.as_table(), spec); !read) return propagate(read);
+  return true;
 }
 
 Result<FunctionSpec> read_function(std::string_view file, const toml::key& name, const toml::table& table) {
@@ -65,9 +112,10 @@ Result<FunctionSpec> read_function(std::string_view file, const toml::key& name,
   if (auto named = check_function_name(spec.name); !named)
     return at(file, name.source(), std::move(named.error()));
   for (const auto& [key, node] : table) {
-    // A number that no key takes stands for every other kind: set_key() says what the key would take.
-    const auto value = value_of(node).value_or(ConfigValue(std::map<std::string, std::string>{{"", ""}}));
-    if (auto set = set_key(spec, key.str(), value); !set)
+    const auto nested = read_nested(file, key.str(), node, spec);
+    if (!nested) return std::unexpected(nested.error());
+    if (*nested) continue;
+    if (auto set = set_key(spec, key.str(), value_of(node)); !set)
       return at(file, key.source(), std::move(set.error()));
   }
   if (auto checked = check_together(spec.config); !checked)

@@ -206,12 +206,10 @@ class = "background"
 network = "none"
 datasets = ["access-log"]
 wrap = "auth"
-[[functions.f.on]]
-schedule = "0 3 * * *"
 )");
-  EXPECT_THAT(spec.warnings, testing::UnorderedElementsAre("class = \"background\" has no effect yet",
-                                                           "datasets has no effect yet",
-                                                           "wrap has no effect yet", "on has no effect yet"));
+  EXPECT_THAT(spec.warnings,
+              testing::UnorderedElementsAre("class = \"background\" has no effect yet",
+                                            "datasets has no effect yet", "wrap has no effect yet"));
   EXPECT_EQ(spec.config.invocation_class, InvocationClass::background);
   EXPECT_THAT(spec.config.datasets, ElementsAre("access-log"));
 }

@@ -13,6 +13,7 @@
 
 #include "base/rate.h"
 #include "network/allow_rule.h"
+#include "registry/trigger.h"
 
 namespace mayfly::registry {
 
@@ -68,6 +69,8 @@ struct FunctionConfig {
   JwtConfig jwt{};
   std::optional<Rate> rate_limit{};  ///< of all calls together; unset: none
   bool eager = false;                ///< build the template at daemon start, not at first use
+  std::vector<Trigger> on{};         ///< at most kMaxTriggers
+  AsyncConfig async{};
 };
 
 /// One immutable deployment. Shared as `std::shared_ptr<const Version>`; never changed after it is made.
