@@ -23,6 +23,7 @@ const forms = {
   fetch: require('./form-fetch.js'),
   lambda: require('./form-lambda.js'),
   express: require('./form-express.js'),
+  events: require('./form-events.js'),
 };
 
 let role = 'runtime';
@@ -68,8 +69,9 @@ function stop() {
 
 function startServing(loaded) {
   const serveInvocation = forms[loaded.form].start(loaded.handler, configuration);
+  const serveEvent = forms.events.startEvents(loaded, configuration, serveInvocation);
   serving = true;
-  serve.start(serveInvocation, { onIdle: logs.flush, onStopped: stop });
+  serve.start(serveInvocation, serveEvent, { onIdle: logs.flush, onStopped: stop });
 }
 
 async function loadCode() {

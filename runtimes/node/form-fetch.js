@@ -8,20 +8,7 @@ const { isResponse, isNullBody, responseHead, isNativeResponse, withoutEncoding 
 const { takeSource } = require('./fetch-body.js');
 const { headText } = require('./fetch-headers.js');
 const { sendStream } = require('./answer-stream.js');
-
-class Context {
-  #invocation;
-  props = {};
-  constructor(invocation) {
-    this.#invocation = invocation;
-  }
-  waitUntil(promise) { this.#invocation.waitUntil(promise); }
-  passThroughOnException() {}
-  get invocationId() { return this.#invocation.invocationId; }
-  /** When the invocation must have ended. */
-  get deadline() { return new Date(this.#invocation.deadline); }
-  getRemainingTimeInMillis() { return this.#invocation.remainingTime(); }
-}
+const { Context, environmentOf } = require('./context.js');
 
 let target = null;  // what has the fetch method
 let construct = null;
@@ -94,7 +81,7 @@ function serve(invocation) {
 
 /** `handler`: as described above. Returns what serves an invocation; it never throws. */
 function start(handler, configuration) {
-  env = { ...configuration.env };
+  env = environmentOf(configuration);
   construct = typeof handler === 'function' && typeof handler.prototype?.fetch === 'function' ? handler : null;
   target = typeof handler === 'function' && typeof handler.fetch !== 'function' ? { fetch: handler } : handler;
   return serve;

@@ -67,8 +67,14 @@ function eventFor(invocation, bytes) {
 }
 
 function call(invocation, bytes) {
-  const event = eventFor(invocation, bytes);
-  const settled = (error, result) => settle(invocation, error, result);
+  invoke(invocation, eventFor(invocation, bytes), (error, result) => settle(invocation, error, result));
+}
+
+/**
+ * Calls the handler. `settled(error, result)` is told how it went, by a handler that streams its answer
+ * `invocation` itself. Throws what the handler throws.
+ */
+function invoke(invocation, event, settled) {
   const context = new Context(invocation, settled);
   if (handler[streamed]) {
     const stream = new ResponseStream(invocation);
@@ -113,4 +119,4 @@ function start(lambda, config) {
   return serve;
 }
 
-module.exports = { start };
+module.exports = { start, invoke };

@@ -2,6 +2,7 @@
 // Finds the handler among a module's exports and tells which form it has.
 
 const forms = ['fetch', 'lambda', 'express'];
+const events = ['queue', 'scheduled'];  // handlers of events, which stand beside that of requests or alone
 
 class MissingExport extends Error {
   name = 'MissingExport';
@@ -21,7 +22,7 @@ function exportsOf(namespace, isCommonJs) {
 
 function isCallable(value) {
   return typeof value === 'function' ||
-    (value !== null && typeof value === 'object' && typeof value.fetch === 'function');
+    (value !== null && typeof value === 'object' && ['fetch', ...events].some((name) => typeof value[name] === 'function'));
 }
 
 /** Edit distance, for suggestions. */
@@ -60,7 +61,7 @@ function choose(exports, wanted) {
   }
   // A compiled default inside a default (CommonJS seen through an ES module).
   if (isCallable(direct?.default)) return ['default', direct.default];
-  for (const name of ['handler', 'fetch']) if (isCallable(exports[name])) return [name, exports[name]];
+  for (const name of ['handler', 'fetch', ...events]) if (isCallable(exports[name])) return [name, exports[name]];
   throw missing(wanted, exports, direct);
 }
 
@@ -76,10 +77,12 @@ function parameterNames(f) {
 const streamed = Symbol.for('mayfly.lambda.stream');
 
 function formOf(name, value) {
-  if (typeof value !== 'function') return 'fetch';
+  if (events.includes(name)) return 'events';
+  if (typeof value !== 'function') return typeof value.fetch === 'function' ? 'fetch' : 'events';
   if (value[streamed]) return 'lambda';
   if (typeof value.fetch === 'function' || typeof value.prototype?.fetch === 'function') return 'fetch';
   if (typeof value.handle === 'function' && typeof value.use === 'function') return 'express';  // an Express app
+  if (events.some((each) => typeof value.prototype?.[each] === 'function')) return 'events';
   if (name === 'fetch') return 'fetch';
   const [first = '', second = ''] = parameterNames(value);
   if (/^_?res(ponse)?$/i.test(second) || /^_?reply$/.test(second)) return 'express';
@@ -89,12 +92,26 @@ function formOf(name, value) {
 }
 
 /**
+ * Calls the module's handler of these events, (argument, env, ctx) => what it returns: a method of the chosen
+ * handler, or of the class that it is, or an export of this name. undefined if there is none.
+ */
+function eventHandler(method, handler, exports) {
+  if (typeof handler.prototype?.[method] === 'function')
+    return (argument, env, ctx) => new handler(ctx, env)[method](argument, env, ctx);
+  const owner = typeof handler[method] === 'function' ? handler : exports;
+  return typeof owner[method] === 'function' ? (argument, env, ctx) => owner[method](argument, env, ctx) : undefined;
+}
+
+/**
  * namespace: what import() gave; wanted: the export named by the configuration; form: what the
- * configuration says of the form, if anything. Returns {form, handler, name}. Throws MissingExport.
+ * configuration says of the form, if anything. Returns {form, handler, name, queue, scheduled}, the last two
+ * for events (see eventHandler). Throws MissingExport.
  */
 function findHandler(namespace, isCommonJs, wanted = 'default', form = undefined) {
-  const [name, handler] = choose(exportsOf(namespace, isCommonJs), wanted || 'default');
-  return { form: forms.includes(form) ? form : formOf(name, handler), handler, name };
+  const exports = exportsOf(namespace, isCommonJs);
+  const [name, handler] = choose(exports, wanted || 'default');
+  const [queue, scheduled] = events.map((method) => eventHandler(method, handler, exports));
+  return { form: forms.includes(form) ? form : formOf(name, handler), handler, name, queue, scheduled };
 }
 
 module.exports = { findHandler, MissingExport };

@@ -61,7 +61,12 @@ class Invocation {
   get remoteAddress() { return this.#part(2); }
   get scheme() { return this.#part(3); }
   get traceparent() { return this.#part(4); }
-  get isEvent() { return this.#part(5) === 'event'; }
+  get isEvent() { return this.info.endsWith('\0event'); }
+  /** "queue" or "schedule" of a delivery (docs/wire.md). Requests can have such a header, but are no events. */
+  get eventKind() {
+    const kind = this.isEvent ? this.header('mayfly-event') : undefined;
+    return kind === 'queue' || kind === 'schedule' ? kind : undefined;
+  }
   remainingTime() { return Math.max(0, this.deadline - Date.now()); }
 
   /** The body as fetch-body.js keeps it: null, bytes, or a feed. */
@@ -69,6 +74,15 @@ class Invocation {
     return this.#feed ?? this.chunk ?? null;
   }
   get feed() { return this.#feed; }
+
+  /** From here on it is this request, for which what came in has been read. `chunk`: the whole body, or undefined. */
+  become(method, target, head, chunk) {
+    this.method = method;
+    this.target = target;
+    this.head = head;
+    this.chunk = chunk;
+    this.#feed = null;
+  }
 
   header(name) {
     if (!textHas(this.head, name)) return undefined;

@@ -7,6 +7,7 @@ const { Invocation } = require('./invocation.js');
 
 const open = new Map();  // id -> invocation whose handler has returned but whose slot is not free
 let handle = null;
+let handleEvent = null;
 let running = null;      // the invocation whose handler is being called right now
 let stopping = false;
 let stopped = null;      // what to do when everything is done after onStop
@@ -16,8 +17,9 @@ let scope = null;        // an AsyncLocalStorage that carries the invocation's i
 function onRequest(id, method, target, head, body, more, info) {
   const invocation = new Invocation(id, method, target, head, body, more, info);
   running = invocation;
-  if (scope === null) handle(invocation);
-  else scope.run(id, handle, invocation);
+  const serveIt = invocation.isEvent ? handleEvent : handle;
+  if (scope === null) serveIt(invocation);
+  else scope.run(id, serveIt, invocation);
   running = null;
   if (invocation.finished) {
     if (open.size === 0) idle();
@@ -65,11 +67,12 @@ function current() {
 }
 
 /**
- * Serve with `serveInvocation` (from a handler form). options: `onIdle()` when no invocation is left,
- * `onStopped()` when none is left after the daemon said stop.
+ * Serve requests with `serveInvocation` (from a handler form), events with `serveEvent`. options: `onIdle()`
+ * when no invocation is left, `onStopped()` when none is left after the daemon said stop.
  */
-function start(serveInvocation, options) {
+function start(serveInvocation, serveEvent, options) {
   handle = serveInvocation;
+  handleEvent = serveEvent;
   idle = options.onIdle;
   stopped = options.onStopped;
   scope = null;

@@ -16,14 +16,92 @@ declare namespace Mayfly {
     readonly props: Record<string, unknown>;
   }
 
-  /** `export default { fetch(request, env, ctx) }` */
-  interface Handler<E = Env> {
-    fetch(request: Request, env: E, ctx: Context): Response | Promise<Response>;
+  /** `export default { fetch(request, env, ctx), queue(batch, env, ctx), scheduled(controller, env, ctx) }`, at least one of them. */
+  interface Handler<E = Env, Body = unknown, Payload = unknown> {
+    fetch?(request: Request, env: E, ctx: Context): Response | Promise<Response>;
+    queue?(batch: MessageBatch<Body>, env: E, ctx: Context): void | Promise<void>;
+    /** What it returns is kept as the result. */
+    scheduled?(controller: ScheduledController<Payload>, env: E, ctx: Context): unknown;
+  }
+
+  /** Events of a topic. What was not decided when the handler returns is acknowledged; when it throws it comes again. */
+  interface MessageBatch<Body = unknown> {
+    /** The topic's name. */
+    readonly queue: string;
+    readonly messages: readonly Message<Body>[];
+    ackAll(): void;
+    retryAll(options?: RetryOptions): void;
+  }
+
+  interface Message<Body = unknown> {
+    /** Of this delivery: the same at every attempt. */
+    readonly id: string;
+    /** When the event was accepted. */
+    readonly timestamp: Date;
+    /** 1 the first time. */
+    readonly attempts: number;
+    /** The attributes of CloudEvents: id, source, type, specversion, datacontenttype, … */
+    readonly attributes: Readonly<Record<string, string>>;
+    /** A JSON value; a string of data of type text/*; else a Uint8Array. undefined: the event has no data. */
+    readonly body: Body;
+    ack(): void;
+    retry(options?: RetryOptions): void;
+  }
+
+  interface RetryOptions {
+    /** Until the next attempt; without it the subscription's own delay. */
+    delaySeconds?: number;
+  }
+
+  interface ScheduledController<Payload = unknown> {
+    readonly type: "scheduled";
+    /** The schedule as it was written: "0 3 * * *". */
+    readonly cron: string;
+    readonly timezone?: string;
+    /** When it was due: milliseconds since 1970. */
+    readonly scheduledTime: number;
+    /** What the schedule was given; undefined: nothing. */
+    readonly payload: Payload;
+    /** Should this attempt fail, there is no other. */
+    noRetry(): void;
   }
 
   /** `export const handler = async (event, context) => ...`; HTTP requests are events of payload format 2.0. */
   type LambdaHandler<Event = any, Result = any> = (
     event: Event, context: LambdaContext, callback: (error: unknown, result?: Result) => void) => Result | Promise<Result> | void;
+
+  /** Events of a topic, for a Lambda handler; of a batch that failed in part it returns a LambdaBatchAnswer. */
+  interface LambdaQueueEvent {
+    Records: {
+      messageId: string;
+      receiptHandle: string;
+      /** The data as text; in base64 if it is neither JSON nor text. */
+      body: string;
+      isBase64Encoded?: true;
+      attributes: { ApproximateReceiveCount: string; SentTimestamp: string };
+      /** The attributes of CloudEvents. */
+      messageAttributes: Record<string, { stringValue: string; dataType: "String" }>;
+      eventSource: "mayfly:queue";
+      /** "mayfly:topic:NAME" */
+      eventSourceARN: string;
+    }[];
+  }
+
+  interface LambdaBatchAnswer {
+    batchItemFailures: { itemIdentifier: string }[];
+  }
+
+  /** A schedule, for a Lambda handler. */
+  interface LambdaScheduledEvent<Payload = Record<string, unknown>> {
+    version: "0";
+    id: string;
+    source: "mayfly.schedule";
+    "detail-type": "Scheduled Event";
+    time: string;
+    /** The schedule as it was written. */
+    resources: [string];
+    detail: Payload;
+  }
 
   interface LambdaContext {
     callbackWaitsForEmptyEventLoop: boolean;

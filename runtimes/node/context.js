@@ -1,0 +1,41 @@
+'use strict';
+// What a handler of the Workers form gets beside its request or event: `env` and `ctx`.
+
+class Context {
+  #invocation;
+  props = {};
+  constructor(invocation) {
+    this.#invocation = invocation;
+  }
+  waitUntil(promise) { this.#invocation.waitUntil(promise); }
+  passThroughOnException() {}
+  get invocationId() { return this.#invocation.invocationId; }
+  /** When the invocation must have ended. */
+  get deadline() { return new Date(this.#invocation.deadline); }
+  getRemainingTimeInMillis() { return this.#invocation.remainingTime(); }
+}
+
+/** ctx of an event: how the event went is told when all that waitUntil() was given has ended. */
+class EventContext extends Context {
+  #promises = [];
+  waitUntil(promise) {
+    super.waitUntil(promise);
+    this.#promises.push(promise);
+  }
+  /** Resolves when nothing is left; rejects, then too, with the first failure. */
+  async settled() {
+    const failures = [];
+    while (this.#promises.length > 0) {
+      const results = await Promise.allSettled(this.#promises.splice(0));
+      failures.push(...results.filter(({ status }) => status === 'rejected'));
+    }
+    if (failures.length > 0) throw failures[0].reason;
+  }
+}
+
+/** `env`: the function's environment. */
+function environmentOf(configuration) {
+  return { ...configuration.env };
+}
+
+module.exports = { Context, EventContext, environmentOf };
