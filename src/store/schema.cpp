@@ -92,17 +92,20 @@ Result<int> version_of(Database& database) {
 
 int schema_version() { return static_cast<int>(kMigrations.size()); }
 
-Result<void> migrate(Database& database) {
+Result<void> migrate(Database& database) { return migrate(database, kMigrations); }
+
+Result<void> migrate(Database& database, std::span<const char* const> migrations) {
   auto version = version_of(database);
   if (!version) return propagate(version);
-  if (*version > schema_version()) {
+  const int newest = static_cast<int>(migrations.size());
+  if (*version > newest) {
     return fail(StoreErrc::newer_schema, "the data folder was written by a newer Mayfly (schema " +
                                              std::to_string(*version) + ", this one knows " +
-                                             std::to_string(schema_version()) + ")");
+                                             std::to_string(newest) + ")");
   }
-  for (int step = *version; step < schema_version(); ++step) {
+  for (int step = *version; step < newest; ++step) {
     auto done = database.transaction([&]() -> Result<void> {
-      if (auto made = database.script(kMigrations.at(static_cast<std::size_t>(step))); !made) return made;
+      if (auto made = database.script(migrations[static_cast<std::size_t>(step)]); !made) return made;
       const auto stamp = "PRAGMA user_version = " + std::to_string(step + 1);  // pragmas take no parameters
       return database.script(stamp.c_str());
     });

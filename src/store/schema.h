@@ -1,6 +1,8 @@
 // The tables of DIR/mayfly.db and how an older file becomes a current one.
 #pragma once
 
+#include <span>
+
 #include "store/database.h"
 
 namespace mayfly::store {
@@ -12,5 +14,8 @@ namespace mayfly::store {
 /// leaves a file that the next start continues with. A file of a newer Mayfly is refused
 /// (StoreErrc::newer_schema) and not touched.
 [[nodiscard]] Result<void> migrate(Database& database);
+
+/// The same for a file with tables of its own. Migration i leads from version i to i + 1.
+[[nodiscard]] Result<void> migrate(Database& database, std::span<const char* const> migrations);
 
 }  // namespace mayfly::store

@@ -1,0 +1,17 @@
+// What of an event makes it the same one when it comes again with its Idempotency-Key.
+#pragma once
+
+#include <array>
+
+#include "events/event.h"
+
+namespace mayfly::events {
+
+using PayloadDigest = std::array<unsigned char, 32>;
+
+/// SHA-256 over form, method, target, fields and body. Of the fields it leaves out what another try of the
+/// same client may well have anew: of a request all but what says how to read its body, of all others `id`,
+/// `time` and the trace context.
+[[nodiscard]] PayloadDigest payload_digest(const NewEvent& event);
+
+}  // namespace mayfly::events
