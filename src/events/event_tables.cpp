@@ -181,7 +181,7 @@ Result<std::vector<QueueId>> EventTables::queues_of(StreamId stream) {
 Result<void> EventTables::pause_queue(QueueId id, bool paused) {
   auto found = queue(id);
   if (!found) return propagate(found);
-  if (*found == nullptr) return fail(EventsErrc::unknown_delivery, "there is no queue " + std::to_string(id));
+  if (*found == nullptr) return fail(EventsErrc::unknown_queue, "there is no queue " + std::to_string(id));
   return database_.run("UPDATE queues SET paused = ? WHERE id = ?", paused, id);
 }
 

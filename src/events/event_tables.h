@@ -20,7 +20,8 @@
 namespace mayfly::events {
 
 /// The calls mean what those of EventStore mean. Errors are EventsErrc's refusals (unknown_delivery,
-/// idempotency_mismatch), which wrote nothing, and StoreErrc's, after which the transaction has to be undone.
+/// unknown_queue, idempotency_mismatch), which wrote nothing, and StoreErrc's, after which the transaction
+/// has to be undone.
 class EventTables {
  public:
   [[nodiscard]] static Result<EventTables> open(const std::filesystem::path& file, const std::string& vfs,

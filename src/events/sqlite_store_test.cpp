@@ -73,7 +73,7 @@ TEST_F(SqliteStoreTest, PausesAQueue) {
   EXPECT_FALSE(store.queues()[0].paused);
   const auto failed = ask<void>([&](auto then) { store->pause_queue(99, true, then); });
   ASSERT_FALSE(failed);
-  EXPECT_EQ(failed.error().code, EventsErrc::unknown_delivery);
+  EXPECT_EQ(failed.error().code, EventsErrc::unknown_queue);
 }
 
 NewEvent full_event(StreamId stream) {

@@ -3,8 +3,10 @@
 namespace mayfly::events {
 
 std::error_code make_error_code(EventsErrc code) {
-  static const SlugCategory<EventsErrc, 4> category(
-      "events", {"store-full", "store-failed", "unknown-delivery", "idempotency-mismatch"});
+  static const SlugCategory<EventsErrc, 11> category(
+      "events",
+      {"store-full", "store-failed", "unknown-delivery", "idempotency-mismatch", "unknown-topic",
+       "unknown-queue", "no-function", "no-result", "backlog-full", "delivery-running", "delivery-ended"});
   return {static_cast<int>(code), category};
 }
 

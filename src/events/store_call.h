@@ -24,7 +24,8 @@ namespace mayfly::events {
 
 /// An error of a call that wrote nothing.
 [[nodiscard]] inline bool is_refusal(const Error& error) {
-  return error.code == EventsErrc::unknown_delivery || error.code == EventsErrc::idempotency_mismatch;
+  return error.code == EventsErrc::unknown_delivery || error.code == EventsErrc::unknown_queue ||
+         error.code == EventsErrc::idempotency_mismatch;
 }
 
 /// Work is `Result<T>()`.
