@@ -247,10 +247,12 @@ class FakeRuntime final : public tmpl::Forker {
     if (control_) close_control();
   }
 
-  bool loads = true;         ///< templates are ready at once; else the test says template_says()
-  bool serves = true;        ///< instances serve as soon as they are forked; else the test calls serve()
-  int fork_errno = 0;        ///< not 0: no instance can be forked
-  std::string report{"{}"};  ///< what a template says when it is ready
+  bool loads = true;  ///< templates are ready at once; else the test says template_says()
+  bool tells = true;  ///< who asks for a template hears of its process at once; else when the test calls …
+  std::function<void()> tell;  ///< … this
+  bool serves = true;          ///< instances serve as soon as they are forked; else the test calls serve()
+  int fork_errno = 0;          ///< not 0: no instance can be forked
+  std::string report{"{}"};    ///< what a template says when it is ready
   std::function<void(FakeInstance&, FakeInstance::Got&)> hook;  ///< for all instances, see there
   std::vector<std::string> payloads;                            ///< of all forks asked for, in order
   std::vector<std::string> files;                               ///< that the last of them had, and …
@@ -271,7 +273,8 @@ class FakeRuntime final : public tmpl::Forker {
     template_ = Child();
     auto child = Child::start({.argv = {"/bin/sleep", "1000"}});
     if (child) template_ = std::move(*child);
-    boost::asio::post(io_, [this, forked = handlers.forked] { forked(Fd(copy_of(template_.pidfd()))); });
+    tell = [this, forked = handlers.forked] { forked(Fd(copy_of(template_.pidfd()))); };
+    if (tells) boost::asio::post(io_, tell);
     if (loads) template_says(wire::ControlType::ready, report);
     serve_control(control_);
   }

@@ -6,6 +6,7 @@
 #include <boost/intrusive/list.hpp>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_set>
 #include <vector>
@@ -168,6 +169,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   [[nodiscard]] Result<tmpl::Payload> boxed_payload(std::string_view role);
   void build_template();
   void fork_template();
+  void on_template_forked(Result<Fd> pidfd);
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);
   void on_template_gone();
@@ -196,6 +198,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   NetworkPtr network_;   // of the template and its instances
   unsigned builds_ = 0;  // begun
   Fd template_pidfd_;
+  std::optional<std::string> early_report_;  // of a template whose process is not known yet
   std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
   BuildDeadline build_deadline_{*this};

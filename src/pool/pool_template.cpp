@@ -65,14 +65,8 @@ void Pool::fork_template() {
 
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, this, client = fork_client_](Result<Fd> pidfd) {
-    if (!*alive || fork_client_ != client) {  // it may compute for ever, and would never hear that
-      if (pidfd) kill_process(pidfd->get());
-      return;
-    }
-    if (pidfd) template_pidfd_ = std::move(*pidfd);
-    if (pidfd) return;
-    fork_client_->close();
-    template_answer(fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
+    if (*alive && fork_client_ == client) return on_template_forked(std::move(pidfd));
+    if (pidfd) kill_process(pidfd->get());  // it may compute for ever, and would never hear that
   };
   context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
                         context_.executor, std::move(child));
@@ -87,8 +81,27 @@ void Pool::BuildDeadline::on_deadline() {
                                                                                                "30s"))));
 }
 
+void Pool::on_template_forked(Result<Fd> pidfd) {
+  if (pidfd && !*pidfd)
+    pidfd =
+        fail(std::make_error_code(std::errc::too_many_files_open), "there is no descriptor for its process");
+  if (!pidfd) {
+    fork_client_->close();
+    return template_answer(
+        fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
+  }
+  template_pidfd_ = std::move(*pidfd);
+  if (early_report_) on_template_ready(*std::exchange(early_report_, {}));
+}
+
 void Pool::on_template_ready(const std::string& text) {
   if (template_ != Template::building) return;  // it has said so before
+  // Its word can overtake that of the process it was forked from. It must be known before it forks: its
+  // children are told by their parent.
+  if (!template_pidfd_) {
+    early_report_ = text;
+    return;
+  }
   auto report = parse_ready(text);
   warnings_ = std::move(report.warnings);
   const bool unsafe = report.unsafe;
@@ -126,6 +139,7 @@ void Pool::forget_template(Template now) {
   fork_client_.reset();
   if (template_pidfd_) kill_process(template_pidfd_.get());
   template_pidfd_.reset();
+  early_report_.reset();
 }
 
 /// The template's process has died. Its instances die with it.

@@ -417,6 +417,19 @@ TEST_F(PoolTest, ThePriceOfAForkIsMeasured) {
   EXPECT_EQ(pool->cost(), (80us * 7 + 800us) / 8) << "one slow invocation does not turn everything over";
 }
 
+TEST_F(PoolTest, ATemplateThatIsReadyBeforeItsProcessIsKnownForksWhenItIs) {
+  runtime.tells = false;
+  bool told = false;
+  pool->prepare([&](const Result<void>& result) { told = result.has_value(); });
+  loop.settle();
+  EXPECT_EQ(pool->template_state(), Pool::Template::building)
+      << "its children would be taken for a stranger's";
+  runtime.tell();
+  EXPECT_TRUE(told);
+  start(1);
+  EXPECT_THAT(listener.unavailable, testing::IsEmpty());
+}
+
 TEST_F(PoolTest, WhoWaitsForItsTemplateHearsThatItGoes) {
   runtime.loads = false;
   make();
