@@ -11,6 +11,7 @@
 #include "bridge/descriptors.h"
 #include "bridge/log_sender.h"
 #include "bridge/malloc_holes.h"
+#include "fork_hooks.h"
 #include "invocation.h"
 #include "pool_holes.h"
 #include "selector.h"
@@ -45,9 +46,12 @@ tmpl::ForkServer& fork_server() {
   return *own.fork_server;
 }
 
-/// fork_server(): blocks; returns in each child the JSON that the daemon gave it. Python's preparation for a
-/// fork is made once: this process runs no Python any more, so what was prepared stays so.
-PyObject* run_fork_server(PyObject*, PyObject*) {
+/// fork_server(lean): blocks; returns in each child the JSON that the daemon gave it. Python's preparation
+/// for a fork is made once: this process runs no Python any more, so what was prepared stays so. `lean`: its
+/// children are instances, which load no code.
+PyObject* run_fork_server(PyObject*, PyObject* lean) {
+  const bool loads_code = PyObject_IsTrue(lean) == 0;
+  if (!loads_code) fork_leanly();
   fill_pool_holes();
   bridge::fill_malloc_holes();
   PyOS_BeforeFork();
@@ -57,7 +61,7 @@ PyObject* run_fork_server(PyObject*, PyObject*) {
   process().offers = std::move(child.offers);
   process().log.open(std::move(child.log));
   PyOS_AfterFork_Child();
-  process().descriptors.remember();
+  if (loads_code) process().descriptors.remember();
   return utf8(child.payload).release();
 }
 
@@ -204,7 +208,10 @@ PyObject* expire(PyObject*, PyObject* arguments) {
   return none();
 }
 
-PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_NOARGS, nullptr},
+PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_O, nullptr},
+                           {"keep_hooks", keep_hooks, METH_VARARGS, nullptr},
+                           {"before_fork", before_fork, METH_NOARGS, nullptr},
+                           {"after_fork", after_fork, METH_NOARGS, nullptr},
                            {"enter_folder", enter_folder, METH_O, nullptr},
                            {"ready", ready, METH_O, nullptr},
                            {"failed", failed, METH_O, nullptr},

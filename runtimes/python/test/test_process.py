@@ -208,3 +208,31 @@ def handler(event, context):
     runtime.send(CREDIT, stream=large.stream, aux=1_000_000)
     runtime.until(lambda: runtime.closed, "the end")
     assert len(large.body) == 1_000_000 and large.done
+
+
+def test_a_fork_does_what_was_registered_for_forks(start):
+    runtime = start("""
+import logging, os, random, threading
+told = []
+os.register_at_fork(before=lambda: told.append("before"), after_in_child=lambda: told.append("in the child"))
+random.gauss(0, 1)
+written = logging.StreamHandler()
+def other_process():
+    # What another thread holds in this one is free there.
+    held, done = threading.Event(), threading.Event()
+    def hold():
+        with written.lock: held.set(); done.wait()
+    thread = threading.Thread(target=hold); thread.start(); held.wait()
+    pid = os.fork()
+    if pid == 0: os._exit(0 if written.lock.acquire(timeout=5) and threading.active_count() == 1 else 1)
+    done.set(); thread.join()
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+def handler(event, context):
+    if event["rawPath"] == "/fork": return other_process()
+    logging.getLogger("mine").warning("written")
+    return {"told": told, "random": [random.gauss(0, 1), random.random()], "own": threading.main_thread().native_id == threading.get_native_id()}
+""")
+    first, forked = runtime.get().json, runtime.get("/fork").text
+    assert first["told"] == ["before", "in the child"] and first["own"]
+    assert forked == "0"
+    assert set(runtime.instance().get().json["random"]).isdisjoint(first["random"])

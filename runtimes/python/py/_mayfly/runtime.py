@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from . import bridge, errors, form_asgi, form_lambda, form_wsgi, load, loop, streams, warmup
+from . import bridge, errors, forks, form_asgi, form_lambda, form_wsgi, load, loop, streams, warmup
 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
 _STOP_PATIENCE = 5  # seconds that lifespan's shutdown and atexit may take together
@@ -23,6 +23,7 @@ def main() -> None:
     os.register_at_fork(after_in_child=streams.forget)
     os.register_at_fork(after_in_child=loop.after_fork)
     warmup.warm_up(_FORMS)
+    forks.make_lean()
     # Without this folder: a function's own modules must not meet ours.
     folder = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     sys.path[:] = [entry for entry in sys.path if os.path.abspath(entry) != folder]
@@ -39,9 +40,10 @@ def main() -> None:
 def _fork() -> None:
     """Collect and freeze, so that the collector leaves shared pages alone, then block until there is a child."""
     global _role, _configuration
+    forks.prepare()
     gc.collect()
     gc.freeze()
-    payload = bridge.fork_server()
+    payload = bridge.fork_server(_role == "template")
     if payload == _INSTANCE:  # at once: each line that runs in an instance costs it pages of its own
         _role = "instance"
         load.reseed()

@@ -1,0 +1,54 @@
+#include "fork_hooks.h"
+
+namespace mayfly::python {
+namespace {
+
+struct Hooks {
+  PyObject* before = nullptr;  // tuples; never destroyed, as nothing of a process that leaves by _exit
+  PyObject* in_child = nullptr;
+  PyObject* needed = nullptr;
+  bool lean = false;
+};
+
+Hooks& hooks() {
+  static Hooks all;
+  return all;
+}
+
+/// As CPython does: one that raises is told, and the others run. `last_first` as for what is done before a
+/// fork.
+void call_all(PyObject* functions, bool last_first) {
+  const Py_ssize_t count = functions != nullptr ? PyTuple_Size(functions) : 0;
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    PyObject* function = PyTuple_GetItem(functions, last_first ? count - 1 - i : i);
+    const Ref result(PyObject_CallNoArgs(function));
+    if (!result) PyErr_WriteUnraisable(function);
+  }
+}
+
+}  // namespace
+
+PyObject* keep_hooks(PyObject*, PyObject* arguments) {
+  auto& all = hooks();
+  if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyTuple_Type, &all.before, &PyTuple_Type, &all.in_child,
+                        &PyTuple_Type, &all.needed))
+    return nullptr;
+  for (PyObject* kept : {all.before, all.in_child, all.needed}) Py_INCREF(kept);
+  return none();
+}
+
+PyObject* before_fork(PyObject*, PyObject*) {
+  if (!hooks().lean) call_all(hooks().before, true);
+  return none();
+}
+
+PyObject* after_fork(PyObject*, PyObject*) {
+  auto& all = hooks();
+  call_all(all.lean ? all.needed : all.in_child, false);
+  all.lean = false;
+  return none();
+}
+
+void fork_leanly() { hooks().lean = true; }
+
+}  // namespace mayfly::python
