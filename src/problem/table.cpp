@@ -40,6 +40,11 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "unknown-host", 421, "The admin plane does not go by this name"},
     {"admin", "unknown-route", 404, "There is no such route"},
     {"admin", "unknown-token", 404, "There is no such token"},
+    // cloudevents/: events that someone sends
+    {"cloudevents", "bad-event", 400, "This is not a CloudEvent"},
+    {"cloudevents", "bad-webhook", 400, "This is not how a web hook is asked for"},
+    {"cloudevents", "event-too-large", 413, "The event is too large"},
+    {"cloudevents", "unsupported-format", 415, "Events are not understood in this format"},
     // events/: what was accepted, and what became of it
     {"events", "backlog-full", 503, "Too many events wait to be delivered"},
     {"events", "delivery-ended", 409, "The invocation has ended"},

@@ -84,6 +84,8 @@ Result<void> read_trigger(std::string_view file, const toml::table& table, Funct
   for (const auto& [key, node] : table)
     if (auto set = set_trigger_key(*trigger, key.str(), value_of(node)); !set)
       return at(file, key.source(), std::move(set.error()));
+  if (auto checked = check_meaning(*trigger); !checked)
+    return at(file, table.source(), std::move(checked.error()));
   if (auto added = add_trigger(spec.config, std::move(*trigger)); !added)
     return at(file, table.source(), std::move(added.error()));
   return {};

@@ -4,8 +4,10 @@
 #include <array>
 
 #include "base/text.h"
+#include "cloudevents/filter.h"
 #include "registry/config_choices.h"
 #include "registry/key_table.h"
+#include "schedule/schedule.h"
 
 namespace mayfly::registry {
 namespace {
@@ -275,6 +277,18 @@ Result<void> check_trigger(const Trigger& trigger) {
   return check_policy(kOn, trigger.delivery);
 }
 
+Result<void> check_meaning(const Trigger& trigger) {
+  if (const auto* topic = std::get_if<TopicTrigger>(&trigger.source)) {
+    const auto filter = cloudevents::Filter::make(topic->filter);
+    return filter ? Result<void>() : bad("on.filter", "on.filter: " + filter.error().message);
+  }
+  const auto& source = std::get<ScheduleTrigger>(trigger.source);
+  const auto zone = schedule::Zone::find(source.timezone);
+  if (!zone) return bad("on.timezone", "on.timezone: " + zone.error().message);
+  const auto schedule = schedule::Schedule::parse(source.schedule, source.timezone);
+  return schedule ? Result<void>() : bad("on.schedule", "on.schedule: " + schedule.error().message);
+}
+
 Result<void> add_trigger(FunctionConfig& config, Trigger trigger) {
   if (auto checked = check_trigger(trigger); !checked) return checked;
   const auto same = [&](const Trigger& other) { return same_name(other, trigger); };
@@ -291,8 +305,10 @@ Result<void> set_async_key(AsyncConfig& config, std::string_view key, const Conf
 
 Result<void> check_triggers(const FunctionConfig& config) {
   FunctionConfig sum;
-  for (const auto& trigger : config.on)
+  for (const auto& trigger : config.on) {
     if (auto added = add_trigger(sum, trigger); !added) return added;
+    if (auto checked = check_meaning(trigger); !checked) return checked;
+  }
   return check_policy(kAsync, config.async.delivery);
 }
 

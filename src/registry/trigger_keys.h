@@ -14,11 +14,14 @@ namespace mayfly::registry {
 [[nodiscard]] Result<void> set_trigger_key(Trigger& trigger, std::string_view key, const ConfigValue& value);
 /// What no single key can tell; call when all are set.
 [[nodiscard]] Result<void> check_trigger(const Trigger& trigger);
+/// Whether its schedule, time zone or filter means something. Only at deploy: what is stored stays readable
+/// when the system's time zones change. Reads files.
+[[nodiscard]] Result<void> check_meaning(const Trigger& trigger);
 /// Appends one that is complete: checks it, and that the function has it once.
 [[nodiscard]] Result<void> add_trigger(FunctionConfig& config, Trigger trigger);
 
 [[nodiscard]] Result<void> set_async_key(AsyncConfig& config, std::string_view key, const ConfigValue& value);
-/// Also the last part of check_together(): all triggers, each and together, and [async].
+/// The last part of check_together(): all triggers, each (what they mean included) and together, and [async].
 [[nodiscard]] Result<void> check_triggers(const FunctionConfig& config);
 
 /// The settings `on.KEY=text` and `async.KEY=text`.

@@ -124,6 +124,13 @@ TEST(Triggers, WhatNoSingleKeyTellsIsCheckedToo) {
             "mayfly.toml:3: on.topic: 't' is there twice"},
            {"[[functions.f.on]]\nschedule = \"@daily\"\n[[functions.f.on]]\nschedule = \"@daily\"\n",
             "on.schedule: '@daily' is there twice with the time zone UTC"},
+           {"[[functions.f.on]]\nschedule = \"0 25 * * *\"\n",
+            "mayfly.toml:1: on.schedule: hour: '25' is not in 0 to 23"},
+           {"[[functions.f.on]]\nschedule = \"0 0 31 2 *\"\n", "never comes"},
+           {"[[functions.f.on]]\nschedule = \"@daily\"\ntimezone = \"Europe/Belrin\"\n",
+            "on.timezone: there is no time zone 'Europe/Belrin' (did you mean 'Europe/Berlin'?)"},
+           {"[[functions.f.on]]\ntopic = \"t\"\nfilter = { data = \"x\" }\n",
+            "on.filter: 'data' is not an attribute"},
            {"[functions.f]\non = \"t\"\n", "one [[functions.NAME.on]] with a topic or a schedule"},
            {"[functions.f]\non = [1]\n", "one [[functions.NAME.on]]"},
            {"[functions.f.on]\ntopic = \"t\"\n", "one [[functions.NAME.on]]"},
@@ -164,6 +171,8 @@ TEST(Triggers, AreStoredAndReadAgain) {
   EXPECT_EQ(again->on, config.on);
   EXPECT_EQ(again->async, config.async);
   EXPECT_EQ(config_to_json(*again), json);
+  // A time zone that the system has lost does not keep a daemon from starting.
+  EXPECT_TRUE(config_from_json(R"({"on": [{"schedule": "@daily", "timezone": "Europe/Atlantis"}]})"));
   for (const char* damaged : {R"({"on": [3]})", R"({"on": [{}]})", R"({"on": [{"topic": "t", "x": 1}]})",
                               R"({"on": {}})", R"({"async": []})", R"({"async": {"attempts": null}})"})
     EXPECT_FALSE(config_from_json(damaged)) << damaged;
@@ -203,6 +212,10 @@ TEST(Triggers, SettingsBeginThemOrGoOnWithThem) {
   EXPECT_THAT(set("async.attempts=0"), HasSubstr("async.attempts: allowed is 1 to 100"));
   EXPECT_EQ(set("on.backoff=2h"), "");
   EXPECT_FALSE(check_together(spec.config));
+  EXPECT_EQ(set("on.backoff=1s"), "");
+  EXPECT_TRUE(check_together(spec.config));
+  EXPECT_EQ(set("on.schedule=often"), "");
+  EXPECT_THAT(check_together(spec.config).error().message, HasSubstr("on.schedule: cron has five fields"));
   EXPECT_EQ(set("on="), "");
   EXPECT_TRUE(spec.config.on.empty());
   EXPECT_THAT(set("on.batch=3"), HasSubstr("say first which trigger is meant"));

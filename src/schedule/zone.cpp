@@ -2,6 +2,7 @@
 
 #include <date/tz.h>
 
+#include <algorithm>
 #include <vector>
 
 #include "base/text.h"
@@ -25,16 +26,16 @@ Result<Zone> Zone::find(std::string_view name) {
   if (name == "UTC") return found;
   // The library tells by exceptions that it has no such zone, and that it has none at all.
   try {
-    found.zone_ = date::locate_zone(name);
-    found.zone_->get_info(date::sys_seconds{});  // a damaged file is noticed here
+    const auto& zones = date::get_tzdb().zones;
+    const auto zone =
+        std::ranges::find(zones, name, [](const auto& each) { return std::string_view(each.name()); });
+    if (zone == zones.end()) return unknown(name);
+    zone->get_info(date::sys_seconds{});  // reads its file
+    found.zone_ = &*zone;
     return found;
-  } catch (const std::exception&) {
-  }
-  try {
-    return unknown(name);
   } catch (const std::exception& error) {
     return fail(ScheduleErrc::bad_schedule,
-                std::string("time zones are not known on this machine: ") + error.what());
+                std::string("time zones cannot be read on this machine: ") + error.what());
   }
 }
 
