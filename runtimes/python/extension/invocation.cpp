@@ -34,6 +34,15 @@ PyObject* get_done(PyObject* self, void*) { return boolean(invocation_of(self).d
 PyObject* get_complete(PyObject* self, void*) { return boolean(invocation_of(self).complete); }
 PyObject* get_head_sent(PyObject* self, void*) { return boolean(invocation_of(self).head_sent); }
 
+/// "queue" or "schedule" of a delivery (docs/wire.md), else None. A request can have such a header; it is no
+/// event.
+PyObject* get_event_kind(PyObject* self, void*) {
+  const Invocation& invocation = invocation_of(self);
+  if (!invocation.event) return none();
+  const auto kind = bridge::header_value(invocation.head.headers, "mayfly-event");
+  return kind == "queue" || kind == "schedule" ? latin1(kind).release() : none();
+}
+
 /// The daemon's clock, in seconds: time.monotonic() of Python.
 PyObject* get_deadline(PyObject* self, void*) {
   return PyFloat_FromDouble(static_cast<double>(invocation_of(self).head.deadline) * 1e-9);
@@ -167,6 +176,7 @@ PyGetSetDef attributes[] = {{"stream", get_stream, nullptr, nullptr, nullptr},
                             {"id", get_id, nullptr, nullptr, nullptr},
                             {"method", get_method, nullptr, nullptr, nullptr},
                             {"is_event", get_is_event, nullptr, nullptr, nullptr},
+                            {"event_kind", get_event_kind, nullptr, nullptr, nullptr},
                             {"more", get_more, nullptr, nullptr, nullptr},
                             {"full", get_full, nullptr, nullptr, nullptr},
                             {"done", get_done, nullptr, nullptr, nullptr},

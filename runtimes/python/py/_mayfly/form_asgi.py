@@ -3,7 +3,7 @@ https://asgi.readthedocs.io/en/latest/specs/"""
 
 import asyncio
 
-from . import form_lambda, loop, streams
+from . import event_requests, form_lambda, loop, streams
 
 _VERSION = {"version": "3.0", "spec_version": "2.4"}
 _lifespan: "Lifespan | None" = None
@@ -111,7 +111,10 @@ def _serve(app, base: dict):
     async def serve_one(invocation) -> None:
         set_current(invocation.stream)
         try:
-            await app(invocation.scope(base), invocation.receive, invocation.send)
+            if invocation.event_kind is not None:
+                await event_requests.serve_asgi(invocation, app, base)
+            else:
+                await app(invocation.scope(base), invocation.receive, invocation.send)
             if not invocation.complete and not invocation.aborted:
                 raise RuntimeError("the application returned before its answer was complete")
         except BaseException as error:
@@ -124,11 +127,11 @@ def _serve(app, base: dict):
 
 
 def _on_abort(invocation) -> None:
-    """A client that leaves is told by http.disconnect; at the deadline the application is cancelled as well."""
+    """A client that leaves is told by http.disconnect; at the deadline, and of an event, the application is cancelled."""
     task = invocation.task
     if task is None:
         return
-    if invocation.aborted == "deadline":
+    if invocation.aborted == "deadline" or invocation.event_kind is not None:
         task.cancel()
     else:
         left = invocation.deadline - loop._loop.time()

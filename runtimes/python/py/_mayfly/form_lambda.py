@@ -1,13 +1,12 @@
 """The Lambda form: handler(event, context), sync (one at a time) or async (many at once). A generator gives the
 answer's body in parts."""
 
-import asyncio
 import base64
 import inspect
 import json
-import time
 
-from . import bridge, errors, handler as handlers, loop, streams
+from . import awaiting, bridge, errors, events, handler as handlers, lambda_records, loop, streams
+from .context import Context, configure
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
 HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
@@ -15,48 +14,6 @@ HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(bod
 NO_HOOKS = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
 _hooks: dict = {}
 _async = False
-_private_loop: asyncio.AbstractEventLoop | None = None  # for a sync handler that returns an awaitable
-
-
-class Identity:
-    cognito_identity_id = None
-    cognito_identity_pool_id = None
-
-
-class Context:
-    """What Lambda's handlers get as `context`."""
-
-    function_name = ""
-    function_version = "$LATEST"
-    invoked_function_arn = ""
-    memory_limit_in_mb = "128"
-    log_group_name = ""
-    log_stream_name = ""
-    client_context = None
-    identity = Identity()
-
-    def __init__(self, invocation):
-        self.aws_request_id = invocation.id
-        self._deadline = invocation.deadline
-
-    def get_remaining_time_in_millis(self) -> int:
-        return max(0, int((self._deadline - time.monotonic()) * 1000))
-
-    def log(self, message) -> None:
-        print(message)
-
-    def __repr__(self) -> str:
-        return f"Context(aws_request_id={self.aws_request_id!r}, function_name={self.function_name!r})"
-
-
-def _configure(configuration: dict) -> None:
-    name, version = configuration.get("function", ""), str(configuration.get("version", "$LATEST"))
-    Context.function_name = name
-    Context.function_version = version
-    Context.invoked_function_arn = f"mayfly:{name}@{version}"
-    Context.memory_limit_in_mb = str(configuration.get("memory", 128 << 20) >> 20)
-    Context.log_group_name = f"/mayfly/{name}"
-    Context.log_stream_name = version
 
 
 def _event_of(invocation):
@@ -66,9 +23,10 @@ def _event_of(invocation):
     if not body:
         return {}
     try:
-        return json.loads(body)
+        payload = json.loads(body)
     except ValueError as error:
         raise ValueError(f"The payload is not JSON, as an event must be: {error}") from None
+    return lambda_records.scheduled_event(payload, invocation.id) if invocation.event_kind == "schedule" else payload
 
 
 def concurrent(function) -> bool:
@@ -78,10 +36,10 @@ def concurrent(function) -> bool:
 def prepare(function, configuration: dict) -> None:
     """In the template: all that an instance need not do again."""
     global _hooks, _async
-    _configure(configuration)
+    configure(configuration)
     _async = concurrent(function)
     if _async:
-        _hooks = loop.hooks(_serve_async(function), _cancel, HOOKS)
+        _hooks = loop.hooks(_serve_async(function), cancel, HOOKS)
     else:
         _hooks = {**NO_HOOKS, **HOOKS, "begin": _serve_sync(function)}
 
@@ -107,6 +65,10 @@ def _serve_sync(function):
     def begin(invocation) -> None:
         streams.running = invocation.stream
         try:
+            if invocation.is_event and events.wants(invocation):
+                events.serve(invocation, invocation.body(), function)
+                streams.running = 0
+                return
             result = function(_event_of(invocation), Context(invocation))
             if streams.stdout._partial or streams.stderr._partial:
                 streams.flush()  # the answer frees the slot, and with it the name of the invocation
@@ -114,7 +76,7 @@ def _serve_sync(function):
             if rest is not None:
                 _go_on(invocation, rest)
         except BaseException as error:
-            _end(invocation, error)
+            end(invocation, error)
         streams.running = 0
 
     return begin
@@ -122,33 +84,18 @@ def _serve_sync(function):
 
 def _go_on(invocation, rest) -> None:
     if inspect.isawaitable(rest):
-        rest = invocation.answer(_run(rest))
+        rest = invocation.answer(awaiting.run(rest))
         if rest is None:
             return
     if hasattr(rest, "__anext__"):
-        rest = _iterate(rest)
+        rest = awaiting.iterate(rest)
     for chunk in rest:
         invocation.write(chunk)
     invocation.end()
     invocation.finish()
 
 
-def _run(awaitable):
-    global _private_loop
-    if _private_loop is None:
-        _private_loop = asyncio.new_event_loop()
-    return _private_loop.run_until_complete(awaitable)
-
-
-def _iterate(rest):
-    while True:
-        try:
-            yield _run(rest.__anext__())
-        except StopAsyncIteration:
-            return
-
-
-def _end(invocation, error: BaseException) -> None:
+def end(invocation, error: BaseException) -> None:
     if isinstance(error, SystemExit):
         errors.exit_process(error)
     streams.flush()
@@ -168,6 +115,9 @@ def _serve_async(function):
     async def serve(invocation) -> None:
         set_current(invocation.stream)
         try:
+            if invocation.is_event and events.wants(invocation):
+                await events.serve_async(invocation, invocation.body(), function)
+                return
             result = function(event_of(invocation), Context(invocation))
             if not generator:
                 result = await result
@@ -192,6 +142,6 @@ async def _stream(invocation, rest) -> None:
     invocation.finish()
 
 
-def _cancel(invocation) -> None:
+def cancel(invocation) -> None:
     if invocation.task is not None:
         invocation.task.cancel()

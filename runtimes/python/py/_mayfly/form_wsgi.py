@@ -4,7 +4,7 @@ import io
 import sys
 from wsgiref.util import FileWrapper
 
-from . import bridge, errors, form_lambda, streams
+from . import bridge, errors, event_requests, form_lambda, streams
 
 _NO_BODY = (204, 205, 304)
 _hooks: dict = {}
@@ -97,7 +97,10 @@ def prepare(app, configuration: dict) -> None:
     def begin(invocation) -> None:
         streams.running = invocation.stream
         try:
-            _serve_one(app, invocation, base)
+            if invocation.event_kind is not None:
+                event_requests.serve_wsgi(invocation, lambda request: _serve_one(app, request, base))
+            else:
+                _serve_one(app, invocation, base)
         except SystemExit as error:
             errors.exit_process(error)
         except BaseException as error:

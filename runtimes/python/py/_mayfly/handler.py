@@ -1,4 +1,4 @@
-"""Finds the handler among a module's names and tells which form it has."""
+"""Finds the handlers among a module's names and tells which form that of requests has."""
 
 import difflib
 import functools
@@ -36,6 +36,24 @@ def choose(module, wanted: str):
     if present:  # check() says what is wrong with it
         return present[0]
     raise MissingHandler(_missing(module, None))
+
+
+def has_usual_name(module) -> bool:
+    """Something that choose() would take unasked."""
+    return any(callable(vars(module).get(name)) for name in DEFAULT_NAMES)
+
+
+def event_handler(module, name: str):
+    """A function of the module that takes events, and a context: queue(batch, context), scheduled(event, context).
+    None if there is none, or what has its name is something else."""
+    value = vars(module).get(name)
+    if not callable(value) or inspect.isclass(value):
+        return None
+    try:
+        inspect.signature(value).bind(None, None)
+    except (TypeError, ValueError):
+        return None
+    return value
 
 
 def _missing(module, wanted: str | None) -> str:

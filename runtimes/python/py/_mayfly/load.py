@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass
 
-from . import bridge, errors, handler
+from . import bridge, errors, events, handler
 
 # What native libraries ask for the number of threads they start when they are loaded. With one they start none,
 # and the template can be forked. The function's own environment goes before.
@@ -21,8 +21,9 @@ _packages: tuple[str, ...] = ()  # folders of packages below the root
 @dataclass
 class Loaded:
     form: str
-    handler: object
+    handler: object  # of the form "events" the same as own
     name: str
+    own: events.Handlers
 
 
 def set_environment(configuration: dict) -> None:
@@ -95,15 +96,19 @@ def _split(wanted: str, root: str, entry: str) -> tuple[str, str]:
 
 
 def load(configuration: dict) -> Loaded:
-    """Import the code of `configuration` ({root, entry, handler, env, layers}) and find its handler. Raises
+    """Import the code of `configuration` ({root, entry, handler, env, layers}) and find its handlers. Raises
     whatever the code raises; describe_failure() makes a report of it."""
     root = configuration["root"].rstrip("/")
     entry = os.path.join(root, configuration["entry"])
     _set_path({**configuration, "root": root}, entry)
     file, wanted = _split(configuration.get("handler") or "default", root, entry)
     module = _import_file(root, file)
+    own = events.Handlers(*(handler.event_handler(module, name) for name in ("queue", "scheduled")))
+    named = wanted in ("queue", "scheduled") or wanted == "default" and not handler.has_usual_name(module)
+    if named and own != events.Handlers():
+        return Loaded("events", own, wanted, own)
     name, value = handler.choose(module, wanted)
-    return Loaded(handler.check(name, value), value, name)
+    return Loaded(handler.check(name, value), value, name, own)
 
 
 def describe_failure(error: BaseException, configuration: dict) -> dict:

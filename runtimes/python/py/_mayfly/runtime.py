@@ -6,9 +6,9 @@ import json
 import os
 import sys
 
-from . import bridge, errors, forks, form_asgi, form_lambda, form_wsgi, load, loop, streams, warmup
+from . import bridge, errors, events, forks, form_asgi, form_events, form_lambda, form_wsgi, load, loop, streams, warmup
 
-_FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi}
+_FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi, "events": form_events}
 _STOP_PATIENCE = 5  # seconds that lifespan's shutdown and atexit may take together
 
 _INSTANCE = '{"role":"instance"}'
@@ -56,7 +56,9 @@ def _load_code() -> load.Loaded:
     errors.set_root(_configuration["root"])
     load.set_environment(_configuration)
     try:
-        return load.load(_configuration)
+        loaded = load.load(_configuration)
+        events.use(loaded.own)
+        return loaded
     except BaseException as error:
         streams.flush()
         failure = load.describe_failure(error, _configuration)
