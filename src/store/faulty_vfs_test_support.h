@@ -1,5 +1,6 @@
 // A disk that fails, for tests of what is kept in SQLite: writes refused, and a power cut that takes with it
-// everything never synced. Header only, used by tests alone. One at a time, one thread.
+// everything never synced. Header only, used by tests alone. One at a time; the connection may be another
+// thread's.
 #pragma once
 
 #include <fcntl.h>
@@ -9,6 +10,7 @@
 #include <cstring>
 #include <map>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -38,13 +40,14 @@ class FaultyVfs {
   FaultyVfs& operator=(const FaultyVfs&) = delete;
 
   /// From now on the next `count` writes succeed and all later ones fail (disk full). -1: none fails.
-  void fail_writes_after(int count) { writes_left_ = count; }
-  void fail_syncs(bool fail) { fail_syncs_ = fail; }
+  void fail_writes_after(int count) { set(writes_left_, count); }
+  void fail_syncs(bool fail) { set(fail_syncs_, fail); }
   /// Syncs succeed without doing anything: what a lying disk does.
-  void ignore_syncs(bool ignore) { ignore_syncs_ = ignore; }
+  void ignore_syncs(bool ignore) { set(ignore_syncs_, ignore); }
   /// Takes back every write that was not synced. The connection must have been left, not closed:
   /// a close would write.
   void power_cut() {
+    const std::lock_guard lock(mutex_);
     for (auto& [path, undo] : unsynced_) {
       const Fd fd(::open(path.c_str(), O_RDWR | O_CLOEXEC));
       if (!fd) continue;
@@ -69,6 +72,11 @@ class FaultyVfs {
     [[nodiscard]] sqlite3_file* real() { return reinterpret_cast<sqlite3_file*>(this + 1); }
   };
 
+  template <class T>
+  void set(T& member, T value) {
+    const std::lock_guard lock(mutex_);
+    member = value;
+  }
   static FaultyVfs*& current() {
     static FaultyVfs* vfs = nullptr;
     return vfs;
@@ -79,6 +87,7 @@ class FaultyVfs {
   static int open(sqlite3_vfs*, sqlite3_filename name, sqlite3_file* file, int flags, int* out_flags) {
     auto* ours = file_of(file);
     auto* self = current();
+    const std::lock_guard lock(self->mutex_);
     const int code = self->real_->xOpen(self->real_, name, ours->real(), flags, out_flags);
     file->pMethods = nullptr;
     if (code != SQLITE_OK) return code;
@@ -131,6 +140,7 @@ class FaultyVfs {
 
   static int write(sqlite3_file* file, const void* data, int size, sqlite3_int64 at) {
     auto* self = current();
+    const std::lock_guard lock(self->mutex_);
     if (self->writes_left_ == 0) return SQLITE_FULL;
     if (self->writes_left_ > 0) --self->writes_left_;
     const auto& path = *file_of(file)->path;
@@ -147,6 +157,7 @@ class FaultyVfs {
 
   static int sync(sqlite3_file* file, int flags) {
     auto* self = current();
+    const std::lock_guard lock(self->mutex_);
     if (self->fail_syncs_) return SQLITE_IOERR_FSYNC;
     if (self->ignore_syncs_) return SQLITE_OK;
     self->unsynced_.erase(*file_of(file)->path);
@@ -155,6 +166,7 @@ class FaultyVfs {
 
   sqlite3_vfs* real_ = nullptr;
   sqlite3_vfs vfs_{};
+  std::mutex mutex_;  ///< of all below
   std::vector<std::unique_ptr<std::string>> paths_;
   std::map<const sqlite3_io_methods*, std::unique_ptr<sqlite3_io_methods>> methods_;
   std::map<std::string, std::vector<Undo>> unsynced_;
