@@ -115,6 +115,6 @@ Result<tmpl::Payload> template_payload(std::string_view role, const registry::Ve
   return payload;
 }
 
-Result<tmpl::Payload> instance_payload() { return tmpl::Payload{.json = R"({"role":"instance"})"}; }
+tmpl::Payload instance_payload() { return {.json = R"({"role":"instance"})"}; }
 
 }  // namespace mayfly::pool

@@ -16,6 +16,6 @@ namespace mayfly::pool {
 [[nodiscard]] Result<tmpl::Payload> template_payload(std::string_view role, const registry::Version& version,
                                                      const secrets::Secrets* secrets);
 /// Of a fork of a template, which has all that already.
-[[nodiscard]] Result<tmpl::Payload> instance_payload();
+[[nodiscard]] tmpl::Payload instance_payload();
 
 }  // namespace mayfly::pool

@@ -1,13 +1,11 @@
 #include "pool/pool.h"
 
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
 
 #include "base/reap.h"
 #include "base/text.h"
-#include "pool/payload.h"
 
 namespace mayfly::pool {
 namespace {
@@ -57,45 +55,46 @@ bool Pool::is_born_here(int pidfd) const {
   return parent && (*parent == 0 || *parent == template_pid() || *parent == ::getpid());
 }
 
-bool Pool::start_instance() {
-  auto data = socket_pair(SOCK_STREAM);
-  auto log = socket_pair(SOCK_SEQPACKET);
-  if (!data || !log) {
-    listener_.on_unavailable(Error{PoolErrc::fork_failed, "out of file descriptors", {}});
-    return false;
-  }
+/// Those that are in stock, or new ones.
+Result<Belongings> Pool::take_belongings() {
   const bool direct = template_ == Template::direct;
-  auto payload = direct ? boxed_payload("direct") : instance_payload();
-  if (payload && !direct && context_.boxes != nullptr) {
-    if (auto temporary = context_.boxes->temporary_of(*version_))
-      payload->temporary = std::move(*temporary);
-    else
-      payload = propagate(temporary);
-  }
-  if (!payload) {
-    listener_.on_unavailable(payload.error());
+  auto its = ahead_ ? Result<Belongings>(std::move(*ahead_))
+                    : make_belongings(*version_, direct ? nullptr : context_.boxes, serial_);
+  ahead_.reset();
+  if (!its || !direct) return its;
+  auto offers = std::move(its->payload.offers);
+  auto payload = boxed_payload("direct");
+  if (!payload) return propagate(payload);
+  its->payload = std::move(*payload);
+  its->payload.offers = std::move(offers);
+  return its;
+}
+
+/// The fork is asked for first: all else is done while the template forks.
+bool Pool::start_instance() {
+  auto its = take_belongings();
+  if (!its) {
+    listener_.on_unavailable(its.error());
     return false;
-  }
-  std::optional<wire::Offers> offers;
-  if (serial_) {
-    auto made = wire::Offers::create();
-    if (!made) {
-      listener_.on_unavailable(Error{PoolErrc::fork_failed, made.error().message, {}});
-      return false;
-    }
-    offers = std::move(made->first);
-    payload->offers = std::move(made->second);
   }
   auto instance = std::make_shared<Instance>(context_.reactor, context_.deadlines, *this,
-                                             std::move(data->ours), concurrency_, std::move(offers));
-  context_.logs.take(std::move(log->ours), *version_, instance->last_words);
+                                             std::move(its->data.ours), concurrency_, std::move(its->offers));
+  ask_for_fork(instance, *its);
+  context_.logs.take(std::move(its->log.ours), *version_, instance->last_words);
   instances_.insert(instance);
   ++starting_;
   stats_->started.add();
   instances_shown_.set(instances_.size());
   instance->start();
   fit_group();
+  if (template_ == Template::direct) return true;
+  // What cannot be made now is made, or told, when it is needed.
+  if (auto next = make_belongings(*version_, context_.boxes, serial_)) ahead_ = std::move(*next);
+  return true;
+}
 
+void Pool::ask_for_fork(const std::shared_ptr<Instance>& instance, Belongings& its) {
+  const bool direct = template_ == Template::direct;
   tmpl::ChildHandlers child;
   child.forked = [alive = alive_, this, instance, direct](Result<Fd> pidfd) {
     // A template names its child by a descriptor: what is not its child is not killed in that name.
@@ -110,11 +109,10 @@ bool Pool::start_instance() {
     if (*alive) instance->on_exited(status);
   };
   if (direct)
-    context_.runtime.fork(std::move(*payload), std::move(data->theirs), std::move(log->theirs),
+    context_.runtime.fork(std::move(its.payload), std::move(its.data.theirs), std::move(its.log.theirs),
                           context_.executor, std::move(child));
   else
-    fork_client_->fork(*payload, data->theirs.get(), log->theirs.get(), std::move(child));
-  return true;
+    fork_client_->fork(its.payload, its.data.theirs.get(), its.log.theirs.get(), std::move(child));
 }
 
 Lease Pool::lease(int depth, bool any) {

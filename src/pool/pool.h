@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "base/deadline_wheel.h"
+#include "pool/belongings.h"
 #include "pool/boxes.h"
 #include "pool/instance.h"
 #include "pool/limit_watch.h"
@@ -121,7 +122,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   [[nodiscard]] nanoseconds fork_price() const override { return fork_price_; }
   [[nodiscard]] const registry::Version& version() const { return *version_; }
   [[nodiscard]] std::vector<int> pids() const;
-  [[nodiscard]] int template_pid() const;
+  /// 0: there is none, or none that is known yet.
+  [[nodiscard]] int template_pid() const { return template_pid_; }
   [[nodiscard]] const VersionGroup& group() const { return group_; }
   /// What it has said of itself to keep-alive.
   [[nodiscard]] Account& account() { return account_; }
@@ -156,6 +158,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   [[nodiscard]] int sample_instance() const override;
   [[nodiscard]] int sample_template() const override;
 
+  [[nodiscard]] Result<Belongings> take_belongings();
+  void ask_for_fork(const std::shared_ptr<Instance>& instance, Belongings& its);
   void fit_group();
   bool end_oldest();
   [[nodiscard]] int leaving_counted() const {
@@ -198,12 +202,14 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   NetworkPtr network_;   // of the template and its instances
   unsigned builds_ = 0;  // begun
   Fd template_pidfd_;
+  int template_pid_ = 0;
   std::optional<std::string> early_report_;  // of a template whose process is not known yet
   std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
   BuildDeadline build_deadline_{*this};
   std::unordered_set<std::shared_ptr<Instance>> instances_;
   std::unordered_set<std::shared_ptr<Instance>> leaving_;  // killed while idle or used up, not reaped yet
+  std::optional<Belongings> ahead_;                        // of the next instance of this template
   OpenList open_;  // instances with a free slot, the one used last in front
   int starting_ = 0;
   int in_flight_ = 0;

@@ -91,6 +91,7 @@ void Pool::on_template_forked(Result<Fd> pidfd) {
         fail(PoolErrc::fork_failed, "no template could be made: " + pidfd.error().message));
   }
   template_pidfd_ = std::move(*pidfd);
+  template_pid_ = pid_of(template_pidfd_.get());
   if (early_report_) on_template_ready(*std::exchange(early_report_, {}));
 }
 
@@ -139,7 +140,9 @@ void Pool::forget_template(Template now) {
   fork_client_.reset();
   if (template_pidfd_) kill_process(template_pidfd_.get());
   template_pidfd_.reset();
+  template_pid_ = 0;
   early_report_.reset();
+  ahead_.reset();
 }
 
 /// The template's process has died. Its instances die with it.
@@ -191,8 +194,6 @@ bool Pool::close_template() {
   listener_.on_retired(false);
   return true;
 }
-
-int Pool::template_pid() const { return template_pidfd_ ? pid_of(template_pidfd_.get()) : 0; }
 
 /// Of a process that loads the code: forked from the runtime process, and confined before it does.
 Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
