@@ -66,8 +66,12 @@ std::string_view header_value(std::string_view headers, std::string_view name) {
   return {};
 }
 
-Connection::Connection(Fd data, Service& service, LogSender& log)
-    : data_(std::move(data)), service_(service), log_(log) {
+Connection::Connection(Fd data, Service& service, LogSender& log) : service_(service), log_(log) {
+  if (data) open(std::move(data));
+}
+
+void Connection::open(Fd data) {
+  data_ = std::move(data);
   ::fcntl(data_.get(), F_SETFL, ::fcntl(data_.get(), F_GETFL) | O_NONBLOCK);
 }
 

@@ -44,9 +44,10 @@ class Service {
 /// Single-threaded. A call that names an unknown or finished stream is ignored: its caller has left.
 class Connection {
  public:
-  /// `data` is made non-blocking. Service and log outlive the connection. The first flush() tells the
-  /// daemon that this instance serves.
+  /// `data` is made non-blocking; none: until open(), which comes before all else. Service and log outlive
+  /// the connection. The first flush() tells the daemon that this instance serves.
   Connection(Fd data, Service& service, LogSender& log);
+  void open(Fd data);
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 

@@ -4,7 +4,7 @@ namespace mayfly::python {
 namespace {
 
 struct Hooks {
-  PyObject* before = nullptr;  // tuples; never destroyed, as nothing of a process that leaves by _exit
+  PyObject* before = nullptr;  // never destroyed, as nothing of a process that leaves by _exit
   PyObject* in_child = nullptr;
   PyObject* needed = nullptr;
   bool lean = false;
@@ -18,11 +18,11 @@ Hooks& hooks() {
 /// As CPython does: one that raises is told, and the others run. `last_first` as for what is done before a
 /// fork.
 void call_all(PyObject* functions, bool last_first) {
-  const Py_ssize_t count = functions != nullptr ? PyTuple_Size(functions) : 0;
+  const Py_ssize_t count = functions != nullptr ? PySequence_Size(functions) : 0;
   for (Py_ssize_t i = 0; i < count; ++i) {
-    PyObject* function = PyTuple_GetItem(functions, last_first ? count - 1 - i : i);
-    const Ref result(PyObject_CallNoArgs(function));
-    if (!result) PyErr_WriteUnraisable(function);
+    const Ref function(PySequence_GetItem(functions, last_first ? count - 1 - i : i));
+    const Ref result(PyObject_CallNoArgs(function.get()));
+    if (!result) PyErr_WriteUnraisable(function.get());
   }
 }
 
@@ -31,7 +31,7 @@ void call_all(PyObject* functions, bool last_first) {
 PyObject* keep_hooks(PyObject*, PyObject* arguments) {
   auto& all = hooks();
   if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyTuple_Type, &all.before, &PyTuple_Type, &all.in_child,
-                        &PyTuple_Type, &all.needed))
+                        &PyList_Type, &all.needed))
     return nullptr;
   for (PyObject* kept : {all.before, all.in_child, all.needed}) Py_INCREF(kept);
   return none();

@@ -6,9 +6,9 @@
 
 namespace mayfly::python {
 
-/// keep_hooks(before, in_child, needed): tuples of functions without arguments, those of Python's own
-/// modules. Before and after a fork before_fork() and after_fork() call the first two, after a lean one the
-/// third alone.
+/// keep_hooks(before, in_child, needed): functions without arguments, in two tuples those of Python's own
+/// modules, and in a list what an instance needs of them. Before and after a fork before_fork() and
+/// after_fork() call the tuples', after a lean one the list's alone.
 PyObject* keep_hooks(PyObject*, PyObject* arguments);
 PyObject* before_fork(PyObject*, PyObject*);
 PyObject* after_fork(PyObject*, PyObject*);

@@ -46,22 +46,44 @@ tmpl::ForkServer& fork_server() {
   return *own.fork_server;
 }
 
-/// fork_server(lean): blocks; returns in each child the JSON that the daemon gave it. Python's preparation
-/// for a fork is made once: this process runs no Python any more, so what was prepared stays so. `lean`: its
-/// children are instances, which load no code.
-PyObject* run_fork_server(PyObject*, PyObject* lean) {
-  const bool loads_code = PyObject_IsTrue(lean) == 0;
-  if (!loads_code) fork_leanly();
+/// The daemon's page for this instance, if it has one.
+std::optional<wire::Offers> take_offers() {
+  auto& own = process();
+  if (!own.offers) return std::nullopt;
+  auto opened = wire::Offers::open(own.offers);
+  own.offers.reset();
+  if (!opened) ::_exit(125);
+  return std::move(*opened);
+}
+
+/// fork_server(lean, server): blocks; returns in each child the JSON that the daemon gave it. Python's
+/// preparation for a fork is made once: this process runs no Python any more, so what was prepared stays so.
+/// `lean`: its children are instances, which load no code. `server`, where they serve one invocation after
+/// another: (hooks, whole_body), as of open_server(); then they serve at once, and this returns when they are
+/// to leave. That they serve is said first: the daemon sends what they are for while they are made ready.
+PyObject* run_fork_server(PyObject*, PyObject* arguments) {
+  int lean = 0;
+  PyObject* hooks = nullptr;
+  int whole_body = 0;
+  if (!PyArg_ParseTuple(arguments, "p|(Op)", &lean, &hooks, &whole_body)) return nullptr;
+  auto& own = process();
+  if (hooks != nullptr) {
+    own.server = new Server(Fd(), own.log, whole_body != 0, false);
+    if (!own.server->set_hooks(hooks)) return nullptr;
+  }
+  if (lean != 0) fork_leanly();
   fill_pool_holes();
   bridge::fill_malloc_holes();
   PyOS_BeforeFork();
   auto child = fork_server().run();
-  process().fork_server.reset();
-  process().channel = std::move(child.channel);
-  process().offers = std::move(child.offers);
-  process().log.open(std::move(child.log));
+  own.fork_server.reset();
+  own.channel = std::move(child.channel);
+  own.offers = std::move(child.offers);
+  own.log.open(std::move(child.log));
+  if (own.server != nullptr) own.server->open(std::move(own.channel), take_offers());
   PyOS_AfterFork_Child();
-  if (loads_code) process().descriptors.remember();
+  if (own.server != nullptr && !own.server->run()) return nullptr;
+  if (lean == 0) own.descriptors.remember();
   return utf8(child.payload).release();
 }
 
@@ -99,15 +121,8 @@ PyObject* open_server(PyObject*, PyObject* arguments) {
   int concurrent = 0;
   if (!PyArg_ParseTuple(arguments, "Opp", &hooks, &whole_body, &concurrent)) return nullptr;
   auto& own = process();
-  std::optional<wire::Offers> offers;
-  if (own.offers) {
-    auto opened = wire::Offers::open(own.offers);
-    own.offers.reset();
-    if (!opened) ::_exit(125);
-    offers = std::move(*opened);
-  }
-  own.server =
-      new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0, std::move(offers));
+  if (own.server != nullptr) return none();  // it has served already
+  own.server = new Server(std::move(own.channel), own.log, whole_body != 0, concurrent != 0, take_offers());
   if (!own.server->set_hooks(hooks)) return nullptr;
   if (concurrent != 0) own.selector.attach(own.server);
   return none();
@@ -208,7 +223,7 @@ PyObject* expire(PyObject*, PyObject* arguments) {
   return none();
 }
 
-PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_O, nullptr},
+PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_VARARGS, nullptr},
                            {"keep_hooks", keep_hooks, METH_VARARGS, nullptr},
                            {"before_fork", before_fork, METH_NOARGS, nullptr},
                            {"after_fork", after_fork, METH_NOARGS, nullptr},

@@ -37,6 +37,12 @@ bool Server::set_hooks(PyObject* dict) {
   return true;
 }
 
+void Server::open(Fd data, std::optional<wire::Offers> offers) {
+  offers_ = std::move(offers);
+  connection_.open(std::move(data));
+  connection_.flush();
+}
+
 // --- What the daemon says ----------------------------------------------------------------------------
 
 PyObject* Server::find(std::uint32_t stream) const {

@@ -36,6 +36,9 @@ class Server final : public bridge::Service {
          std::optional<wire::Offers> offers = {});
   /// False, with an exception, if one is missing.
   [[nodiscard]] bool set_hooks(PyObject* dict);
+  /// One that was made without a socket, before its process was forked: says to the daemon that it serves. No
+  /// Python runs.
+  void open(Fd data, std::optional<wire::Offers> offers);
   [[nodiscard]] PyObject* hook(Hook which) const { return hooks_[static_cast<std::size_t>(which)].get(); }
   [[nodiscard]] bridge::Connection& connection() { return connection_; }
   [[nodiscard]] bool concurrent() const { return concurrent_; }

@@ -8,10 +8,12 @@ registered."""
 import gc
 import os
 import random
+import sys
 import threading
 
 from . import bridge, loop
 
+_needed: list = []  # what each instance calls for them
 _LEFT_OUT = ("threading", "logging", "random", "_mayfly.streams", "_mayfly.loop")
 
 
@@ -37,13 +39,17 @@ def prepare() -> None:
     """In the process that is forked: what the hooks that are left out would set in each of its forks."""
     loop.after_fork()
     random._inst.gauss_next = None  # the other half of a pair that was drawn
+    numpy_random = sys.modules.get("numpy.random")
+    if numpy_random is not None:  # it does not see to it by itself, as `random` does
+        _needed.append(numpy_random.seed)
 
 
 def make_lean() -> None:
     """Before the first fork, when all that this runtime needs is loaded."""
     before, in_child = _list_with(before=lambda: None), _list_with(after_in_child=lambda: None)
     if before is None or in_child is None:
+        bridge.keep_hooks((), (), _needed)
+        os.register_at_fork(after_in_child=bridge.after_fork)
         return
-    # What each instance needs of them: numbers of its own at random, and the number of its thread.
-    needed = (super(random.Random, random._inst).seed, threading.main_thread()._set_native_id)
-    bridge.keep_hooks(_take_known(before, bridge.before_fork), _take_known(in_child, bridge.after_fork), needed)
+    _needed[:] = [super(random.Random, random._inst).seed, threading.main_thread()._set_native_id]
+    bridge.keep_hooks(_take_known(before, bridge.before_fork), _take_known(in_child, bridge.after_fork), _needed)

@@ -93,6 +93,10 @@ def prepare(app, configuration: dict) -> None:
     _hooks = loop.hooks(_serve(app, _base), _on_abort, form_lambda.HOOKS)
 
 
+def server() -> None:
+    return None
+
+
 def serve() -> None:
     _lifespan.start_up(loop.open_loop())
     if _lifespan.supported:

@@ -22,12 +22,16 @@ def prepare(own: events.Handlers, configuration: dict) -> None:
         _hooks = {**form_lambda.NO_HOOKS, **form_lambda.HOOKS, "begin": _begin}
 
 
+def server() -> tuple | None:
+    return None if _async else (_hooks, True)
+
+
 def serve() -> None:
     if _async:
         loop.open_loop()
         loop.run(_hooks, True)
     else:
-        bridge.open_server(_hooks, True, False)
+        bridge.open_server(*server(), False)
         bridge.run()
 
 

@@ -44,12 +44,17 @@ def prepare(function, configuration: dict) -> None:
         _hooks = {**NO_HOOKS, **HOOKS, "begin": _serve_sync(function)}
 
 
+def server() -> tuple | None:
+    """What serves one invocation after another: its hooks, and whether it begins when a body is complete."""
+    return None if _async else (_hooks, True)
+
+
 def serve() -> None:
     if _async:
         loop.open_loop()
         loop.run(_hooks, True)
     else:
-        bridge.open_server(_hooks, True, False)
+        bridge.open_server(*server(), False)
         bridge.run()
 
 

@@ -110,8 +110,12 @@ def prepare(app, configuration: dict) -> None:
     _hooks = {**form_lambda.NO_HOOKS, **form_lambda.HOOKS, "begin": begin}
 
 
+def server() -> tuple:
+    return _hooks, False
+
+
 def serve() -> None:
-    bridge.open_server(_hooks, False, False)
+    bridge.open_server(*server(), False)
     bridge.run()
 
 

@@ -136,10 +136,3 @@ def unsafe_reasons() -> list[str]:
     while (count := bridge.threads() - 1) > 0 and time.monotonic() < until:
         time.sleep(0.002)
     return [f"init left {count} thread(s) running"] if count > 0 else []
-
-
-def reseed() -> None:
-    """After a fork: generators of random numbers that do not do it by themselves, as `random` does."""
-    numpy_random = sys.modules.get("numpy.random")
-    if numpy_random is not None:
-        numpy_random.seed()

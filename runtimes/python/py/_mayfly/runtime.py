@@ -37,16 +37,16 @@ def main() -> None:
         _serve(loaded.form)
 
 
-def _fork() -> None:
-    """Collect and freeze, so that the collector leaves shared pages alone, then block until there is a child."""
+def _fork(server: tuple | None = None) -> None:
+    """Collect and freeze, so that the collector leaves shared pages alone, then block until there is a child; with a
+    server, until it has served."""
     global _role, _configuration
     forks.prepare()
     gc.collect()
     gc.freeze()
-    payload = bridge.fork_server(_role == "template")
+    payload = bridge.fork_server(_role == "template", *([server] if server else []))
     if payload == _INSTANCE:  # at once: each line that runs in an instance costs it pages of its own
         _role = "instance"
-        load.reseed()
         return
     _configuration = json.loads(payload)
     _role = _configuration["role"]
@@ -80,13 +80,14 @@ def _run_template() -> None:
     form.prepare(loaded.handler, _configuration)
     streams.flush()
     bridge.ready(json.dumps(summary))
-    _fork()
-    _serve(loaded.form)
+    _serve(loaded.form, lambda: _fork(form.server()))
 
 
-def _serve(name: str) -> None:
+def _serve(name: str, begin=None) -> None:
     form = _FORMS[name]
     try:
+        if begin is not None:
+            begin()
         form.serve()
     except SystemExit as error:
         errors.exit_process(error)
