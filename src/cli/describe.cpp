@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/daemon_client.h"
@@ -31,6 +32,46 @@ void print_pairs(Context& context, const std::string& title, const json& object)
       text += "  " + context.out.paint(Style::dim, key) + std::string(width - key.size() + 2, ' ') +
               cell(value) + "\n";
   if (!text.empty()) context.out.write("\n" + context.out.paint(Style::bold, title) + "\n" + text);
+}
+
+/// "attempts 5, backoff 1s": an object's members, without some.
+std::string in_words(const json& object, std::initializer_list<std::string_view> without) {
+  std::string text;
+  for (const auto& [key, value] : object.items())
+    if (std::ranges::find(without, key) == without.end())
+      text += (text.empty() ? "" : ", ") + printable(key) + " " + cell(value);
+  return text;
+}
+
+/// "type: image.*, !image.deleted; source: /cam/1"
+std::string filter_in_words(const json& filter) {
+  std::string text;
+  for (const auto& [attribute, patterns] : filter.items()) {
+    text += (text.empty() ? "" : "; ") + printable(attribute) + ":";
+    for (const auto& pattern : patterns) text += (text.ends_with(':') ? " " : ", ") + cell(pattern);
+  }
+  return text;
+}
+
+void print_triggers(Context& context, const json& triggers) {
+  Table table({"TRIGGER", "WHICH", "DELIVERY"});
+  for (const auto& trigger : triggers) {
+    const bool topic = trigger.contains("topic");
+    table.row({topic ? "topic " + cell(trigger.at("topic"))
+                     : "schedule " + cell(trigger.value("schedule", json(""))),
+               topic ? filter_in_words(trigger.value("filter", json::object()))
+                     : cell(trigger.value("timezone", json(""))),
+               in_words(trigger, {"topic", "schedule", "timezone", "filter", "payload"})});
+  }
+  if (!table.empty()) context.out.write("\n" + table.text(context.out));
+}
+
+void print_configuration(Context& context, json config) {
+  const auto triggers = config.value("on", json::array());
+  config.erase("on");
+  if (const auto found = config.find("async"); found != config.end()) *found = in_words(*found, {});
+  print_pairs(context, "Configuration", config);
+  print_triggers(context, triggers);
 }
 
 void print_versions(Context& context, const json& versions) {
@@ -114,7 +155,7 @@ Result<int> describe(Context& context, const std::string& name) {
   context.out.line(context.out.paint(Style::bold, function.value("address", name)) + "  " +
                    function.value("url", ""));
   print_versions(context, function.at("versions"));
-  print_pairs(context, "Configuration", function.at("config"));
+  print_configuration(context, function.at("config"));
   print_live(context, function.value("name", ""), function.value("live", json::object()));
   return 0;
 }

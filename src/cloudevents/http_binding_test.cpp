@@ -174,7 +174,7 @@ CloudEvent random_event(std::mt19937& random) {
   if (below(2) == 0) event.set("time", "2024-05-01T12:00:00.5+02:00");
   for (std::size_t n = below(4); n > 0; --n)
     event.set("ext" + std::to_string(below(100)), below(4) == 0 ? "" : text(20));
-  const std::vector<std::string> types{"",      "application/json", "a/b+json", "text/plain",
+  const std::vector<std::string> types{"",      "application/json", "a/b+json", "text/json", "text/plain",
                                        "a/xml", "image/png"};
   if (const auto& type = types[below(types.size())]; !type.empty()) event.set("datacontenttype", type);
   const std::vector<std::string> bodies{
@@ -188,7 +188,7 @@ CloudEvent random_event(std::mt19937& random) {
 TEST(HttpBindingProperty, EventsComeBackFromEveryForm) {
   std::mt19937 random(7);
   std::vector<CloudEvent> all;
-  for (int i = 0; i < 2000; ++i) {
+  for (int i = 0; i < 500; ++i) {
     const auto event = random_event(random);
     ASSERT_TRUE(check(event)) << to_json(event);
     EXPECT_EQ(from_fields(to_fields(event), event.data), event);

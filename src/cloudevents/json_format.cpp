@@ -52,8 +52,10 @@ Result<std::string> attribute_text(std::string_view name, std::string_view value
   return bad_attribute(name, "has to be a string, true, false, or a whole number of 32 bits");
 }
 
-/// Whether such data is text: what a JSON string can say.
+/// Whether such data is text, which a JSON string can say. That would be taken for JSON itself where the type
+/// is JSON.
 bool has_text_type(const CloudEvent& event) {
+  if (has_json_type(event)) return false;
   const auto type = media_type_of(event.get("datacontenttype"));
   return type.starts_with("text/") || type.ends_with("/xml") || type.ends_with("+xml");
 }

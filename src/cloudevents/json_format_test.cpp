@@ -196,6 +196,7 @@ TEST(JsonFormat, DataIsWrittenByItsContentType) {
   EXPECT_EQ(written("text/json", "null"), R"("data":null})");
   EXPECT_EQ(written("application/json", "1e999"), R"("data_base64":"MWU5OTk="})");  // no double can hold it
   EXPECT_EQ(written("application/json", "{broken"), R"("data_base64":"e2Jyb2tlbg=="})");
+  EXPECT_EQ(written("text/x+json", "{broken"), R"("data_base64":"e2Jyb2tlbg=="})");
   EXPECT_EQ(written("text/plain", "a\"b\n"), R"("data":"a\"b\n"})");
   EXPECT_EQ(written("text/plain", "\xff"), R"("data_base64":"/w=="})");
   EXPECT_EQ(written("image/svg+xml", "<svg/>"), R"("data":"<svg/>"})");

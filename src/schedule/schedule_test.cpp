@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <random>
-#include <set>
 
 #include "base/date_time.h"
 #include "base/text.h"
@@ -234,21 +233,31 @@ INSTANTIATE_TEST_SUITE_P(
                "2024-04-07T00:00:00Z",
                {"2024-04-06T16:30Z"}}));
 
+/// A minute that a clock shows, with its numbers in the order of cron's fields.
+struct Minute {
+  std::chrono::local_seconds time;
+  std::array<unsigned, 5> numbers;
+};
+
+Minute minute_of(std::chrono::local_seconds time) {
+  const auto day = std::chrono::floor<std::chrono::days>(time);
+  const std::chrono::year_month_day date(day);
+  const auto of_day = static_cast<unsigned>(std::chrono::floor<std::chrono::minutes>(time - day).count());
+  return {time,
+          {of_day % 60, of_day / 60, static_cast<unsigned>(date.day()), static_cast<unsigned>(date.month()),
+           std::chrono::weekday(day).c_encoding()}};
+}
+
 /// An expression, and the numbers that it means, found without the code under test.
 struct RandomCron {
   std::string text;
-  std::array<std::set<int>, 5> allowed;
+  std::array<std::array<bool, 64>, 5> allowed{};
   std::array<bool, 5> star{};
 
-  [[nodiscard]] bool matches(std::chrono::local_seconds minute) const {
-    const auto day = std::chrono::floor<std::chrono::days>(minute);
-    const std::chrono::year_month_day date(day);
-    const auto of_day = static_cast<int>(std::chrono::floor<std::chrono::minutes>(minute - day).count());
-    const bool of_month = allowed[2].contains(static_cast<int>(static_cast<unsigned>(date.day())));
-    const bool of_week = allowed[4].contains(static_cast<int>(std::chrono::weekday(day).c_encoding()));
-    return allowed[0].contains(of_day % 60) && allowed[1].contains(of_day / 60) &&
-           allowed[3].contains(static_cast<int>(static_cast<unsigned>(date.month()))) &&
-           (star[2] || star[4] ? of_month && of_week : of_month || of_week);
+  [[nodiscard]] bool matches(const Minute& minute) const {
+    const auto allows = [&](std::size_t field) { return allowed[field][minute.numbers[field]]; };
+    return allows(0) && allows(1) && allows(3) &&
+           (star[2] || star[4] ? allows(2) && allows(4) : allows(2) || allows(4));
   }
 };
 
@@ -276,13 +285,14 @@ RandomCron random_cron(std::mt19937& random) {
         step = pick(1, high);
         item += "/" + std::to_string(step);
       }
-      for (int number = first; number <= last; number += step) cron.allowed[field].insert(number);
+      for (int number = first; number <= last; number += step)
+        cron.allowed[field][static_cast<std::size_t>(number)] = true;
       text += (text.empty() ? "" : ",") + item;
     }
     cron.star[field] = text.starts_with('*');
     cron.text += (field == 0 ? "" : " ") + text;
   }
-  if (cron.allowed[4].contains(7)) cron.allowed[4].insert(0);
+  if (cron.allowed[4][7]) cron.allowed[4][0] = true;
   return cron;
 }
 
@@ -290,24 +300,25 @@ constexpr sys_seconds kYear = sys_days(2024y / 1 / 1);
 constexpr sys_seconds kNextYear = sys_days(2025y / 1 / 1);
 
 /// What the clock shows at each minute of the year, and of the day before it.
-std::vector<std::chrono::local_seconds> shown_by_clock(const Zone& zone) {
-  std::vector<std::chrono::local_seconds> shown;
+std::vector<Minute> shown_by_clock(const Zone& zone) {
+  std::vector<Minute> shown;
   for (auto time = kYear - 24h; time < kNextYear; time += 1min)
-    shown.emplace_back(time.time_since_epoch() + zone.period_at(time).offset);
+    shown.push_back(
+        minute_of(std::chrono::local_seconds(time.time_since_epoch() + zone.period_at(time).offset)));
   return shown;
 }
 
 /// The times of the year, minute by minute, with the rules for changes of the clock.
-std::vector<sys_seconds> by_brute_force(const RandomCron& cron,
-                                        const std::vector<std::chrono::local_seconds>& shown) {
+std::vector<sys_seconds> by_brute_force(const RandomCron& cron, const std::vector<Minute>& shown) {
   const bool follows_clock = cron.star[0] || cron.star[1];
   std::vector<sys_seconds> found;
-  auto latest = shown[0];
+  auto latest = shown[0].time;
   auto time = kYear - 24h;
-  for (const auto now : shown) {
-    bool runs = (follows_clock || now > latest) && cron.matches(now);
-    for (auto missing = latest + 1min; missing < now; missing += 1min) runs = runs || cron.matches(missing);
-    latest = std::max(latest, now);
+  for (const auto& now : shown) {
+    bool runs = (follows_clock || now.time > latest) && cron.matches(now);
+    for (auto missing = latest + 1min; missing < now.time; missing += 1min)
+      runs = runs || cron.matches(minute_of(missing));
+    latest = std::max(latest, now.time);
     if (runs && time >= kYear) found.push_back(time);
     time += 1min;
   }
@@ -319,8 +330,10 @@ std::vector<sys_seconds> one_after_another(const Schedule& schedule) {
   std::vector<sys_seconds> found;
   auto last = kYear - 1s;
   for (auto time = schedule.next_after(last); time && *time < kNextYear; time = schedule.next_after(last)) {
-    EXPECT_GT(*time, last);
-    if (*time <= last) break;
+    if (*time <= last) {
+      ADD_FAILURE() << timestamp(*time) << " is not later than " << timestamp(last);
+      break;
+    }
     found.push_back(*time);
     last = *time;
   }
@@ -356,10 +369,10 @@ void expect_agreement(const char* zone_name, std::uint32_t seed, int rounds) {
 }
 
 TEST(ScheduleProperty, AgreesWithEveryMinuteOfAYear) {
-  expect_agreement("Etc/GMT-3", 1, 12);
-  expect_agreement("Europe/Berlin", 2, 12);
-  expect_agreement("America/New_York", 3, 6);
-  expect_agreement("Australia/Lord_Howe", 4, 12);
+  expect_agreement("Etc/GMT-3", 1, 8);
+  expect_agreement("Europe/Berlin", 2, 8);
+  expect_agreement("America/New_York", 3, 4);
+  expect_agreement("Australia/Lord_Howe", 4, 8);
 }
 
 TEST(Schedule, EndsWithTheCalendar) {

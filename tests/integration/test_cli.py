@@ -57,6 +57,29 @@ def test_invoke_of_a_function_that_throws_shows_the_stack_and_fails(ready, tmp_p
     assert "boom" in done.stderr and "boom.js:3" in done.stderr, done.stderr
 
 
+def test_describe_shows_triggers(ready, tmp_path):
+    (tmp_path / "mayfly.toml").write_text(
+        '[functions.wakes]\nsource = "hello.js"\n'
+        '[functions.wakes.async]\nattempts = 9\n'
+        '[[functions.wakes.on]]\ntopic = "image.uploaded"\nfilter = { type = ["image.*", "!image.tmp"] }\nbatch = 10\n'
+        '[[functions.wakes.on]]\nschedule = "0 3 * * *"\ntimezone = "Europe/Berlin"\n'
+    )
+    (tmp_path / "hello.js").write_text(HELLO)
+    ready.cli("deploy", tmp_path)
+    config = json.loads(ready.cli("describe", "wakes", "--json").stdout)["config"]
+    assert config["on"][0]["filter"] == {"type": ["image.*", "!image.tmp"]}
+    assert config["on"][1]["timezone"] == "Europe/Berlin"
+    lines = ready.cli("describe", "wakes").stdout.splitlines()
+    topic = next(line for line in lines if "topic image.uploaded" in line)
+    assert "type: image.*, !image.tmp" in topic and "batch 10" in topic
+    assert any("schedule 0 3 * * *" in line and "Europe/Berlin" in line for line in lines)
+    assert any(line.split()[:1] == ["async"] and "attempts 9" in line for line in lines)
+
+    done = ready.cli("deploy", tmp_path / "hello.js", "--set", "on.schedule=0 25 * * *", check=False)
+    assert done.returncode != 0
+    assert "on.schedule: hour: '25' is not in 0 to 23" in done.stderr
+
+
 def test_a_mistyped_name_gets_a_suggestion(ready):
     done = ready.cli("describe", "helo", check=False)
     assert done.returncode != 0
