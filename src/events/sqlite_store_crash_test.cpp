@@ -146,8 +146,8 @@ class CrashTest : public StoreTest {
 
 TEST_F(CrashTest, WhatWasAcknowledgedIsThereAfterSigkillAtAnyMoment) {
   std::mt19937 random(std::random_device{}());
-  for (int round = 0; round < 10; ++round) {
-    run_and_kill(std::uniform_int_distribution(1, 3'000)(random));
+  for (int round = 0; round < 6; ++round) {
+    run_and_kill(std::uniform_int_distribution(1, 2'000)(random));
     check();
     ASSERT_FALSE(HasFailure()) << "round " << round;
   }
