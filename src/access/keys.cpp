@@ -5,6 +5,7 @@
 #include "access/error.h"
 #include "base/credential.h"
 #include "registry/name.h"
+#include "registry/trigger.h"
 #include "store/schema.h"
 
 namespace mayfly::access {
@@ -18,14 +19,22 @@ std::unexpected<Error> unknown(std::string_view name) {
   return fail(AccessErrc::unknown_key, "there is no key '" + std::string(name) + "'");
 }
 
+/// What a key is for can also be a topic.
+constexpr std::string_view kTopicPrefix = "topics/";
+
 Result<void> check(const Keys::NewKey& wanted) {
   if (!is_credential_name(wanted.name))
     return fail(AccessErrc::bad_key, "a key's name has 1 to 63 of a-z, 0-9, '-' and '_'");
   if (wanted.functions.size() > kMaxFunctions)
     return fail(AccessErrc::bad_key, "a key names at most 100 functions; one that names none is for all");
-  for (const auto& function : wanted.functions)
-    if (!registry::check_function_name(function))
-      return fail(AccessErrc::bad_key, "'" + function + "' is not the name of a function");
+  for (const auto& function : wanted.functions) {
+    if (registry::check_function_name(function)) continue;
+    if (function.starts_with(kTopicPrefix) && registry::is_topic_name(function.substr(kTopicPrefix.size())))
+      continue;
+    return fail(
+        AccessErrc::bad_key,
+        "'" + function + "' is neither the name of a function nor, like \"topics/orders\", of a topic");
+  }
   return {};
 }
 

@@ -22,6 +22,7 @@
 #include "daemon/boxes.h"
 #include "daemon/certificates.h"
 #include "daemon/door.h"
+#include "daemon/events.h"
 #include "daemon/operations.h"
 #include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
@@ -35,6 +36,9 @@ namespace mayfly::daemon {
 namespace asio = boost::asio;
 namespace fs = std::filesystem;
 namespace {
+
+/// Deliveries under way when the daemon stops; those that take longer are begun again by the next one.
+constexpr milliseconds kEventsEnd{2'000};
 
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
@@ -91,8 +95,10 @@ asio::awaitable<void> drain(asio::io_context& control, std::vector<std::unique_p
 
 /// What has begun ends, then the admin plane does, and the control thread's loop.
 asio::awaitable<void> finish(asio::io_context& control, std::vector<std::unique_ptr<Shard>>& shards,
-                             admin::Server& server, std::chrono::milliseconds patience) {
+                             Events& events, admin::Server& server, std::chrono::milliseconds patience) {
+  events.quiesce();
   co_await drain(control, shards, patience);
+  events.stop(kEventsEnd);
   co_await server.stop(milliseconds(1'000));
   control.stop();
 }
@@ -217,7 +223,7 @@ struct OfAllShards {
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
                  const Shard::RuntimeOf& runtime_of, logs::FunctionLogs& logs,
-                 const asio::any_io_executor& background, const OfAllShards& shared) {
+                 const asio::any_io_executor& background, const OfAllShards& shared, events::Engine& events) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
@@ -229,6 +235,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.secrets = shared.secrets;
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.groups = &shared.groups;
+    shard.events = &events;
     shard.watch_executor = shared.watch;
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
@@ -365,12 +372,15 @@ int serve(const cli::ServeOptions& options) {
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
   const OfAllShards shared{secrets.get(), **boxes, *groups, watch.get_executor(), key_source};
-  make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
+  const auto events = Events::open(options.data, shards);
+  if (!events) return complain(events.error());
+  make_shards(shards, options, runtime_of, logs, background.get_executor(), shared, (*events)->engine());
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
   key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
-  PlatformOperations operations({control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups});
+  PlatformOperations operations(
+      {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes));
   for (const auto& shard : shards) {
@@ -404,7 +414,7 @@ int serve(const cli::ServeOptions& options) {
   const auto leave = [&] {
     operations.serving = false;
     door.close();
-    asio::co_spawn(control, finish(control, shards, server, options.drain), asio::detached);
+    asio::co_spawn(control, finish(control, shards, **events, server, options.drain), asio::detached);
   };
   on_signals(signals, leave, [&control] { control.stop(); });
   control.run();

@@ -219,6 +219,7 @@ void PlatformOperations::publish(const std::string& name, registry::FunctionPtr 
   const auto table = std::make_shared<const router::RouteTable>(all);
   for (const auto& shard : parts_.shards)
     shard->post([s = shard.get(), table, name, function] { s->publish(table, name, function); });
+  parts_.events.set_function(name, function);
 }
 
 awaitable<json> PlatformOperations::live(std::string function) {

@@ -10,6 +10,7 @@
 #include "access/key_source.h"
 #include "admin/platform.h"
 #include "daemon/boxes.h"
+#include "daemon/events.h"
 #include "daemon/runtimes.h"
 #include "daemon/shard.h"
 #include "logs/function_logs.h"
@@ -31,6 +32,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     const Boxes& boxes;
     access::KeySource& key_source;
     const sandbox::Cgroups& groups;
+    Events& events;
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 

@@ -7,6 +7,9 @@
 #include <utility>
 
 #include "base/hex.h"
+#include "intake/async_request.h"
+#include "intake/publish_request.h"
+#include "intake/status_request.h"
 #include "pool/process_memory.h"
 #include "registry/error.h"
 
@@ -22,6 +25,9 @@ constexpr int kLooks = 4;
 
 /// What a template on Node 20 writes to of the pages that it got from the runtime process.
 constexpr std::uint64_t kCopiedByTemplate = 9U << 19U;
+
+/// For requests that the platform answers itself.
+constexpr milliseconds kOwnTimeout{30'000};
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
@@ -375,7 +381,50 @@ Result<void> Shard::admit(const Served& entry, gateway::RequestHead& head,
   return {};
 }
 
+std::optional<Result<gateway::Destination>> Shard::route_here(gateway::RequestHead& head) {
+  if (options_.events == nullptr) return std::nullopt;
+  gateway::Destination destination;
+  const intake::Place here{io_.get_executor(), deadlines_};
+  if (head.target.starts_with(intake::kInvocationsPath)) {
+    destination.own = std::make_shared<intake::StatusRequest>(here, *options_.events);
+  } else if (auto topic = intake::topic_of(head.target)) {
+    if (auto admitted = admit_publisher(*topic, head, destination); !admitted) return propagate(admitted);
+    destination.own = std::make_shared<intake::PublishRequest>(here, *options_.events, std::move(*topic));
+    destination.max_request = intake::PublishRequest::kMaxBody;
+  } else {
+    return std::nullopt;
+  }
+  destination.service = destination.own.get();
+  destination.timeout = kOwnTimeout;
+  destination.target = head.target;
+  return destination;
+}
+
+/// Who may publish: who has an API key that is for this topic ("topics/NAME"), or for everything.
+Result<void> Shard::admit_publisher(const std::string& topic, gateway::RequestHead& head,
+                                    gateway::Destination& destination) {
+  if (options_.events->is_open_topic(topic)) return {};
+  if (head.method == "OPTIONS") return {};  // a web hook's handshake carries no credential
+  access::Rule rule;
+  rule.access = registry::Access::key;
+  auto admission = guard_.admit(rule, "topics/" + topic, head.headers);
+  if (!admission) return propagate(admission);
+  if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
+  destination.answer_fields = std::move(admission->limits);
+  return {};
+}
+
+/// The client does not wait for the function.
+void Shard::accept_later(gateway::Destination& destination, const router::Match& match) {
+  destination.own = std::make_shared<intake::AsyncRequest>(
+      intake::Place{io_.get_executor(), deadlines_}, destination.max_request, *options_.events,
+      match.function->name, std::string(match.reference));
+  destination.service = destination.own.get();
+  destination.timeout = kOwnTimeout;
+}
+
 Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
+  if (auto here = route_here(head)) return std::move(*here);
   auto match = table_->match(head.method, head.host, head.target);
   if (!match) return propagate(match);
   gateway::Destination destination;
@@ -392,6 +441,7 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;
   destination.prefix = match->prefix;
+  if (head.respond_async && options_.events != nullptr) accept_later(destination, *match);
   return destination;
 }
 

@@ -19,6 +19,7 @@
 #include "base/reactor.h"
 #include "base/wheel_timer.h"
 #include "daemon/one_invocation.h"
+#include "events/engine.h"
 #include "gateway/session.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"
@@ -35,6 +36,7 @@ struct ShardOptions {
   const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   sandbox::Cgroups* groups = nullptr;         ///< likewise
+  events::Engine* events = nullptr;           ///< takes what is not waited for; likewise; null: nobody does
   /// Where instances are measured for their limits; empty: they are not.
   std::optional<boost::asio::any_io_executor> watch_executor{};
   gateway::GatewayOptions gateway;
@@ -118,6 +120,11 @@ class Shard final : public gateway::GatewayHost {
   void ended(gateway::Session& session) override;
   bool draining() const override { return draining_; }
 
+  /// A request that the platform itself answers, if it is one.
+  [[nodiscard]] std::optional<Result<gateway::Destination>> route_here(gateway::RequestHead& head);
+  [[nodiscard]] Result<void> admit_publisher(const std::string& topic, gateway::RequestHead& head,
+                                             gateway::Destination& destination);
+  void accept_later(gateway::Destination& destination, const router::Match& match);
   Served& served(const registry::VersionPtr& version);
   [[nodiscard]] Result<void> admit(const Served& entry, gateway::RequestHead& head,
                                    gateway::Destination& destination);

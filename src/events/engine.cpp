@@ -54,13 +54,17 @@ bool Engine::idle() const {
   return std::ranges::all_of(queues_, [](const auto& one) { return one.second->idle(); });
 }
 
-void Engine::stop(milliseconds patience) {
-  if (!thread_.joinable()) return;
+void Engine::quiesce() {
   asio::post(io_, [this] {
     expiry_.cancel();
     schedules_.stop();
     for (const auto& [id, queue] : queues_) queue->stop();
   });
+}
+
+void Engine::stop(milliseconds patience) {
+  if (!thread_.joinable()) return;
+  quiesce();
   const auto until = std::chrono::steady_clock::now() + patience;
   for (bool done = false; !done && std::chrono::steady_clock::now() < until;) {
     auto asked = std::make_shared<std::promise<bool>>();
@@ -144,26 +148,38 @@ void Engine::look_at_backlog(Stream& stream) {
 }
 
 void Engine::open(const std::string& stream, Then<StreamInfo> then) {
-  if (const auto known = streams_.find(stream)) return then(StreamInfo{known->id, stream, known->newest});
+  if (const auto known = streams_.find(stream))
+    return then(StreamInfo{known->id, known->open, stream, known->newest});
   store_.open_stream(stream, here<StreamInfo>([this, then = std::move(then)](auto info) {
                        if (info) streams_.add(*info);
                        then(std::move(info));
                      }));
 }
 
-void Engine::make_topic(const std::string& name, Then<void> then) {
-  asio::post(io_, [this, name, then = std::move(then)] {
-    open("topic:" + name, [then](Result<StreamInfo> info) {
+void Engine::make_topic(const std::string& name, bool anybody, Then<void> then) {
+  asio::post(io_, [this, name, anybody, then = std::move(then)] {
+    open("topic:" + name, [this, name, anybody, then](Result<StreamInfo> info) {
       if (!info) return then(propagate(info));
-      then({});
+      store_.set_open(info->id, anybody, here<void>([this, name, anybody, then](auto result) {
+                        if (result) streams_.find("topic:" + name)->open = anybody;
+                        then(std::move(result));
+                      }));
     });
   });
 }
 
-std::vector<std::string> Engine::topics() const {
-  auto names = streams_.names("topic:");
-  for (auto& name : names) name.erase(0, 6);
-  return names;
+std::vector<Engine::TopicView> Engine::topics() const {
+  std::vector<TopicView> views;
+  for (const auto& name : streams_.names("topic:")) {
+    const auto stream = streams_.find(name);
+    views.push_back({name.substr(6), stream->open, stream->newest});
+  }
+  return views;
+}
+
+bool Engine::is_open_topic(const std::string& name) const {
+  const auto stream = streams_.find("topic:" + name);
+  return stream && stream->open;
 }
 
 // --- Functions ---------------------------------------------------------------------------------------

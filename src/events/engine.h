@@ -55,7 +55,9 @@ class Engine final {
 
   /// Reads what is there and begins. Thread-safe calls before are done then.
   void start();
-  /// Attempts nothing more, waits up to `patience` for what runs, and ends the thread. What did not end is
+  /// Attempts nothing more. What is accepted is delivered after the next start.
+  void quiesce();
+  /// After quiesce(): waits up to `patience` for what runs, and ends the thread. What did not end is
   /// attempted again after the next start.
   void stop(std::chrono::milliseconds patience);
   [[nodiscard]] boost::asio::any_io_executor executor() { return io_.get_executor(); }
@@ -66,8 +68,15 @@ class Engine final {
   /// is not there; a topic that does not exist is unknown_topic. Errors besides those of the store:
   /// backlog_full.
   void accept(std::string stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
-  void make_topic(const std::string& name, Then<void> then);
-  [[nodiscard]] std::vector<std::string> topics() const;
+  /// Makes a topic, if it is not there; `open`: whether everybody may publish to it, from now on.
+  void make_topic(const std::string& name, bool open, Then<void> then);
+  struct TopicView {
+    std::string name;
+    bool open = false;
+    Position newest = 0;  ///< of its events
+  };
+  [[nodiscard]] std::vector<TopicView> topics() const;
+  [[nodiscard]] bool is_open_topic(const std::string& name) const;
 
   /// A function was deployed or changed; nothing: it was deleted. Its queues stay, and wait for it to come
   /// back.
@@ -99,7 +108,7 @@ class Engine final {
   void add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
                  const Queue::Filter& filter);
   [[nodiscard]] QueuePtr queue_of(const DeliveryId& id) const;
-  void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(Position, Then<State>));
+  void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(const DeliveryId&, Then<State>));
   void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);
   void redrive_some(const QueuePtr& queue, std::size_t left, std::size_t done, const Then<std::size_t>& then);
   void expire_now_and_then();

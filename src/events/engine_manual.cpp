@@ -34,12 +34,13 @@ void Engine::find(DeliveryId id, Then<DeliveryRecord> then) {
 }
 
 /// After it has been made sure that there is such a delivery.
-void Engine::with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(Position, Then<State>)) {
-  find(id, [this, id, then = std::move(then), what](auto record) {
+void Engine::with_queue(DeliveryId id, Then<State> then,
+                        void (Queue::*what)(const DeliveryId&, Then<State>)) {
+  find(id, [this, then = std::move(then), what](auto record) {
     if (!record) return then(propagate(record));
     const auto queue = queue_of(record->id);
     if (!queue) return then(fail(EventsErrc::no_function, "its function is not deployed"));
-    ((*queue).*what)(id.position, then);
+    ((*queue).*what)(record->id, then);
   });
 }
 
@@ -120,7 +121,7 @@ void Engine::redrive_some(const QueuePtr& queue, std::size_t left, std::size_t d
                 };
                 auto page = std::make_shared<Page>(Page{dead->size(), 0});
                 for (const auto& one : *dead)
-                  queue->retry(one.id.position, [this, queue, left, done, then, page](Result<State> state) {
+                  queue->retry(one.id, [this, queue, left, done, then, page](Result<State> state) {
                     if (state) ++page->again;
                     if (--page->open > 0) return;
                     if (page->again == 0) return then(done);

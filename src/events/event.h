@@ -108,13 +108,14 @@ struct Outcome {
   QueueId queue = 0;
   StreamId stream = 0;
   Position position = 0;
-  State state = State::queued;          ///< any but running
-  int attempts = 0;                     ///< so far
-  WallTime not_before{};                ///< of the next one, if it is not final
-  std::optional<Attempt> attempt{};     ///< that has just ended
-  std::optional<Answer> answer{};       ///< of the last attempt
-  WallTime at{};                        ///< now
-  WallTime expires{};                   ///< (final) from when nobody needs to know any more
+  State state = State::queued;       ///< any but running
+  int attempts = 0;                  ///< so far
+  WallTime since{};                  ///< its age counts from then: its acceptance, or when it was begun again
+  WallTime not_before{};             ///< of the next one, if it is not final
+  std::optional<Attempt> attempt{};  ///< that has just ended
+  std::optional<Answer> answer{};    ///< of the last attempt
+  WallTime at{};                     ///< now
+  WallTime expires{};                ///< (final) from when nobody needs to know any more
   std::optional<NewEvent> follow_up{};  ///< accepted together with this: a callback
 };
 
@@ -123,6 +124,7 @@ struct OpenDelivery {
   Position position = 0;
   State state = State::queued;
   int attempts = 0;
+  WallTime since{};  ///< see Outcome
   WallTime not_before{};
   std::string partition{};
   EventPtr event{};  ///< null: is not kept any more
@@ -134,6 +136,7 @@ struct DeliveryRecord {
   DeliveryId id;
   State state = State::queued;
   int attempts = 0;
+  WallTime since{};  ///< see Outcome
   WallTime not_before{};
   std::optional<WallTime> finished{};
   std::vector<Attempt> history{};

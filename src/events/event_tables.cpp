@@ -65,8 +65,12 @@ Result<StreamInfo> EventTables::open_stream(const std::string& name) {
   StreamInfo info{.name = name};
   const auto look = [&] {
     return database_.query(
-        "SELECT id FROM streams WHERE name = ?",
-        [&](const store::Row& row) { info.id = static_cast<StreamId>(row.integer(0)); }, name);
+        "SELECT id, open FROM streams WHERE name = ?",
+        [&](const store::Row& row) {
+          info.id = static_cast<StreamId>(row.integer(0));
+          info.open = row.integer(1) != 0;
+        },
+        name);
   };
   if (auto read = look(); !read) return propagate(read);
   if (info.id == 0) {
@@ -80,10 +84,15 @@ Result<StreamInfo> EventTables::open_stream(const std::string& name) {
   return info;
 }
 
+Result<void> EventTables::set_open(StreamId stream, bool open) {
+  return database_.run("UPDATE streams SET open = ? WHERE id = ?", open, stream);
+}
+
 Result<std::vector<StreamInfo>> EventTables::streams() {
   std::vector<StreamInfo> all;
-  auto read = database_.query("SELECT id, name FROM streams ORDER BY id", [&](const store::Row& row) {
-    all.push_back({.id = static_cast<StreamId>(row.integer(0)), .name = row.text(1)});
+  auto read = database_.query("SELECT id, name, open FROM streams ORDER BY id", [&](const store::Row& row) {
+    all.push_back(
+        {.id = static_cast<StreamId>(row.integer(0)), .open = row.integer(2) != 0, .name = row.text(1)});
   });
   if (!read) return propagate(read);
   for (auto& one : all) {

@@ -31,6 +31,7 @@ class EventTables {
   [[nodiscard]] Result<void> transaction(const std::function<Result<void>()>& work);
 
   [[nodiscard]] Result<StreamInfo> open_stream(const std::string& name);
+  [[nodiscard]] Result<void> set_open(StreamId stream, bool open);
   [[nodiscard]] Result<QueueInfo> open_queue(const std::string& name, StreamId stream);
   [[nodiscard]] Result<std::vector<StreamInfo>> streams();
   [[nodiscard]] Result<std::vector<QueueInfo>> queues();

@@ -77,12 +77,13 @@ Result<std::vector<OpenDelivery>> EventTables::open_deliveries(QueueId id, WallT
   if (!its_queue) return propagate(its_queue);
   if (*its_queue == nullptr) return open;
   auto read = database_.query(
-      "SELECT id, state, attempts, not_before, part FROM deliveries INDEXED BY deliveries_due "
+      "SELECT id, state, attempts, not_before, part, since FROM deliveries INDEXED BY deliveries_due "
       "WHERE queue = ? AND state IN (1, 3) AND not_before <= ? ORDER BY not_before, id LIMIT ?",
       [&](const store::Row& row) {
         open.push_back({.position = position_in(row.integer(0)),
                         .state = static_cast<State>(row.integer(1)),
                         .attempts = static_cast<int>(row.integer(2)),
+                        .since = time_of(row.integer(5)),
                         .not_before = time_of(row.integer(3)),
                         .partition = row.text(4)});
       },
@@ -146,7 +147,8 @@ Result<std::vector<Attempt>> EventTables::history(std::int64_t id) {
 
 Result<std::optional<DeliveryRecord>> EventTables::delivery(std::int64_t id, StreamId stream, bool bodies) {
   std::optional<DeliveryRecord> record;
-  static const std::string columns = "SELECT code, state, attempts, not_before, finished, status, headers, ";
+  static const std::string columns =
+      "SELECT code, state, attempts, not_before, finished, since, status, headers, ";
   static const auto whole = columns + "body FROM deliveries WHERE id = ?";
   static const auto without_body = columns + "NULL FROM deliveries WHERE id = ?";
   auto read = database_.query(
@@ -161,9 +163,10 @@ Result<std::optional<DeliveryRecord>> EventTables::delivery(std::int64_t id, Str
         record->attempts = static_cast<int>(row.integer(2));
         record->not_before = time_of(row.integer(3));
         if (!row.is_null(4)) record->finished = time_of(row.integer(4));
-        if (!row.is_null(5))
+        record->since = time_of(row.integer(5));
+        if (!row.is_null(6))
           record->answer = {
-              .status = static_cast<unsigned>(row.integer(5)), .headers = row.blob(6), .body = row.blob(7)};
+              .status = static_cast<unsigned>(row.integer(6)), .headers = row.blob(7), .body = row.blob(8)};
       },
       id);
   if (!read) return propagate(read);

@@ -94,19 +94,20 @@ Result<bool> EventTables::insert_delivery(std::int64_t id, const Outcome& outcom
   if (!code) return false;
   const AnswerColumns answer(outcome.answer);
   auto written =
-      database_.run("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", id, *code,
-                    static_cast<int>(outcome.state), outcome.attempts, to_millis(outcome.not_before),
-                    if_final(outcome, outcome.at), if_final(outcome, outcome.expires), part, answer.status,
-                    answer.headers, answer.body);
+      database_.run("INSERT INTO deliveries VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", id, *code,
+                    static_cast<int>(outcome.state), outcome.attempts, to_millis(outcome.since),
+                    to_millis(outcome.not_before), if_final(outcome, outcome.at),
+                    if_final(outcome, outcome.expires), part, answer.status, answer.headers, answer.body);
   if (!written) return propagate(written);
   return true;
 }
 
 Result<void> EventTables::update_delivery(std::int64_t id, const Outcome& outcome) {
   auto written = database_.run(
-      "UPDATE deliveries SET state = ?, attempts = ?, not_before = ?, finished = ?, expires = ? WHERE id = ?",
-      static_cast<int>(outcome.state), outcome.attempts, to_millis(outcome.not_before),
-      if_final(outcome, outcome.at), if_final(outcome, outcome.expires), id);
+      "UPDATE deliveries SET state = ?, attempts = ?, since = ?, not_before = ?, finished = ?, expires = ? "
+      "WHERE id = ?",
+      static_cast<int>(outcome.state), outcome.attempts, to_millis(outcome.since),
+      to_millis(outcome.not_before), if_final(outcome, outcome.at), if_final(outcome, outcome.expires), id);
   // Without a new attempt (cancelled, tried again by hand) the last one's answer is still the last one.
   if (!written || (!outcome.attempt && !outcome.answer)) return written;
   const AnswerColumns answer(outcome.answer);
@@ -115,10 +116,12 @@ Result<void> EventTables::update_delivery(std::int64_t id, const Outcome& outcom
 }
 
 Result<void> EventTables::insert_attempt(std::int64_t id, const Attempt& attempt) {
-  // REPLACE: one that is tried again by hand may count from 1 again.
-  return database_.run("INSERT OR REPLACE INTO attempts VALUES (?, ?, ?, ?, ?, ?, ?)", id, attempt.number,
-                       to_millis(attempt.started), to_millis(attempt.ended), attempt.version, attempt.type,
-                       attempt.message);
+  // Numbered on: one that is tried again by hand counts from 1 again, and its history stays.
+  return database_.run(
+      "INSERT INTO attempts SELECT ?1, coalesce(max(number), 0) + 1, ?2, ?3, ?4, ?5, ?6 FROM attempts "
+      "WHERE delivery = ?1",
+      id, to_millis(attempt.started), to_millis(attempt.ended), attempt.version, attempt.type,
+      attempt.message);
 }
 
 }  // namespace mayfly::events

@@ -147,6 +147,7 @@ Outcome Queue::outcome(Position position, const Entry& entry, State state) const
   outcome.position = position;
   outcome.state = state;
   outcome.attempts = entry.attempts;
+  outcome.since = entry.since;
   outcome.at = context_.clock.wall();
   outcome.not_before = outcome.at;
   if (is_final(state))
@@ -160,7 +161,7 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
   const auto now = context_.clock.wall();
   const auto delay = verdict.delay.value_or(backoff_delay(policy_, entry.attempts, random_));
   const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy_.attempts ||
-                    now + delay > entry.event->accepted + policy_.max_age;
+                    now + delay > entry.since + policy_.max_age;
   State state = State::failed;
   if (succeeded)
     state = State::succeeded;
@@ -182,18 +183,25 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
 
 /// Those that have become too old without being attempted once more.
 void Queue::give_up_old() {
-  const auto limit = context_.clock.wall() - policy_.max_age;
+  const auto now = context_.clock.wall();
+  std::vector<Position> old;
+  for (const auto position : ready_) {  // in the order of acceptance, but for what people have begun again
+    const auto& entry = entries_.at(position);
+    if (entry.since + policy_.max_age < now)
+      old.push_back(position);
+    else if (!entry.has_row)
+      break;
+  }
+  if (old.empty() || stopped_) return;
   std::vector<Outcome> outcomes;
-  while (!ready_.empty() && !stopped_) {  // the oldest are in front
-    const auto position = *ready_.begin();
+  for (const auto position : old) {
     auto& entry = entries_.at(position);
-    if (entry.event->accepted > limit) break;
     leave(position, entry);
     outcomes.push_back(outcome(position, entry, State::dead));
-    outcomes.back().attempt = Attempt{entry.attempts + 1, context_.clock.wall(), context_.clock.wall(), {},
-                                      "events:too-old",   "it waited too long"};
+    outcomes.back().attempt =
+        Attempt{entry.attempts + 1, now, now, {}, "events:too-old", "it waited too long"};
   }
-  if (!outcomes.empty()) record(std::move(outcomes));
+  record(std::move(outcomes));
 }
 
 /// Writes down what has become of deliveries, again and again until it is written.
@@ -242,6 +250,7 @@ void Queue::settle(const Outcome& outcome) {
   const auto found = entries_.find(outcome.position);
   if (found == entries_.end()) return;
   auto& entry = found->second;
+  const auto check = entry.event->check;
   count(outcome.state);
   without_row_.erase(outcome.position);
   entry.has_row = true;
@@ -255,11 +264,12 @@ void Queue::settle(const Outcome& outcome) {
   if (!policy_.ordered && entry.not_before > context_.clock.wall() + kNear) {
     forget_until(entry.not_before);
     remove(found);
-    for (const auto& then : waiting) cancel(outcome.position, then);
+    for (const auto& then : waiting) cancel({info_.stream, outcome.position, info_.id, check}, then);
     return;
   }
   place(outcome.position, entry);
-  for (const auto& then : waiting) cancel(outcome.position, then);  // it came while the failure was written
+  for (const auto& then : waiting)  // it came while the failure was written
+    cancel({info_.stream, outcome.position, info_.id, check}, then);
 }
 
 QueueFigures Queue::figures() const {

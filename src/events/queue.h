@@ -65,11 +65,12 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   /// An event was accepted in its stream. They come in order, none is left out.
   void on_appended(const EventPtr& event);
 
-  /// Ends a delivery: cancelled. An attempt under way is told. Error: it has ended already.
-  void cancel(Position position, Then<State> then);
+  /// Ends a delivery: cancelled. An attempt under way is told. Errors: it has ended already;
+  /// unknown_delivery, also when the id's check is not the event's.
+  void cancel(const DeliveryId& id, Then<State> then);
   /// Attempts it again from the beginning, whatever has become of it. Error: it runs, or is not kept any
   /// more.
-  void retry(Position position, Then<State> then);
+  void retry(const DeliveryId& id, Then<State> then);
   /// How it stands, if that is known here: better than what is stored.
   [[nodiscard]] std::optional<State> peek(Position position) const;
 
@@ -95,6 +96,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
     int attempts = 0;
     bool has_row = false;
     bool cancelled = false;  // while it runs: its end is a cancellation
+    WallTime since{};        // its age counts from then
     WallTime not_before{};
     MonotonicTime ready_since{};
     WallTime started{};
@@ -134,8 +136,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
 
   // queue_manual.cpp
-  void change_stored(Position position, bool retry, Then<State> then);
-  void on_found(Position position, bool retry, const DeliveryRecord& record, const Then<State>& then);
+  void change_stored(const DeliveryId& id, bool retry, Then<State> then);
+  void on_found(bool retry, const DeliveryRecord& record, const Then<State>& then);
+  [[nodiscard]] Entries::iterator find(const DeliveryId& id);
 
   /// A `then` for the store that comes back on this thread, if the queue is still there.
   template <class T, class F>

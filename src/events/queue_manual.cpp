@@ -4,9 +4,15 @@
 
 namespace mayfly::events {
 
-void Queue::cancel(Position position, Then<State> then) {
-  const auto found = entries_.find(position);
-  if (found == entries_.end()) return change_stored(position, false, std::move(then));
+/// In the window, and the one that is meant.
+Queue::Entries::iterator Queue::find(const DeliveryId& id) {
+  const auto found = entries_.find(id.position);
+  return found == entries_.end() || found->second.event->check != id.check ? entries_.end() : found;
+}
+
+void Queue::cancel(const DeliveryId& id, Then<State> then) {
+  const auto found = find(id);
+  if (found == entries_.end()) return change_stored(id, false, std::move(then));
   auto& entry = found->second;
   entry.waiting.push_back(std::move(then));
   if (entry.place == Place::recording) return;  // who asked hears what it came to
@@ -15,45 +21,46 @@ void Queue::cancel(Position position, Then<State> then) {
     if (entry.attempting) entry.attempting->cancel();
     return;
   }
-  leave(position, entry);
-  record({outcome(position, entry, State::cancelled)});
+  leave(id.position, entry);
+  record({outcome(id.position, entry, State::cancelled)});
 }
 
-void Queue::retry(Position position, Then<State> then) {
-  const auto found = entries_.find(position);
-  if (found == entries_.end()) return change_stored(position, true, std::move(then));
+void Queue::retry(const DeliveryId& id, Then<State> then) {
+  const auto found = find(id);
+  if (found == entries_.end()) return change_stored(id, true, std::move(then));
   auto& entry = found->second;
   if (entry.place == Place::running || entry.place == Place::recording)
     return then(fail(EventsErrc::delivery_running, "it is being attempted"));
-  leave(position, entry);
+  leave(id.position, entry);
   entry.not_before = {};
-  place(position, entry);
+  place(id.position, entry);
   then(entry.attempts > 0 ? State::failed : State::queued);
   dispatch();
 }
 
 /// One that is not in the window.
-void Queue::change_stored(Position position, bool retry, Then<State> then) {
-  context_.store.find({info_.stream, position, info_.id, 0},
-                      here<DeliveryRecord>([this, position, retry, then = std::move(then)](auto record) {
+void Queue::change_stored(const DeliveryId& id, bool retry, Then<State> then) {
+  auto here_id = id;
+  here_id.queue = info_.id;
+  context_.store.find(here_id, here<DeliveryRecord>([this, retry, then = std::move(then)](auto record) {
                         if (!record) return then(propagate(record));
-                        on_found(position, retry, *record, then);
+                        on_found(retry, *record, then);
                       }));
 }
 
-void Queue::on_found(Position position, bool retry, const DeliveryRecord& record, const Then<State>& then) {
+void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>& then) {
+  const auto position = record.id.position;
   if (entries_.contains(position))  // it has come into the window meanwhile
-    return retry ? this->retry(position, then) : cancel(position, then);
+    return retry ? this->retry(record.id, then) : cancel(record.id, then);
   if (!retry && is_final(record.state)) return then(fail(EventsErrc::delivery_ended, "it has ended"));
   if (!record.event) return then(fail(EventsErrc::unknown_delivery, "its event is not kept any more"));
   Entry entry;
   entry.event = record.event;
   entry.attempts = retry ? 0 : record.attempts;
+  entry.since = retry ? context_.clock.wall() : record.since;
   const auto state = retry ? State::queued : State::cancelled;
   auto change = outcome(position, entry, state);
-  if (position > loaded_) {  // the window comes to it later, and must know that it has a row
-    rows_ahead_.insert(position);
-  }
+  if (position > loaded_) rows_ahead_.insert(position);  // the window comes to it later
   ++recording_;
   context_.store.record({std::move(change)}, {},
                         here<std::vector<EventPtr>>([this, then, state](auto result) {

@@ -83,6 +83,7 @@ void Queue::take(const EventPtr& event) {
   if (filter_ && !filter_(*event)) return;
   Entry entry;
   entry.event = event;
+  entry.since = event->accepted;
   if (event->not_before) entry.not_before = *event->not_before;
   without_row_.insert(event->position);
   const bool far = !policy_.ordered && entry.not_before > context_.clock.wall() + kNear;
@@ -195,6 +196,7 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
     Entry entry;
     entry.event = one.event;
     entry.attempts = one.attempts;
+    entry.since = one.since;
     entry.has_row = true;
     entry.not_before = one.not_before;
     put(one.position, std::move(entry));

@@ -12,6 +12,7 @@ constexpr std::array kMigrations = {
 CREATE TABLE streams (
   id INTEGER PRIMARY KEY AUTOINCREMENT CHECK (id < 1048576),
   name TEXT NOT NULL UNIQUE,
+  open INTEGER NOT NULL DEFAULT 0,   -- everybody may publish to it
   newest INTEGER NOT NULL DEFAULT 0  -- written when events are removed; those that are kept tell of later ones
 ) STRICT;
 
@@ -69,6 +70,7 @@ CREATE TABLE deliveries (
   code INTEGER NOT NULL,             -- its event's: the row may outlive it
   state INTEGER NOT NULL CHECK (state IN (1, 3, 4, 5, 6)),
   attempts INTEGER NOT NULL,
+  since INTEGER NOT NULL,            -- its age counts from then
   not_before INTEGER NOT NULL,
   finished INTEGER,
   expires INTEGER,

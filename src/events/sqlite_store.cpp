@@ -96,6 +96,10 @@ void SqliteStore::streams(Then<std::vector<StreamInfo>> then) {
   group_.put(reading(0, [this] { return tables_.streams(); }, std::move(then)));
 }
 
+void SqliteStore::set_open(StreamId stream, bool open, Then<void> then) {
+  group_.put(writing(0, [this, stream, open] { return tables_.set_open(stream, open); }, std::move(then)));
+}
+
 void SqliteStore::queues(Then<std::vector<QueueInfo>> then) {
   group_.put(reading(0, [this] { return tables_.queues(); }, std::move(then)));
 }

@@ -36,6 +36,7 @@ class SqliteStore final : public EventStore {
   void open_stream(std::string name, Then<StreamInfo> then) override;
   void open_queue(std::string name, StreamId stream, Then<QueueInfo> then) override;
   void streams(Then<std::vector<StreamInfo>> then) override;
+  void set_open(StreamId stream, bool open, Then<void> then) override;
   void queues(Then<std::vector<QueueInfo>> then) override;
   void drop_queue(QueueId queue, Then<void> then) override;
   void pause_queue(QueueId queue, bool paused, Then<void> then) override;

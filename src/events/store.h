@@ -37,6 +37,7 @@ using Then = std::function<void(Result<T>)>;
 
 struct StreamInfo {
   StreamId id = 0;
+  bool open = false;    ///< everybody may publish to it
   std::string name{};   ///< "topic:NAME" or "function:NAME"
   Position newest = 0;  ///< of the last event accepted; 0: none ever
 };
@@ -85,6 +86,7 @@ class EventStore {
   /// Finds a queue, or makes it: a new one begins behind the newest event of its stream.
   virtual void open_queue(std::string name, StreamId stream, Then<QueueInfo> then) = 0;
   virtual void streams(Then<std::vector<StreamInfo>> then) = 0;
+  virtual void set_open(StreamId stream, bool open, Then<void> then) = 0;
   virtual void queues(Then<std::vector<QueueInfo>> then) = 0;
   /// Forgets a queue with all its deliveries.
   virtual void drop_queue(QueueId queue, Then<void> then) = 0;

@@ -18,6 +18,7 @@ struct Stream {
   StreamId id = 0;
   std::string name;
   std::atomic<Position> newest{0};
+  std::atomic<bool> open{false};  ///< everybody may publish to it
   /// More waits in it than may: the engine has a look before it takes another one.
   std::atomic<bool> full{false};
 };
@@ -45,6 +46,7 @@ class Streams {
     slot->id = info.id;
     slot->name = info.name;
     slot->newest = info.newest;
+    slot->open = info.open;
     by_id_[info.id] = slot;
     return slot;
   }

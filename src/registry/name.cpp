@@ -22,6 +22,10 @@ constexpr const char* kRule =
 }  // namespace
 
 Result<void> check_function_name(std::string_view name) {
+  // Paths of the data plane that are the platform's own.
+  if (name == "topics")
+    return fail(RegistryErrc::bad_name,
+                "'topics' cannot be the name of a function: /topics/ is where events are published");
   if (is_name(name)) return {};
   return fail(RegistryErrc::bad_name,
               "'" + std::string(name.substr(0, 80)) + "' cannot be the name of a function: " + kRule);

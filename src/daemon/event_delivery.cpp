@@ -1,0 +1,54 @@
+#include "daemon/event_delivery.h"
+
+#include <boost/asio/post.hpp>
+
+#include "daemon/event_payload.h"
+#include "daemon/event_verdict.h"
+
+namespace mayfly::daemon {
+namespace {
+
+/// One attempt, on its function's shard.
+class ShardAttempt final : public events::Attempting {
+ public:
+  ShardAttempt(Shard& shard, std::shared_ptr<OneInvocation> one) : shard_(shard), one_(std::move(one)) {}
+  void cancel() override {
+    shard_.post([one = one_] { one->leave(); });
+  }
+
+ private:
+  Shard& shard_;
+  std::shared_ptr<OneInvocation> one_;
+};
+
+}  // namespace
+
+void EventDelivery::set_runtime(const std::string& function, registry::Runtime runtime) {
+  const std::lock_guard lock(mutex_);
+  runtimes_[function] = runtime;
+}
+
+registry::Runtime EventDelivery::runtime_of(const std::string& function) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = runtimes_.find(function);
+  return found == runtimes_.end() ? registry::Runtime::node : found->second;
+}
+
+std::shared_ptr<events::Attempting> EventDelivery::deliver(
+    events::Task task, std::function<void(std::vector<events::Verdict>)> then) {
+  auto request = event_request(task, runtime_of(task.function));
+  auto held = std::make_shared<events::Task>(std::move(task));
+  auto version = std::make_shared<std::string>();
+  auto one = std::make_shared<OneInvocation>(
+      std::move(request), [executor = executor_, held, version, then = std::move(then)](auto result) {
+        auto verdicts = verdicts_of(*held, result, *version);
+        boost::asio::post(executor,
+                          [then, verdicts = std::move(verdicts)]() mutable { then(std::move(verdicts)); });
+      });
+  one->version = version;
+  auto& shard = *shards_[home_shard(held->function, static_cast<unsigned>(shards_.size()))];
+  shard.post([&shard, one] { shard.invoke(one); });
+  return std::make_shared<ShardAttempt>(shard, one);
+}
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,40 @@
+// How events come to functions: each attempt is an invocation on the function's shard.
+#pragma once
+
+#include <boost/asio/any_io_executor.hpp>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "daemon/shard.h"
+#include "events/deliverer.h"
+#include "registry/function.h"
+
+namespace mayfly::daemon {
+
+/// deliver() belongs to the engine's thread; runtime_of() is told from any.
+class EventDelivery final : public events::Deliverer {
+ public:
+  /// The shards outlive it.
+  explicit EventDelivery(std::vector<std::unique_ptr<Shard>>& shards) : shards_(shards) {}
+
+  /// Where `then` is called; before the first delivery.
+  void set_executor(boost::asio::any_io_executor executor) { executor_ = std::move(executor); }
+  /// What runs a function decides in which form it gets events.
+  void set_runtime(const std::string& function, registry::Runtime runtime);
+
+  std::shared_ptr<events::Attempting> deliver(
+      events::Task task, std::function<void(std::vector<events::Verdict>)> then) override;
+
+ private:
+  [[nodiscard]] registry::Runtime runtime_of(const std::string& function) const;
+
+  std::vector<std::unique_ptr<Shard>>& shards_;
+  boost::asio::any_io_executor executor_;
+  mutable std::mutex mutex_;
+  std::map<std::string, registry::Runtime> runtimes_;
+};
+
+}  // namespace mayfly::daemon

@@ -1,0 +1,86 @@
+#include "daemon/event_functions.h"
+
+#include <spdlog/spdlog.h>
+
+#include "admin/view.h"
+#include "cloudevents/filter.h"
+#include "schedule/schedule.h"
+
+namespace mayfly::daemon {
+namespace {
+
+events::Policy policy_of(const registry::DeliveryPolicy& delivery) {
+  events::Policy policy;
+  policy.attempts = delivery.attempts;
+  policy.backoff = delivery.backoff;
+  policy.backoff_max = delivery.backoff_max;
+  policy.max_age = delivery.max_age;
+  policy.concurrency = delivery.concurrency;
+  return policy;
+}
+
+events::FunctionEvents::Subscription subscription_of(const registry::TopicTrigger& topic,
+                                                     const registry::Version& version,
+                                                     const registry::DeliveryPolicy& delivery) {
+  events::FunctionEvents::Subscription subscription{topic.topic, policy_of(delivery), {}};
+  auto& policy = subscription.policy;
+  // Programs that know HTTP alone get one event at a time.
+  const bool http =
+      version.runtime == registry::Runtime::native || version.runtime == registry::Runtime::exec;
+  policy.batch = http ? 1 : topic.batch;
+  policy.batch_wait = topic.batch_wait;
+  policy.ordered = topic.ordered;
+  if (topic.filter.empty()) return subscription;
+  auto filter = cloudevents::Filter::make(topic.filter);
+  if (!filter) {  // was checked at deploy
+    spdlog::error("{}: the filter for the topic {} lets nothing through: {}", version.address(), topic.topic,
+                  filter.error().message);
+    subscription.filter = [](const events::Event&) { return false; };
+    return subscription;
+  }
+  subscription.filter = [its = std::move(*filter)](const events::Event& event) {
+    return its.matches(event.fields);
+  };
+  return subscription;
+}
+
+std::optional<events::ScheduleSpec> schedule_of(const registry::ScheduleTrigger& trigger,
+                                                const registry::Version& version,
+                                                const registry::DeliveryPolicy& delivery) {
+  auto schedule = schedule::Schedule::parse(trigger.schedule, trigger.timezone);
+  if (!schedule) {  // was checked at deploy; the time zones of the system may have changed since
+    spdlog::error("{}: the schedule '{}' is not run: {}", version.address(), trigger.schedule,
+                  schedule.error().message);
+    return std::nullopt;
+  }
+  events::ScheduleSpec spec;
+  spec.text = trigger.schedule;
+  spec.timezone = trigger.timezone;
+  spec.run_missed = trigger.missed == registry::Missed::once;
+  spec.payload = trigger.payload;
+  spec.policy = policy_of(delivery);
+  spec.since = version.created;
+  spec.next = [its = std::move(*schedule)](WallTime after) -> std::optional<WallTime> {
+    return its.next_after(std::chrono::floor<milliseconds>(after));
+  };
+  return spec;
+}
+
+}  // namespace
+
+events::FunctionEvents events_of(const registry::Function& function) {
+  const auto& version = admin::main_version(function);
+  events::FunctionEvents result;
+  result.async = policy_of(version.config.async.delivery);
+  result.async.keep_result = version.config.async.keep_result;
+  for (const auto& trigger : version.config.on) {
+    if (const auto* topic = std::get_if<registry::TopicTrigger>(&trigger.source))
+      result.subscriptions.push_back(subscription_of(*topic, version, trigger.delivery));
+    else if (const auto spec =
+                 schedule_of(std::get<registry::ScheduleTrigger>(trigger.source), version, trigger.delivery))
+      result.schedules.push_back(*spec);
+  }
+  return result;
+}
+
+}  // namespace mayfly::daemon

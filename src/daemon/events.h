@@ -1,0 +1,43 @@
+// The daemon's events: store, engine and delivery, put together.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "daemon/event_delivery.h"
+#include "events/engine.h"
+#include "events/sqlite_store.h"
+#include "registry/function.h"
+
+namespace mayfly::daemon {
+
+/// Belongs to the control thread but for engine(), which is thread-safe as its header says.
+class Events {
+ public:
+  /// `folder` gets events.db. The shards outlive it, and have stopped before it goes.
+  [[nodiscard]] static Result<std::unique_ptr<Events>> open(const std::filesystem::path& folder,
+                                                            std::vector<std::unique_ptr<Shard>>& shards);
+  ~Events() { stop(std::chrono::milliseconds(0)); }
+  /// From now on no delivery begins.
+  void quiesce() { engine_->quiesce(); }
+  /// What is running has `patience` to end.
+  void stop(std::chrono::milliseconds patience) { engine_->stop(patience); }
+
+  [[nodiscard]] events::Engine& engine() { return *engine_; }
+  [[nodiscard]] events::StoreFigures figures() const { return store_->figures(); }
+  /// A function changed; null: it was deleted.
+  void set_function(const std::string& name, const registry::FunctionPtr& function);
+
+ private:
+  Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards);
+
+  SystemClock clock_;
+  EventDelivery delivery_;
+  std::unique_ptr<events::Engine> engine_;
+  // Goes first: its last answers go to the engine.
+  std::unique_ptr<events::SqliteStore> store_;
+};
+
+}  // namespace mayfly::daemon
