@@ -112,6 +112,8 @@ TEST(JsonFormat, InvalidEventsAreRefusedAndTheAttributeIsNamed) {
            {R"("n": "a\uffff")", "n: has a control character"},
            {R"("last": "y")", "last: is there twice"},
            {R"("l\u0061st": "y")", "last: is there twice"},
+           {R"("last": null)", "last: is there twice"},
+           {R"("data": 1, "data": 2)", "data: is there twice"},
            {R"("data": "x", "data_base64": "eA==")", "data and data_base64 are both there"},
            {R"("data_base64": "eA==", "data": null)", "data and data_base64 are both there"},
            {R"("data_base64": "eA")", "data_base64 is no string in Base64"},
