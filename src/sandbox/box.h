@@ -17,7 +17,7 @@ enum class BoxDescriptor : std::uint8_t {
   filter = 1,  ///< a file with the program of a seccomp filter (syscall_filter.h)
   temporary,   ///< a detached tmpfs, its /tmp (temporary.h)
   network,     ///< a network namespace
-  cgroup,      ///< a cgroup.procs that is open for writing: joined by writing "0"; there may be several
+  cgroup,      ///< of Cgroup::joins(): joined by writing "0"; there may be several
 };
 
 /// Where the network of a box comes from.

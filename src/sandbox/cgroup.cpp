@@ -110,7 +110,9 @@ Cgroup::~Cgroup() {
 Result<std::vector<Fd>> Cgroup::joins() const {
   std::vector<Fd> joins;
   for (const auto& place : distinct(places_)) {
-    auto fd = files_.open(place.folder / "cgroup.procs");
+    // A thread that moves itself alone does not wait for all forks and ends of the machine to stand still,
+    // for milliseconds (kernel/cgroup/cgroup.c, cgroup_procs_write_start). Version 2 does not let it.
+    auto fd = files_.open(place.folder / (place.unified ? "cgroup.procs" : "tasks"));
     if (!fd) return propagate(fd);
     joins.push_back(std::move(*fd));
   }

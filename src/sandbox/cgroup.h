@@ -61,8 +61,8 @@ class Cgroup {
   Cgroup(const Cgroup&) = delete;
   Cgroup& operator=(const Cgroup&) = delete;
 
-  /// A descriptor for each tree: a process that writes "0" to all of them is in the group, and so are those
-  /// that it forks afterwards. At most one for each part.
+  /// A descriptor for each tree: a process of one thread that writes "0" to all of them is in the group, and
+  /// so are those that it forks afterwards. At most one for each part.
   [[nodiscard]] Result<std::vector<Fd>> joins() const;
   [[nodiscard]] bool has(CgroupPart part) const { return place(part).has_value(); }
   [[nodiscard]] const std::string& name() const { return name_; }

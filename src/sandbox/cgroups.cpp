@@ -84,13 +84,16 @@ std::shared_ptr<Cgroups> Cgroups::open(const CgroupOptions& options) {
   return groups;
 }
 
+/// What needs no controller in version 2 goes where the others are: only a tree of version 1 is joined at
+/// once.
 void Cgroups::choose_places(const std::vector<CgroupHierarchy>& host) {
   for (const auto& controllers : kControllers) {
     std::string why = host.empty() ? "control groups are not used" : "no tree has such a controller";
     bool taken = false;
     const auto* unified = unified_of(host);
     const auto* legacy = legacy_of(host, controllers.legacy);
-    for (const auto* hierarchy : {unified, legacy}) {
+    const bool legacy_first = controllers.unified.empty() && version() == "cgroup v1";
+    for (const auto* hierarchy : {legacy_first ? legacy : unified, legacy_first ? unified : legacy}) {
       if (taken || hierarchy == nullptr) continue;
       auto place = take(*hierarchy, hierarchy->unified ? controllers.unified : controllers.legacy);
       if (place)

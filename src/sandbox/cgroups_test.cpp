@@ -30,7 +30,10 @@ class FakeTree final : public CgroupFiles {
 
   void add_group(const fs::path& group, const std::string& controllers) const {
     files[group / "cgroup.procs"];
-    if (!unified_) return;
+    if (!unified_) {
+      files[group / "tasks"];
+      return;
+    }
     files[group / "cgroup.controllers"] = controllers;
     files[group / "cgroup.subtree_control"];
     for (const auto* file : {"cgroup.kill", "cgroup.freeze", "cpu.stat"}) files[group / file];
@@ -218,6 +221,18 @@ TEST(CgroupsOfVersionOne, LimitsAreRaisedFromTheOutsideAndLoweredFromTheInside) 
                           folder + "memory.memsw.limit_in_bytes=200", folder + "memory.limit_in_bytes=200"));
   tree.files.erase(folder + "memory.memsw.limit_in_bytes");  // no swap accounting
   EXPECT_TRUE(group->limit_memory(300));
+}
+
+TEST(CgroupsOfVersionOne, WhereTheLimitsAreAllElseIsThereToo) {
+  FakeTree tree(true);
+  for (const auto* group : {"/own", "/memory", "/freezer"}) tree.add_group(group, "");
+  const CgroupHierarchy unified{"/own", true, {}};
+  const CgroupHierarchy memory{"/memory", false, {"memory"}};
+  const auto both = Cgroups::open({{unified, memory}, "/data", &tree, 7});
+  EXPECT_EQ(both->version(), "cgroup v1 and v2") << "that has no other";
+  const auto groups =
+      Cgroups::open({{unified, memory, {"/freezer", false, {"freezer", "cpuacct"}}}, "/data", &tree, 7});
+  EXPECT_EQ(groups->version(), "cgroup v1");
 }
 
 TEST(CgroupsOfVersionOne, CpuIsAQuotaAndShares) {
