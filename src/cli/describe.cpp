@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 
 #include "cli/daemon_client.h"
@@ -66,7 +67,43 @@ void print_triggers(Context& context, const json& triggers) {
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }
 
+/// What keeps a function within its bounds, and of what each is one.
+struct Limit {
+  const char* key;
+  const char* of;
+  const char* unset;  ///< what is said without one; null: it always is there
+};
+constexpr std::array<Limit, 13> kLimits{{
+    {"timeout", "an invocation, waiting included", nullptr},
+    {"memory", "an instance", nullptr},
+    {"cpu", "all instances, in cores", "no limit, equal shares"},
+    {"processes", "an instance, threads included", nullptr},
+    {"open_files", "a process", nullptr},
+    {"tmp", "an instance's /tmp", nullptr},
+    {"max_request", "a request's body", nullptr},
+    {"max_response", "an answer's body", nullptr},
+    {"log_rate", "log a second", nullptr},
+    {"concurrency", "invocations at once in an instance", "by the form of the handler"},
+    {"max_instances", "instances", nullptr},
+    {"queue", "invocations that wait", nullptr},
+    {"rate_limit", "calls", "no limit"},
+}};
+
+void print_limits(Context& context, const json& config) {
+  Table table({"LIMIT", "VALUE", "OF"});
+  for (const auto& limit : kLimits) {
+    const auto found = config.find(limit.key);
+    if (found != config.end())
+      table.row({limit.key, cell(*found), limit.of});
+    else if (limit.unset != nullptr)
+      table.row({limit.key, "-", std::string(limit.of) + ": " + limit.unset});
+  }
+  context.out.write("\n" + context.out.paint(Style::bold, "Limits") + "\n" + table.text(context.out));
+}
+
+/// All but its limits.
 void print_configuration(Context& context, json config) {
+  for (const auto& limit : kLimits) config.erase(limit.key);
   const auto triggers = config.value("on", json::array());
   config.erase("on");
   if (const auto found = config.find("async"); found != config.end()) *found = in_words(*found, {});
@@ -109,13 +146,34 @@ void print_templates(Context& context, const json& templates) {
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }
 
+/// At most so many bytes, and no part of a character.
+std::string beginning_of(const std::string& text, std::size_t most) {
+  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80) --most;
+  return text.substr(0, most);
+}
+
+/// The last lines of log of a failure, as far as a screen has room for them.
+void print_last_words(Context& context, const json& failure) {
+  constexpr std::size_t kLines = 3;
+  constexpr std::size_t kWidth = 120;
+  const auto lines = failure.value("logs", json::array());
+  for (std::size_t i = lines.size() - std::min(lines.size(), kLines); i < lines.size(); ++i) {
+    auto text = printable(lines[i].get<std::string>());
+    if (text.size() > kWidth) text = beginning_of(text, kWidth) + "…";
+    context.out.line(context.out.paint(Style::dim, "    | ") + text);
+  }
+}
+
 void print_failures(Context& context, const std::string& name, const json& failures) {
   if (failures.empty()) return;
+  constexpr int kWithLog = 3;
+  int shown = 0;
   context.out.write("\n" + context.out.paint(Style::bold, "Last failures") + "\n");
   for (const auto& failure : failures) {
     context.out.line("  " + short_time(failure.value("time", "")) + "  " +
                      context.out.paint(Style::red, failure.value("type", "")) + "  " +
                      printable(failure.value("message", "")));
+    if (++shown <= kWithLog) print_last_words(context, failure);
     if (const auto id = failure.value("invocation", ""); !id.empty())
       context.out.line(context.out.paint(Style::dim, "    mayfly logs " + name + " --invocation " + id));
   }
@@ -155,6 +213,7 @@ Result<int> describe(Context& context, const std::string& name) {
   context.out.line(context.out.paint(Style::bold, function.value("address", name)) + "  " +
                    function.value("url", ""));
   print_versions(context, function.at("versions"));
+  print_limits(context, function.at("config"));
   print_configuration(context, function.at("config"));
   print_live(context, function.value("name", ""), function.value("live", json::object()));
   return 0;
@@ -164,14 +223,15 @@ Result<int> describe(Context& context, const std::string& name) {
 
 Verb describe_verb() {
   auto name = std::make_shared<std::string>();
-  return {.name = "describe",
-          .summary = "Show all that is known of a function",
-          .description =
-              "Configuration and versions, what it does now (instances, queue, templates), and its last "
-              "failures with their reasons.",
-          .examples = {"mayfly describe hello"},
-          .arguments = {{"name", "NAME", "The function", name.get(), ValueKind::function, true}},
-          .run = [name](Context& context) { return describe(context, *name); }};
+  return {
+      .name = "describe",
+      .summary = "Show all that is known of a function",
+      .description =
+          "Versions, limits and other configuration, what it does now (instances, queue, templates), and its "
+          "last failures with their reasons and, of the newest, their last lines of log.",
+      .examples = {"mayfly describe hello"},
+      .arguments = {{"name", "NAME", "The function", name.get(), ValueKind::function, true}},
+      .run = [name](Context& context) { return describe(context, *name); }};
 }
 
 }  // namespace mayfly::cli

@@ -150,6 +150,23 @@ def test_describe_keeps_the_last_failures_with_their_reasons(daemon):
     assert any("instance-exited" in failure["type"] for failure in failures), failures
 
 
+def test_describe_shows_limits_and_the_last_words_of_failures_to_people(daemon):
+    daemon.deploy("told", """export default { fetch() {
+      for (let i = 1; i < 6; ++i) console.log(`step ${i} ` + "ä".repeat(i === 5 ? 200 : 1));
+      throw new Error("on purpose");
+    } };""", memory="96MiB", timeout="4s", processes="50", log_rate="3KiB")
+    assert daemon.request("/told").status == 500
+    eventually(lambda: daemon.describe("told")["live"].get("failures"), what="a failure on record")
+    words = daemon.cli("describe", "told").stdout
+    limits = {tuple(line.split()[:2]) for line in words[words.index("Limits"):words.index("Configuration")].splitlines()}
+    assert {("memory", "96MiB"), ("timeout", "4s"), ("processes", "50"), ("open_files", "1024"), ("tmp", "64MiB"), ("cpu", "-"),
+            ("max_request", "32MiB"), ("max_response", "1GiB"), ("log_rate", "3KiB")} <= limits, words
+    assert "96MiB" not in words[words.index("Configuration"):], "said once"
+    assert "    | step 4 ä\n" in words and "step 2" not in words, "the last three lines"
+    long = next(line for line in words.splitlines() if "| step 5" in line)
+    assert long.endswith("ä…") and len(long) < 80
+
+
 def test_a_template_that_dies_is_built_again(daemon):
     path = deploy(daemon, "throws", max_instances="2")
     assert daemon.request(path).text == "fine"
