@@ -19,6 +19,15 @@ constexpr std::size_t kHeldBytes = 64U << 10U;
 /// Of what may still be in the pipe of a process that has ended, and that no one else fills for ever.
 constexpr int kReadsAfterEnd = 64;
 
+/// A signal by its name alone: the daemon looks for some (src/pool/failure.cpp:describe_handler_error).
+std::string reason_of(const ExitStatus& status) {
+  constexpr int kShellSaysSigsys = 128 + SIGSYS;
+  auto words = describe(status);
+  if (status.how == ExitStatus::How::exited && status.value == kShellSaysSigsys)
+    words += ": what shells say of a program that made a forbidden system call";
+  return words;
+}
+
 }  // namespace
 
 CgiInvocation::CgiInvocation(Loop& loop, bridge::Connection& connection, std::uint32_t stream,
@@ -241,7 +250,7 @@ void CgiInvocation::finish() {
     else if (status_->success())
       succeed();
     else
-      fail(describe(*status_), errors_.tail());
+      fail(reason_of(*status_), errors_.tail());
   }
   connection_.done(stream_);
   ended_(*this);

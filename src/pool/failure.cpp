@@ -133,6 +133,11 @@ Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
   if (kind == wire::ErrorKind::header)
     return Error{PoolErrc::headers_too_large, std::move(message), {}}.with(
         "limit", format_size(wire::kMaxAnswerHeaders));
+  // An executable that answers one request: its end is no end of its instance (runtimes/exec).
+  if (message == "SIGSYS") {
+    auto error = forbidden_call(stack);
+    return stack.empty() ? error : error.with("stack", std::move(stack));
+  }
   if (kind == wire::ErrorKind::stream)
     return with_stack(PoolErrc::answer_broken, "the answer broke off: " + message, std::move(stack));
   return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));

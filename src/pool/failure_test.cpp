@@ -83,6 +83,15 @@ TEST(DescribeDeath, AForbiddenSystemCallIsNamed) {
       << "words alone are no proof";
 }
 
+TEST(DescribeHandlerError, AnExecutableThatMadeAForbiddenCallIsNamed) {
+  using namespace std::string_literals;
+  const auto error = describe_handler_error(wire::ErrorKind::threw, "SIGSYS\0what it wrote"s);
+  EXPECT_EQ(error.code, PoolErrc::forbidden_system_call);
+  EXPECT_EQ(error.message, "forbidden system call");
+  EXPECT_EQ(error.detail("stack"), "what it wrote");
+  EXPECT_EQ(describe_handler_error(wire::ErrorKind::threw, "SIGSEGV\0"s).code, PoolErrc::handler_threw);
+}
+
 TEST(DescribeFatal, TakesMessageAndStackApart) {
   const auto error = describe_fatal(wire::FatalKind::uncaught, "Error: x\0Error: x\n    at f (a.js:1:2)"sv);
   EXPECT_EQ(error.code, PoolErrc::uncaught_exception);

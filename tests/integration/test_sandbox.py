@@ -129,6 +129,19 @@ def test_a_program_that_makes_a_forbidden_call_dies_of_it(platform, call, comman
     assert "status 159" in said or "status 0" not in said, f"{call}: {said}"
 
 
+@pytest.mark.parametrize("script, status, problem, words", [
+    ("exec unshare -U true", 502, "urn:mayfly:pool:forbidden-system-call", "forbidden system call"),
+    ("unshare -U true", 500, "urn:mayfly:pool:handler-threw", "exit code 159: what shells say of a program that made a forbidden system call"),
+])
+def test_an_executable_that_dies_of_a_forbidden_call_is_named(platform, script, status, problem, words):
+    platform.deploy("calls", f"#!/bin/sh\necho said >&2\n{script}\n", "calls.sh")
+    answer = platform.request("/calls")
+    assert (answer.status, answer.problem) == (status, problem), answer.text
+    failure = platform.describe("calls")["live"]["failures"][0]
+    assert (failure["message"], failure["stack"].splitlines()[0]) == (words, "said")
+    assert run(platform, "exec", "echo on") == "on\n", "neighbours go on"
+
+
 FORBIDDEN = """
 import ctypes, os
 libc = ctypes.CDLL(None, use_errno=True)
