@@ -252,6 +252,7 @@ class FakeRuntime final : public tmpl::Forker {
   std::function<void()> tell;  ///< … this
   bool serves = true;          ///< instances serve as soon as they are forked; else the test calls serve()
   int fork_errno = 0;          ///< not 0: no instance can be forked
+  int failed_forks = 0;        ///< that this has failed
   std::string report{"{}"};    ///< what a template says when it is ready
   std::function<void(FakeInstance&, FakeInstance::Got&)> hook;  ///< for all instances, see there
   std::vector<std::string> payloads;                            ///< of all forks asked for, in order
@@ -324,6 +325,7 @@ class FakeRuntime final : public tmpl::Forker {
     const auto token = message.token;
     payloads.push_back(message.payload);
     if (fork_errno != 0) {
+      ++failed_forks;
       (void)wire::send_control(control->native_handle(), wire::ControlType::fork_failed, token,
                                static_cast<std::uint64_t>(fork_errno), "fork");
       return;

@@ -1,7 +1,5 @@
 #include "pool/pool.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "base/reap.h"
@@ -48,13 +46,6 @@ Pool::~Pool() {
 
 // --- Instances -------------------------------------------------------------------------------------
 
-/// Of the template, or (as where a test stands for the template) of this process, to whose children no
-/// function has a descriptor.
-bool Pool::is_born_here(int pidfd) const {
-  const auto parent = parent_of(pidfd);
-  return parent && (*parent == 0 || *parent == template_pid() || *parent == ::getpid());
-}
-
 /// Those that are in stock, or new ones.
 Result<Belongings> Pool::take_belongings() {
   const bool direct = template_ == Template::direct;
@@ -91,28 +82,6 @@ bool Pool::start_instance() {
   // What cannot be made now is made, or told, when it is needed.
   if (auto next = make_belongings(*version_, context_.boxes, serial_)) ahead_ = std::move(*next);
   return true;
-}
-
-void Pool::ask_for_fork(const std::shared_ptr<Instance>& instance, Belongings& its) {
-  const bool direct = template_ == Template::direct;
-  tmpl::ChildHandlers child;
-  child.forked = [alive = alive_, this, instance, direct](Result<Fd> pidfd) {
-    // A template names its child by a descriptor: what is not its child is not killed in that name.
-    if (pidfd && !direct && !(*alive && is_born_here(pidfd->get())))
-      pidfd = fail(PoolErrc::protocol_violation, "the template named a process that is not its child");
-    if (pidfd)
-      instance->on_forked(std::move(*pidfd));  // which kills it when nobody wants it any more
-    else if (*alive)
-      instance->on_fork_failed(pidfd.error());
-  };
-  child.exited = [alive = alive_, instance](int status) {
-    if (*alive) instance->on_exited(status);
-  };
-  if (direct)
-    context_.runtime.fork(std::move(its.payload), std::move(its.data.theirs), std::move(its.log.theirs),
-                          context_.executor, std::move(child));
-  else
-    fork_client_->fork(its.payload, its.data.theirs.get(), its.log.theirs.get(), std::move(child));
 }
 
 Lease Pool::lease(int depth, bool any) {

@@ -170,6 +170,18 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   void on_turn_end() override;
   bool close_template();
   [[nodiscard]] bool is_born_here(int pidfd) const;
+  /// An instance that is asked for.
+  struct Start {
+    std::shared_ptr<Instance> instance;
+    tmpl::Payload payload;
+    Fd data;
+    Fd log;
+    unsigned attempts = 0;  ///< that found no room for a process
+  };
+  void fork_direct(Start& start);
+  void fork_instance(std::shared_ptr<Start> start);
+  /// False: not for this failure, or not any more.
+  [[nodiscard]] bool fork_later(const std::shared_ptr<Start>& start, const Error& why);
   [[nodiscard]] Result<tmpl::Payload> boxed_payload(std::string_view role);
   void build_template();
   void fork_template();
@@ -185,6 +197,13 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
     explicit BuildDeadline(Pool& p) : pool(p) {}
     void on_deadline() override;
     Pool& pool;
+  };
+
+  struct LateForks final : DeadlineEntry {
+    explicit LateForks(Pool& p) : pool(p) {}
+    void on_deadline() override;
+    Pool& pool;
+    std::vector<std::shared_ptr<Start>> waiting;
   };
 
   PoolContext context_;
@@ -207,6 +226,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;
   BuildDeadline build_deadline_{*this};
+  LateForks late_forks_{*this};
   std::unordered_set<std::shared_ptr<Instance>> instances_;
   std::unordered_set<std::shared_ptr<Instance>> leaving_;  // killed while idle or used up, not reaped yet
   std::optional<Belongings> ahead_;                        // of the next instance of this template

@@ -326,9 +326,45 @@ TEST_F(PoolTest, EndsTheInstanceThatWasIdleLongest) {
   EXPECT_EQ(stats->instances.get(), 1U);
 }
 
-TEST_F(PoolTest, InstancesThatNeverComeUpStopTheWaiting) {
+TEST_F(PoolTest, AForkThatFindsNoRoomForAProcessIsMadeAgain) {
   ASSERT_TRUE(prepare());
   runtime.fork_errno = EAGAIN;
+  ASSERT_TRUE(pool->start_instance());
+  ASSERT_TRUE(loop.until([&] { return runtime.failed_forks >= 4; }));
+  EXPECT_EQ(pool->starting(), 1);
+  EXPECT_EQ(listener.instances, 0) << "it is still waited for";
+  runtime.fork_errno = 0;
+  ASSERT_TRUE(loop.until([&] { return pool->instances() - pool->starting() == 1; }));
+  EXPECT_TRUE(listener.unavailable.empty());
+}
+
+TEST_F(PoolTest, AForkThatNeverFindsRoomFails) {
+  ASSERT_TRUE(prepare());
+  runtime.fork_errno = EAGAIN;
+  ASSERT_TRUE(pool->start_instance());
+  ASSERT_TRUE(loop.until([&] {
+    loop.skip(50ms);
+    return listener.instances == 1;
+  }));
+  EXPECT_EQ(pool->instances(), 0);
+  EXPECT_GT(runtime.failed_forks, 10);
+}
+
+TEST_F(PoolTest, AnInstanceThatIsEndedWhileItsForkWaitsIsForkedNoMore) {
+  ASSERT_TRUE(prepare());
+  runtime.fork_errno = EAGAIN;
+  ASSERT_TRUE(pool->start_instance());
+  ASSERT_TRUE(loop.until([&] { return runtime.failed_forks == 1; }));
+  pool->end_all(KillCause::shutdown);
+  runtime.fork_errno = 0;
+  ASSERT_TRUE(loop.until([&] { return listener.instances == 1; }));
+  EXPECT_EQ(pool->instances(), 0);
+  EXPECT_EQ(runtime.alive(), 0);
+}
+
+TEST_F(PoolTest, InstancesThatNeverComeUpStopTheWaiting) {
+  ASSERT_TRUE(prepare());
+  runtime.fork_errno = ENOMEM;
   for (int i = 1; i <= 3; ++i) {
     EXPECT_TRUE(listener.unavailable.empty());
     ASSERT_TRUE(pool->start_instance());
@@ -343,7 +379,7 @@ TEST_F(PoolTest, InstancesThatNeverComeUpStopTheWaiting) {
 TEST_F(PoolTest, OneThatComesUpForgivesTheFailuresBefore) {
   ASSERT_TRUE(prepare());
   for (int i = 0; i < 2; ++i) {
-    runtime.fork_errno = EAGAIN;
+    runtime.fork_errno = ENOMEM;
     ASSERT_TRUE(pool->start_instance());
     ASSERT_TRUE(pool->start_instance());
     ASSERT_TRUE(loop.until([&] { return pool->starting() == 0; }));

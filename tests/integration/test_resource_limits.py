@@ -3,6 +3,7 @@
 import json
 import subprocess
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -194,6 +195,44 @@ def test_a_fork_bomb_is_ended_with_all_it_made(daemon, neighbour, name, code, fi
     assert daemon.request(f"/{name}").text == "fine"
     eventually(lambda: len(daemon.children()) < 40, what="what the bomb made to be gone")
     assert daemon.request(f"/{name}").text == "fine"
+
+
+FILLS = """
+import os, threading, time
+def handler(event, context):
+    path = event["rawPath"]
+    if path == "/at-limit":
+        threads = [threading.Thread(target=time.sleep, args=(1.5,)) for _ in range(19)]
+        for thread in threads: thread.start()
+        for thread in threads: thread.join()
+    while path == "/beyond":
+        try:
+            if os.fork() == 0: time.sleep(60)
+        except OSError:
+            pass
+    return {"statusCode": 200, "body": str(os.getpid())}
+"""
+
+
+def test_an_instance_at_its_process_limit_does_not_keep_others_from_starting(daemon):
+    daemon.deploy("fills", FILLS, file="main.py", processes="20", timeout="20s", max_instances="8")
+    with ThreadPoolExecutor() as pool:
+        full = pool.submit(daemon.request, "/fills/at-limit", timeout=30)
+        eventually(lambda: used(daemon, "fills").get("processes", 99) >= 20, what="an instance with all its threads")
+        others = {daemon.request("/fills").text for _ in range(3)}
+        assert not full.done()
+        assert full.result().status == 200
+        assert full.result().text not in others
+
+
+def test_an_instance_that_takes_the_room_of_all_does_not_keep_others_from_starting(daemon):
+    daemon.deploy("fills-all", FILLS, file="main.py", processes="8", timeout="20s", max_instances="16", isolation="request")
+    assert daemon.request("/fills-all").status == 200
+    with Load(daemon.url + "/fills-all", threads=4, classify=lambda answer: (answer.status, "")) as load:
+        for _ in range(3):
+            answer = daemon.request("/fills-all/beyond", timeout=30)
+            assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:too-many-processes"), answer.text
+    assert set(load.outcomes) == {(200, "")}, load.outcomes
 
 
 GREEDY = """
