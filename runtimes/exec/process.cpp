@@ -7,18 +7,17 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/pipe.h"
 #include "wire/control.h"
 
 namespace mayfly::exec {
 namespace {
 
 Result<Pipe> make_pipe(bool to_child) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe");
-  Fd read_end(ends[0]);
-  Fd write_end(ends[1]);
-  Pipe pipe = to_child ? Pipe{std::move(write_end), std::move(read_end)}
-                       : Pipe{std::move(read_end), std::move(write_end)};
+  auto made = mayfly::make_pipe();
+  if (!made) return propagate(made);
+  Pipe pipe = to_child ? Pipe{std::move(made->write), std::move(made->read)}
+                       : Pipe{std::move(made->read), std::move(made->write)};
   if (::fcntl(pipe.ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl O_NONBLOCK");
   return pipe;
 }

@@ -4,16 +4,10 @@
 #include <array>
 
 #include "admin/errors.h"
+#include "base/ascii.h"
 
 namespace mayfly::admin {
 namespace {
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
-}
 
 /// "name:port" → both; a host without a port is at that of HTTP, or of HTTPS.
 struct HostPort {

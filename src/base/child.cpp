@@ -17,6 +17,7 @@
 #include <cstring>
 
 #include "base/memory_file.h"
+#include "base/pipe.h"
 #include "base/raw_child.h"
 
 namespace mayfly {
@@ -153,10 +154,10 @@ Result<Child> Child::start(const ChildOptions& options) {
   if (options.argv.empty()) return fail_errno("start a process without argv", EINVAL);
   auto prepared = prepare(options);
   if (!prepared) return propagate(prepared);
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe");
-  const Fd failures(ends[0]);
-  prepared->report = Fd(ends[1]);
+  auto report = make_pipe();
+  if (!report) return propagate(report);
+  const Fd failures = std::move(report->read);
+  prepared->report = std::move(report->write);
 
   int pidfd = -1;
   pid_t pid = 0;
@@ -268,14 +269,6 @@ void drain(Capture& capture, const RunOptions& options, RunResult& result) {
     capture.text->append(piece.substr(0, room));
     if (piece.size() > room) result.truncated = true;
   }
-}
-
-Result<FdPair> output_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe");
-  FdPair pair{Fd(ends[0]), Fd(ends[1])};
-  if (::fcntl(pair.ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl O_NONBLOCK");
-  return pair;
 }
 
 /// Reads both streams until the command ends; kills it at the deadline.

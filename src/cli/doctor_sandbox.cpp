@@ -7,6 +7,7 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/pipe.h"
 #include "base/reap.h"
 #include "cli/doctor_checks.h"
 #include "sandbox/limit_layers.h"
@@ -48,10 +49,10 @@ Finding finding_of(const std::string& what, bool there, const std::string& reaso
 }  // namespace
 
 std::vector<Finding> check_sandbox() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return {{"sandbox", Health::warning, "unknown", "no pipe can be made"}};
-  Fd ours(ends[0]);
-  Fd theirs(ends[1]);
+  auto pipe = make_pipe();
+  if (!pipe) return {{"sandbox", Health::warning, "unknown", pipe.error().message}};
+  Fd ours = std::move(pipe->read);
+  Fd theirs = std::move(pipe->write);
   const pid_t pid = ::fork();
   if (pid == 0) look_as_daemon(theirs.get());
   theirs.reset();

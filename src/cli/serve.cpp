@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <ranges>
 
+#include "base/ascii.h"
 #include "base/text.h"
 #include "cli/daemon_client.h"
 #include "cli/error.h"
@@ -171,12 +172,6 @@ Result<void> take_tls(const std::string& option, const std::optional<std::string
     return fail(CliErrc::usage, "--" + option + "-cert and --" + option + "-key go together");
   if (certificate) target = {std::filesystem::absolute(*certificate), std::filesystem::absolute(*key)};
   return {};
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
 }
 
 Result<ServeOptions> options_of(ServeArguments arguments) {

@@ -9,6 +9,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/inside.h"
 #include "daemon/tools.h"
 #include "registry/config_choices.h"
 #include "sandbox/syscall_filter.h"
@@ -41,10 +42,6 @@ constexpr std::array<std::pair<const char*, const char*>, 7> kLinks{{{"/dev/fd",
 /// What lies below the host's /tmp cannot stand there: each instance has a /tmp of its own. It stands here,
 /// and each /tmp has a link to it.
 const fs::path kElsewhere = "/host";
-
-bool is_inside(const fs::path& path, const fs::path& folder) {
-  return std::ranges::mismatch(folder, path).in1 == folder.end();
-}
 
 /// Folders that are /tmp inside.
 constexpr std::array kTemporary{"/tmp", "/var/tmp", "/dev/shm", "/run/lock"};
@@ -227,9 +224,9 @@ Result<tmpl::BoxPayload> Boxes::box_of(const registry::Version& version, bool fo
 
   if (network) give(BoxDescriptor::network, Fd(::fcntl(network->ns(), F_DUPFD_CLOEXEC, 0)));
   auto paths = files_of_interpreter(options_.interpreter(version));
-  paths.insert(paths.end(), host_.begin(), host_.end());
   add_runtime(paths, version);
   if (auto hidden = check_hidden(paths); !hidden) return propagate(hidden);
+  paths.insert(paths.end(), host_.begin(), host_.end());  // make() has looked at these
   paths.push_back(version.root);
   paths.insert(paths.end(), version.layers.begin(), version.layers.end());
   for (auto& path : paths) path = without_merged(path);

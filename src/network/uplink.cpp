@@ -8,6 +8,7 @@
 #include <chrono>
 #include <csignal>
 
+#include "base/pipe.h"
 #include "network/addresses.h"
 #include "network/tool.h"
 
@@ -18,14 +19,6 @@ constexpr int kRouterFd = 3;
 constexpr int kReadyFd = 4;
 constexpr std::size_t kMaxWords = 4096;
 constexpr milliseconds kPatience{10'000};
-
-Result<FdPair> pipe_pair() {
-  std::array<int, 2> ends{};
-  if (::pipe2(ends.data(), O_CLOEXEC) != 0) return fail_errno("pipe");
-  FdPair pair{Fd(ends[0]), Fd(ends[1])};
-  if (::fcntl(pair.ours.get(), F_SETFL, O_NONBLOCK) != 0) return fail_errno("fcntl O_NONBLOCK");
-  return pair;
-}
 
 std::vector<std::string> command(const std::string& slirp) {
   return {slirp,
@@ -55,9 +48,9 @@ Result<Uplink> Uplink::start(int router) {
   if (!slirp) return propagate(slirp);
   if (const auto lacking = lacking_for_outbound(); !lacking.empty())
     return fail(NetworkErrc::refused, "the uplink: " + lacking);
-  auto words = pipe_pair();
+  auto words = output_pipe();
   if (!words) return propagate(words);
-  auto ready = pipe_pair();
+  auto ready = output_pipe();
   if (!ready) return propagate(ready);
   ChildOptions options;
   options.argv = command(*slirp);

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <regex>
 
+#include "base/ascii.h"
 #include "registry/files.h"
 
 namespace mayfly::registry {
@@ -44,13 +45,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(" \t\r");
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(" \t\r") - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return result;
 }
 
 std::string_view take_line(std::string_view& text) {

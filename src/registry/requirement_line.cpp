@@ -4,6 +4,8 @@
 #include <array>
 #include <regex>
 
+#include "base/ascii.h"
+
 namespace mayfly::registry {
 namespace {
 
@@ -17,13 +19,6 @@ std::string_view trimmed(std::string_view text) {
   const auto first = text.find_first_not_of(kBlank);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kBlank) - first + 1);
-}
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  std::ranges::transform(result, result.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
-  return result;
 }
 
 std::vector<std::string_view> words_of(std::string_view line) {

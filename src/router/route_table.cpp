@@ -5,6 +5,8 @@
 #include <charconv>
 #include <set>
 
+#include "base/ascii.h"
+
 namespace mayfly::router {
 namespace {
 
@@ -14,13 +16,6 @@ const SlugCategory<RouterErrc, 4> kCategory("router", std::array{"unknown-functi
                                                                  "method-not-allowed", "bad-route"});
 
 std::string_view path_of(std::string_view target) { return target.substr(0, target.find_first_of("?#")); }
-
-std::string lower(std::string_view text) {
-  std::string result(text);
-  for (char& c : result)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return result;
-}
 
 std::string_view without_port(std::string_view host) {
   const auto colon = host.rfind(':');

@@ -13,6 +13,7 @@
 #include <csignal>
 #include <optional>
 
+#include "base/pipe.h"
 #include "base/raw_child.h"
 #include "base/reap.h"
 #include "sandbox/build_user.h"
@@ -22,17 +23,6 @@ namespace mayfly::sandbox {
 namespace {
 
 constexpr std::size_t kTail = 16U << 10U;
-
-struct Pipe {
-  Fd read;
-  Fd write;
-};
-
-Result<Pipe> make_pipe() {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno("pipe");
-  return Pipe{Fd(ends[0]), Fd(ends[1])};
-}
 
 /// Gives the user of the command a number in its user namespace: the one that it has outside.
 void map_user(pid_t pid, const BuildUser& user) {

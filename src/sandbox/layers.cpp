@@ -14,6 +14,7 @@
 #include <cstdint>
 
 #include "base/fd.h"
+#include "base/pipe.h"
 #include "base/reap.h"
 #include "sandbox/enter.h"
 #include "sandbox/landlock.h"
@@ -42,10 +43,10 @@ std::string try_box() {
   if (!temporary) return temporary.error().message;
   std::vector<Fd> descriptors;
   descriptors.push_back(std::move(*temporary));
-  int pipe[2];
-  if (::pipe2(pipe, O_CLOEXEC) != 0) return "pipe";
-  const Fd from(pipe[0]);
-  Fd to(pipe[1]);
+  auto pipe = make_pipe();
+  if (!pipe) return pipe.error().message;
+  const Fd from = std::move(pipe->read);
+  Fd to = std::move(pipe->write);
   const auto pid = static_cast<pid_t>(::syscall(SYS_clone, SIGCHLD | CLONE_NEWPID, 0, 0, 0, 0));
   if (pid < 0) return fail_errno("a new PID namespace").error().message;
   if (pid == 0) {

@@ -15,6 +15,7 @@
 
 #include "base/child.h"
 #include "base/fd.h"
+#include "base/pipe.h"
 #include "base/reap.h"
 
 namespace mayfly::sandbox {
@@ -82,10 +83,10 @@ Result<void> become_own_root() {
   const uid_t user = ::geteuid();
   const gid_t group = ::getegid();
   if (user == 0) return {};
-  int entered[2];
-  if (::pipe2(entered, O_CLOEXEC) != 0) return fail_errno("pipe");
-  Fd wait_entered(entered[0]);
-  Fd tell_entered(entered[1]);
+  auto entered = make_pipe();
+  if (!entered) return propagate(entered);
+  const Fd wait_entered = std::move(entered->read);
+  Fd tell_entered = std::move(entered->write);
   // Who maps must be outside: a process that stays there until this one has entered.
   const pid_t self = ::getpid();
   const pid_t mapper = ::fork();
