@@ -14,19 +14,24 @@ namespace {
 
 using registry::Runtime;
 
-/// In the place of a runtime that is not here.
+/// In the place of a runtime that is not here; once it is, that does what this is asked for.
 class Missing final : public tmpl::Forker {
  public:
-  explicit Missing(Error why) : why_(std::move(why)) {}
-  void fork(tmpl::Payload, Fd, Fd, const boost::asio::any_io_executor& executor,
+  /// `find`: the error says why it is not here.
+  explicit Missing(std::function<Result<tmpl::Forker*>()> find) : find_(std::move(find)) {}
+  void fork(tmpl::Payload payload, Fd channel, Fd log, const boost::asio::any_io_executor& executor,
             tmpl::ChildHandlers handlers) override {
-    boost::asio::post(executor, [why = why_, forked = std::move(handlers.forked)] {
+    const auto found = find_();
+    if (found)
+      return (*found)->fork(std::move(payload), std::move(channel), std::move(log), executor,
+                            std::move(handlers));
+    boost::asio::post(executor, [why = found.error(), forked = std::move(handlers.forked)] {
       if (forked) forked(std::unexpected(why));
     });
   }
 
  private:
-  Error why_;
+  std::function<Result<tmpl::Forker*>()> find_;
 };
 
 /// What a runtime process needs of the daemon's environment, and no more: it may hold secrets.
@@ -81,8 +86,8 @@ tmpl::RuntimeSpec spec_of(Runtime runtime, const std::string& interpreter) {
 Runtimes::Runtimes(boost::asio::io_context& control, const Options& options)
     : control_(control),
       untrusted_(options.untrusted),
-      node_(std::async(std::launch::deferred, find_node, options.node)),
-      python_(std::async(std::launch::deferred, find_python, options.python)) {}
+      node_([wanted = options.node] { return find_node(wanted); }, clock_),
+      python_([wanted = options.python] { return find_python(wanted); }, clock_) {}
 
 Result<Interpreter> Runtimes::interpreter(Runtime runtime, const registry::FunctionConfig& config) const {
   if (runtime != Runtime::node && runtime != Runtime::python) return Interpreter{};
@@ -96,8 +101,12 @@ tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& conf
   auto found = interpreter(runtime, config);
   const std::lock_guard lock(mutex_);
   if (!found) {
-    auto& missing = missing_[found.error().message];
-    if (!missing) missing = std::make_unique<Missing>(found.error());
+    auto& missing = missing_[{runtime, config.interpreter}];
+    if (!missing)
+      missing = std::make_unique<Missing>([this, runtime, config]() -> Result<tmpl::Forker*> {
+        if (auto now = interpreter(runtime, config); !now) return propagate(now);
+        return &of(runtime, config);
+      });
     return *missing;
   }
   auto& running = running_[{runtime, found->path}];
@@ -115,7 +124,7 @@ tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& conf
 Runtimes::Key Runtimes::key_of(Runtime runtime, const registry::FunctionConfig& config) const {
   if (runtime != Runtime::node && runtime != Runtime::python) return {runtime, ""};
   if (!config.interpreter.empty()) return {runtime, config.interpreter};
-  const auto& found = (runtime == Runtime::node ? node_ : python_).get();
+  const auto found = (runtime == Runtime::node ? node_ : python_).get();
   return {runtime, found ? found->path : std::string()};
 }
 

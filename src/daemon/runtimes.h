@@ -4,7 +4,6 @@
 
 #include <boost/asio/io_context.hpp>
 #include <filesystem>
-#include <future>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -40,8 +39,8 @@ class Runtimes {
   Runtimes(const Runtimes&) = delete;
   Runtimes& operator=(const Runtimes&) = delete;
 
-  /// Where templates of a version come from; lives as long as this. If there is no such runtime here, what
-  /// it is asked for fails with the reason. Any thread.
+  /// Where templates of a version come from; lives as long as this. While there is no such runtime here,
+  /// what it is asked for fails with the reason. Any thread.
   tmpl::Forker& of(registry::Runtime runtime, const registry::FunctionConfig& config);
 
   /// What runs a function of this runtime and configuration; an empty path for native and exec. Error: it is
@@ -67,14 +66,15 @@ class Runtimes {
 
   boost::asio::io_context& control_;
   std::vector<std::filesystem::path> untrusted_;
-  std::shared_future<Result<Interpreter>> node_;
-  std::shared_future<Result<Interpreter>> python_;
+  SystemClock clock_;
+  mutable LookedFor node_;
+  mutable LookedFor python_;
   using Key = std::pair<registry::Runtime, std::string>;  // the interpreter's path
   [[nodiscard]] Key key_of(registry::Runtime runtime, const registry::FunctionConfig& config) const;
 
   mutable std::mutex mutex_;  // of what follows; no request takes it
   std::map<Key, Running> running_;
-  std::map<std::string, std::unique_ptr<tmpl::Forker>> missing_;  // by reason
+  std::map<Key, std::unique_ptr<tmpl::Forker>> missing_;  // by what a configuration names
 };
 
 }  // namespace mayfly::daemon

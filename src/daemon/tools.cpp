@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "base/child.h"
+#include "base/inside.h"
 
 namespace mayfly::daemon {
 namespace {
@@ -66,6 +67,16 @@ fs::path find_esbuild(const std::string& wanted) {
   return find_program("esbuild");
 }
 
+Result<Interpreter> LookedFor::get() {
+  const std::lock_guard lock(mutex_);
+  const auto now = clock_.now();
+  if (!found_ || (!*found_ && now - looked_ >= kLookAgain)) {
+    found_ = find_();
+    looked_ = now;
+  }
+  return *found_;
+}
+
 Result<Interpreter> find_node(const std::string& wanted) {
   const auto node = find_program(wanted.empty() ? "node" : wanted);
   if (node.empty())
@@ -105,8 +116,7 @@ Result<void> check_interpreter(const fs::path& path, const std::vector<fs::path>
   for (const auto& folder : untrusted) {
     const auto within = fs::weakly_canonical(folder, ignored);
     for (const auto& place : {path, real})
-      if (std::ranges::mismatch(within, place).in1 == within.end())
-        return refuse("lies among what functions have brought");
+      if (is_inside(place, within)) return refuse("lies among what functions have brought");
   }
   struct stat file{};
   if (::stat(path.c_str(), &file) != 0) return refuse("is not there");

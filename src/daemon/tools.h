@@ -2,9 +2,13 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/result.h"
 
 namespace mayfly::daemon {
@@ -19,6 +23,25 @@ namespace mayfly::daemon {
 struct Interpreter {
   std::string path;     ///< of the program itself, not of a shim that starts it
   std::string version;  ///< "3.11.7"
+};
+
+/// An interpreter that is looked for at first use, and, as long as it is not there, again: it may have been
+/// installed meanwhile.
+class LookedFor {
+ public:
+  static constexpr std::chrono::seconds kLookAgain{5};
+  using Find = std::function<Result<Interpreter>()>;
+  LookedFor(Find find, const Clock& clock) : find_(std::move(find)), clock_(clock) {}
+  /// Blocks for what an interpreter takes to start, the first time, and at most once in kLookAgain while it
+  /// is missing.
+  [[nodiscard]] Result<Interpreter> get();
+
+ private:
+  Find find_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  std::optional<Result<Interpreter>> found_;
+  MonotonicTime looked_{};
 };
 
 /// `wanted` is a path or a name to look for in PATH; empty: node. Error: not there.

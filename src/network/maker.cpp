@@ -34,13 +34,40 @@ void answer_all(const std::vector<Shared::Request>& requests, const Error& why) 
 }  // namespace
 
 void Maker::run() {
-  if (const auto begun = begin(); !begun) {
-    spdlog::warn("functions have no outbound network: {}", begun.error().message);
-    return answer_all(shared_->fail(begun.error()), begun.error());
-  }
-  while (turn()) {
+  if (make_router()) {
+    while (turn()) {
+    }
   }
   answer_all(shared_->fail(stopped()), stopped());
+}
+
+/// What lacks may be installed while the daemon runs: looked for again when a function needs a network.
+/// False: this ends.
+bool Maker::make_router() {
+  std::string said;
+  for (;;) {
+    const auto begun = begin();
+    if (begun) break;
+    const auto& why = begun.error();
+    if (why.message != said) spdlog::warn("functions have no outbound network: {}", why.message);
+    said = why.message;
+    router_.reset();
+    own_.clear();
+    answer_all(shared_->fail(why, now() + look_again_), why);
+    if (!wait_for_need()) return false;
+  }
+  if (!said.empty()) spdlog::info("functions have outbound networks now");
+  shared_->recovered();
+  return true;
+}
+
+bool Maker::wait_for_need() const {
+  for (;;) {
+    const auto need = shared_->need();
+    if (need != Shared::Need::none) return need == Shared::Need::networks;
+    pollfd wake{shared_->wake_fd(), POLLIN, 0};
+    ::poll(&wake, 1, -1);
+  }
 }
 
 Result<void> Maker::begin() {

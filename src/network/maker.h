@@ -16,13 +16,16 @@ namespace mayfly::network {
 /// Lives on one thread, which is and stays in the host's network: the uplink is started there.
 class Maker {
  public:
-  Maker(std::shared_ptr<Shared> shared, std::size_t stock) : shared_(std::move(shared)), wanted_(stock) {}
+  Maker(std::shared_ptr<Shared> shared, std::size_t stock, milliseconds look_again)
+      : shared_(std::move(shared)), wanted_(stock), look_again_(look_again) {}
 
   /// Until Shared::stop().
   void run();
 
  private:
+  [[nodiscard]] bool make_router();
   [[nodiscard]] Result<void> begin();
+  [[nodiscard]] bool wait_for_need() const;
   /// False: this ends.
   [[nodiscard]] bool turn();
   void wait(bool stock_is_short) const;
@@ -36,6 +39,7 @@ class Maker {
 
   std::shared_ptr<Shared> shared_;
   std::size_t wanted_;
+  milliseconds look_again_;
   std::optional<HostAddresses> addresses_;
   std::optional<Router> router_;
   std::vector<std::string> own_;  // the host's addresses, as the rules have them

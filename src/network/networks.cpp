@@ -26,9 +26,9 @@ OutboundNetwork::~OutboundNetwork() {
 
 std::string OutboundNetwork::resolv_conf() { return "nameserver " + std::string(kNameServer) + "\n"; }
 
-Networks::Networks(std::size_t stock)
+Networks::Networks(std::size_t stock, milliseconds look_again)
     : shared_(std::make_shared<Shared>(Fd(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)))),
-      thread_([shared = shared_, stock] { Maker(shared, stock).run(); }) {}
+      thread_([shared = shared_, stock, look_again] { Maker(shared, stock, look_again).run(); }) {}
 
 void Networks::stop() {
   shared_->stop();

@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "network/allow_rule.h"
 
@@ -42,8 +43,9 @@ class OutboundNetwork {
 class Networks {
  public:
   using Taken = std::function<void(Result<OutboundNetwork>)>;
-  /// `stock`: how many are kept ready, 0…64.
-  explicit Networks(std::size_t stock = kStock);
+  /// `stock`: how many are kept ready, 0…64. Where none can be made, who asks for one `look_again` after the
+  /// last attempt makes another: what lacks may have been installed.
+  explicit Networks(std::size_t stock = kStock, milliseconds look_again = kLookAgain);
   Networks(const Networks&) = delete;
   Networks& operator=(const Networks&) = delete;
   ~Networks() { stop(); }
@@ -60,6 +62,7 @@ class Networks {
   [[nodiscard]] std::string unavailable() const;
 
   static constexpr std::size_t kStock = 4;
+  static constexpr milliseconds kLookAgain{5000};
 
  private:
   std::shared_ptr<Shared> shared_;

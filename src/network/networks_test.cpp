@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <linux/capability.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 
@@ -12,6 +13,7 @@
 #include <future>
 #include <sstream>
 
+#include "network/tool.h"
 #include "network/world_test_support.h"
 
 namespace mayfly::network {
@@ -251,6 +253,30 @@ TEST_F(Outbound, EndsWithItsOwner) {
   EXPECT_EQ(uplink(), 0);
   (void)taken.get_future().get();  // answered, one way or the other
   EXPECT_NE(World::connect(kept->ns(), World::kInternet, 80), 0);
+}
+
+TEST_F(Outbound, AToolThatIsInstalledLaterIsFound) {
+  const auto tool = find_tool("slirp4netns").value();
+  ASSERT_EQ(::mount("/dev/null", tool.c_str(), nullptr, MS_BIND, nullptr), 0) << "in the world's own mounts";
+  Networks networks(Networks::kStock, std::chrono::milliseconds(0));
+  const auto none = take(networks);
+  EXPECT_EQ(::umount2(tool.c_str(), MNT_DETACH), 0);
+  ASSERT_FALSE(none);
+  EXPECT_THAT(none.error().message, testing::HasSubstr("slirp4netns"));
+  EXPECT_EQ(networks.unavailable(), none.error().message);
+  const auto network = take(networks);
+  ASSERT_TRUE(network) << network.error().message;
+  EXPECT_EQ(World::connect(network->ns(), World::kInternet, 80), 0);
+  EXPECT_EQ(networks.unavailable(), "");
+}
+
+TEST_F(Outbound, WhatLacksIsNotLookedForAtEveryCall) {
+  const auto tool = find_tool("slirp4netns").value();
+  ASSERT_EQ(::mount("/dev/null", tool.c_str(), nullptr, MS_BIND, nullptr), 0) << "in the world's own mounts";
+  Networks networks(Networks::kStock, std::chrono::hours(1));
+  EXPECT_FALSE(take(networks));
+  EXPECT_EQ(::umount2(tool.c_str(), MNT_DETACH), 0);
+  EXPECT_FALSE(take(networks)) << "not yet";
 }
 
 TEST_F(Outbound, AHostThatAllowsNothingIsSaidSo) {

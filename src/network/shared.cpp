@@ -23,7 +23,7 @@ Shared::Work Shared::work() {
 
 Result<std::optional<Link>> Shared::take(AllowList allow, const Networks::Taken& done) {
   const std::lock_guard lock(mutex_);
-  if (failed_) return std::unexpected(*failed_);
+  if (failed_ && std::chrono::steady_clock::now() < again_) return std::unexpected(*failed_);
   wake();
   if (!stock_.empty() && allow.empty()) {
     std::optional<Link> link = std::move(stock_.front());
@@ -53,11 +53,25 @@ void Shared::stop() {
   wake();
 }
 
-std::vector<Shared::Request> Shared::fail(const Error& why) {
+std::vector<Shared::Request> Shared::fail(const Error& why, MonotonicTime again) {
   const std::lock_guard lock(mutex_);
   failed_ = why;
+  again_ = again;
   stock_.clear();
   return std::exchange(requests_, {});
+}
+
+void Shared::recovered() {
+  const std::lock_guard lock(mutex_);
+  failed_.reset();
+}
+
+Shared::Need Shared::need() {
+  std::uint64_t count = 0;
+  (void)!::read(wake_.get(), &count, sizeof count);
+  const std::lock_guard lock(mutex_);
+  if (stop_) return Need::end;
+  return requests_.empty() ? Need::none : Need::networks;
 }
 
 std::optional<Error> Shared::failed() const {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "network/networks.h"
 #include "network/router.h"
 
@@ -28,6 +29,8 @@ class Shared {
     bool stop = false;
   };
   static constexpr std::size_t kMaxRequests = 10'000;
+  /// What a thread without networks wakes up for.
+  enum class Need { none, networks, end };
 
   explicit Shared(Fd wake) : wake_(std::move(wake)) {}
 
@@ -40,8 +43,13 @@ class Shared {
   void put(Link link);
   void give_back(int slot);
   void stop();
-  /// From now on every request is answered like this; and those that wait, which are the caller's to answer.
-  [[nodiscard]] std::vector<Request> fail(const Error& why);
+  /// Until `again` every request is answered like this; and those that wait, which are the caller's to
+  /// answer.
+  [[nodiscard]] std::vector<Request> fail(const Error& why, MonotonicTime again = MonotonicTime::max());
+  /// There are networks now.
+  void recovered();
+  /// After fail().
+  [[nodiscard]] Need need();
   [[nodiscard]] std::optional<Error> failed() const;
 
  private:
@@ -52,6 +60,7 @@ class Shared {
   std::vector<Request> requests_;
   std::vector<int> returned_;
   std::optional<Error> failed_;
+  MonotonicTime again_ = MonotonicTime::max();  // with failed_: who asks then waits for another attempt
   bool stop_ = false;
   Fd wake_;
 };

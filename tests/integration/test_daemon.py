@@ -1,5 +1,6 @@
 """The daemon's own life: start, drain, kill, two side by side."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -150,3 +151,14 @@ def test_sigint_is_like_sigterm(tmp_path):
     assert daemon.request("/hello").text == "hello"
     daemon.process.send_signal(signal.SIGINT)
     assert daemon.wait() == 0
+
+
+def test_an_interpreter_that_is_installed_later_is_found(start_daemon, tmp_path):
+    python = tmp_path / "bin" / "python3"
+    daemon = start_daemon("--python", str(python))
+    source = "def handler(event, context):\n    return 'here'\n"
+    assert daemon.put("late", source, file="main.py").status >= 400
+    python.parent.mkdir()
+    python.symlink_to(shutil.which("python3"))
+    processes.eventually(lambda: daemon.put("late", source, file="main.py").status < 300, 20, what="Python to be found")
+    assert daemon.request("/late").text == "here"
