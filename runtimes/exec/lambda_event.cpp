@@ -78,6 +78,49 @@ bool is_text(std::string_view fields, std::string_view body) {
   return named && is_utf8_text(body, false);
 }
 
+/// A value of JSON as it stands in a header: strings without their quotes.
+std::string plain(const json& value) {
+  return value.is_string() ? value.get<std::string>()
+                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+/// A claim as API Gateway gives it: a text, a list as "[a b]".
+std::string claim_text(const json& value) {
+  if (!value.is_array()) return plain(value);
+  std::string text;
+  for (const auto& one : value) text.append(text.empty() ? "" : " ").append(claim_text(one));
+  return "[" + text + "]";
+}
+
+void add_scopes(json& scopes, const json& value) {
+  const auto add = [&](const json& scope) {
+    if (std::ranges::find(scopes, scope) == scopes.end()) scopes.push_back(scope);
+  };
+  if (value.is_array())
+    for (const auto& scope : value)
+      if (scope.is_string()) add(scope);
+  std::string_view rest = value.is_string() ? value.get_ref<const std::string&>() : std::string_view{};
+  while (!rest.empty()) {
+    const auto scope = rest.substr(0, rest.find(' '));
+    rest.remove_prefix(std::min(rest.size(), scope.size() + 1));
+    if (!scope.empty()) add(scope);
+  }
+}
+
+/// What the platform has verified of the caller's token; only it can set this header.
+void add_authorizer(json& event, std::string_view fields) {
+  const auto encoded = bridge::header_value(fields, "mayfly-jwt-claims");
+  const auto token = json::parse(base64_decode(encoded), nullptr, false);
+  if (!token.is_object()) return;
+  json claims = json::object();
+  for (const auto& [name, value] : token.items()) claims[name] = claim_text(value);
+  json scopes = json::array();
+  for (const char* name : {"scope", "scp"}) add_scopes(scopes, token.value(name, json()));
+  if (scopes.empty()) scopes = nullptr;
+  event["requestContext"]["authorizer"]["jwt"] = {{"claims", std::move(claims)},
+                                                  {"scopes", std::move(scopes)}};
+}
+
 void add_body(json& event, std::string_view fields, std::string_view body) {
   event["isBase64Encoded"] = false;
   if (body.empty()) return;
@@ -88,12 +131,6 @@ void add_body(json& event, std::string_view fields, std::string_view body) {
 
 std::unexpected<Error> bad_answer(std::string message) {
   return fail(std::make_error_code(std::errc::invalid_argument), std::move(message));
-}
-
-/// A value of JSON as it stands in a header: strings without their quotes.
-std::string plain(const json& value) {
-  return value.is_string() ? value.get<std::string>()
-                           : value.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
 Result<void> add_header(std::string& headers, const std::string& name, const std::string& value) {
@@ -181,6 +218,7 @@ std::string event_of(const wire::InvokeHead& head, std::string_view body) {
       {"stage", "$default"},
       {"time", clf_time(std::chrono::system_clock::to_time_t(now))},
       {"timeEpoch", std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count()}};
+  add_authorizer(event, head.headers);
   if (!query.empty()) event["queryStringParameters"] = query_of(query);
   add_body(event, head.headers, body);
   return event.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -50,6 +50,25 @@ TEST(LambdaEvent, HasThePartsOfTheRequest) {
   EXPECT_EQ(context["http"]["userAgent"], "curl");
 }
 
+TEST(LambdaEvent, HasTheClaimsOfTheCallersToken) {
+  EXPECT_FALSE(event("/", {}, "")["requestContext"].contains("authorizer"));
+  std::string headers;
+  // {"sub":"é","exp":1700000000,"ok":true,"aud":["a","b"],"o":{"x":1},"scope":"read
+  // write","scp":["read","all"]}
+  append_field(headers, "mayfly-jwt-claims",
+               "eyJzdWIiOiLDqSIsImV4cCI6MTcwMDAwMDAwMCwib2siOnRydWUsImF1ZCI6WyJhIiwiYiJdLCJvIjp7IngiOjF9LC"
+               "JzY29wZSI6InJlYWQgd3JpdGUiLCJzY3AiOlsicmVhZCIsImFsbCJdfQ");
+  EXPECT_EQ(
+      event("/", headers, "")["requestContext"]["authorizer"],
+      json::parse(
+          R"({"jwt": {"claims": {"sub": "é", "exp": "1700000000", "ok": "true", "aud": "[a b]", "o": "{\"x\":1}",
+                            "scope": "read write", "scp": "[read all]"}, "scopes": ["read", "write", "all"]}})"));
+  std::string without;
+  append_field(without, "mayfly-jwt-claims", "eyJhIjoxfQ");
+  EXPECT_EQ(event("/", without, "")["requestContext"]["authorizer"],
+            json::parse(R"({"jwt": {"claims": {"a": "1"}, "scopes": null}})"));
+}
+
 TEST(LambdaEvent, BytesAreBase64) {
   EXPECT_EQ(event("/", {}, "\xff\xfe")["body"], "//4=");
   std::string headers;

@@ -74,6 +74,7 @@ function eventOf(invocation, bytes) {
     },
     isBase64Encoded: false,
   };
+  if (headers['mayfly-jwt-claims'] !== undefined) event.requestContext.authorizer = authorizerOf(headers['mayfly-jwt-claims']);
   if (cookies.length > 0) event.cookies = cookies;
   if (rawQueryString !== '') event.queryStringParameters = queryOf(rawQueryString);
   if (bytes !== null && bytes.byteLength > 0) {
@@ -82,6 +83,21 @@ function eventOf(invocation, bytes) {
     event.body = buffer.toString(event.isBase64Encoded ? 'base64' : 'utf8');
   }
   return event;
+}
+
+/** A claim as API Gateway gives it: a text, a list as "[a b]". */
+function claimText(value) {
+  if (typeof value === 'string') return value;
+  return Array.isArray(value) ? `[${value.map(claimText).join(' ')}]` : JSON.stringify(value);
+}
+
+/** What the platform has verified of the caller's token; only it can set this header. */
+function authorizerOf(encoded) {
+  const token = JSON.parse(Buffer.from(encoded, 'base64url').toString());
+  const claims = Object.fromEntries(Object.entries(token).map(([name, value]) => [name, claimText(value)]));
+  const scopes = [token.scope, token.scp].flatMap((value) => (typeof value === 'string' ? value.split(' ') : value ?? []))
+    .filter((scope) => typeof scope === 'string' && scope !== '');
+  return { jwt: { claims, scopes: scopes.length > 0 ? [...new Set(scopes)] : null } };
 }
 
 function split(target) {

@@ -34,6 +34,17 @@ std::unexpected<Error> refuse(AccessErrc code, std::string_view function, std::s
   return refused;
 }
 
+/// With all scopes that are wanted, so that the caller can ask its issuer for them.
+std::unexpected<Error> refuse_scope(std::string_view function, const std::vector<std::string>& wanted,
+                                    const Error& error) {
+  std::string scopes;
+  for (const auto& scope : wanted) scopes.append(scopes.empty() ? "" : " ").append(scope);
+  auto refused = fail(AccessErrc::insufficient_scope, error.message);
+  refused.error().with("www-authenticate", challenge(function, "insufficient_scope", error.message) +
+                                               ", scope=\"" + scopes + '"');
+  return refused;
+}
+
 std::int64_t seconds(milliseconds time) { return std::chrono::ceil<std::chrono::seconds>(time).count(); }
 
 /// draft-ietf-httpapi-ratelimit-headers-10: one item for each policy, by name.
@@ -136,6 +147,7 @@ Result<Guard::Caller> Guard::believe(const registry::JwtConfig& wanted, std::str
   if (given.text.empty())
     return refuse(AccessErrc::token_needed, function, "", "send a token: `Authorization: Bearer TOKEN`");
   const auto refused = [&](const Error& error) {
+    if (error.code == AccessErrc::insufficient_scope) return refuse_scope(function, wanted.scopes, error);
     return refuse(static_cast<AccessErrc>(error.code.value()), function, "invalid_token", error.message);
   };
   const auto token = read_token(given.text);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <ranges>
 
 #include "access/base64url.h"
 #include "access/error.h"
@@ -39,6 +40,26 @@ bool is_for(const json& claims, const std::string& audience) {
   if (found == claims.end()) return false;
   if (found->is_array()) return std::ranges::find(*found, json(audience)) != found->end();
   return *found == json(audience);
+}
+
+/// `scope`, a text with blanks (RFC 8693, RFC 9068), and `scp`, a text or a list, as some issuers call it.
+bool has_scope(const json& claims, std::string_view scope) {
+  for (const char* name : {"scope", "scp"}) {
+    const auto found = claims.find(name);
+    if (found == claims.end()) continue;
+    if (found->is_array() && std::ranges::find(*found, json(scope)) != found->end()) return true;
+    if (!found->is_string()) continue;
+    for (const auto part : std::views::split(found->get_ref<const std::string&>(), ' '))
+      if (std::string_view(part) == scope) return true;
+  }
+  return false;
+}
+
+Result<void> check_scopes(const json& claims, const std::vector<std::string>& wanted) {
+  for (const auto& scope : wanted)
+    if (!has_scope(claims, scope))
+      return fail(AccessErrc::insufficient_scope, "the token has not the scope '" + scope + "'");
+  return {};
 }
 
 }  // namespace
@@ -84,7 +105,7 @@ Result<void> verify_token(const UnverifiedToken& token, const KeySet& keys, cons
   if (issuer == claims->end() || *issuer != json(wanted.issuer))
     return invalid("the token is of another issuer");
   if (!is_for(*claims, wanted.audience)) return invalid("the token is for another audience");
-  return {};
+  return check_scopes(*claims, wanted.scopes);
 }
 
 }  // namespace mayfly::access

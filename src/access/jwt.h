@@ -28,7 +28,8 @@ struct UnverifiedToken {
 [[nodiscard]] Result<UnverifiedToken> read_token(std::string_view text);
 
 /// Whether a token is good now for a function: signed by one of the keys, `exp`, `nbf`, `iss`, `aud`. Errors:
-/// invalid_token; unknown_signer, if the set has no key of that name: a newer one may have.
+/// invalid_token; unknown_signer, if the set has no key of that name: a newer one may have;
+/// insufficient_scope, if that is all that it lacks.
 [[nodiscard]] Result<void> verify_token(const UnverifiedToken& token, const KeySet& keys,
                                         const registry::JwtConfig& wanted, WallTime now);
 

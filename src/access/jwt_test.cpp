@@ -49,6 +49,24 @@ TEST_F(JwtTest, TimesHaveALittleLeeway) {
     EXPECT_EQ(of(claims(wrong)), AccessErrc::invalid_token) << wrong;
 }
 
+TEST_F(JwtTest, AllScopesThatAreWantedMustBeThere) {
+  auto wanted = kWanted;
+  wanted.scopes = {"read", "write:all"};
+  const auto with = [&](const std::string& more) {
+    return outcome(issuer.sign(claims(R"("exp":1700000100)" + more)), keys, wanted);
+  };
+  for (const auto* good : {R"(,"scope":"write:all other read")", R"(,"scp":["read","write:all"])",
+                           R"(,"scp":"read write:all")", R"(,"scope":"read","scp":["write:all"])"})
+    EXPECT_EQ(with(good), std::error_code()) << good;
+  for (const auto* few :
+       {"", R"(,"scope":"read")", R"(,"scope":"reads write:all")", R"(,"scope":"read,write:all")",
+        R"(,"scp":["read write:all"])", R"(,"scope":null)", R"(,"scope":{"read":1,"write:all":1})"})
+    EXPECT_EQ(with(few), AccessErrc::insufficient_scope) << few;
+  EXPECT_EQ(outcome(issuer.sign(claims(R"("exp":1,"scope":"read")")), keys, wanted),
+            AccessErrc::invalid_token)
+      << "who may not come in at all is not told what more is wanted";
+}
+
 TEST_F(JwtTest, IssuerAndAudienceMustBeTheFunctions) {
   EXPECT_EQ(of(claims(R"("exp":1700000100)", "https://issuer/")), AccessErrc::invalid_token);
   for (const auto* audience : {R"("shop2")", R"([])", R"(["x"])", R"([["shop"]])", "null", R"({"shop":1})"})

@@ -12,6 +12,7 @@ using enum Message;
 constexpr auto kTable = std::to_array<Row>({
     // access/: who may call a function
     {"access", "bad-key", 400, "This cannot be the description of a key"},
+    {"access", "insufficient-scope", 403, "The token has too few scopes"},
     {"access", "invalid-key", 401, "The key is not valid"},
     {"access", "invalid-token", 401, "The token is not valid"},
     {"access", "key-exists", 409, "There is a key of this name"},

@@ -76,6 +76,14 @@ Result<void> read_key(FunctionSpec& spec, const std::string& key, const json& va
   return {};
 }
 
+json jwt_json(const JwtConfig& jwt) {
+  json object{{"jwks", jwt.jwks}, {"issuer", jwt.issuer}, {"audience", jwt.audience}};
+  std::string scopes;
+  for (const auto& scope : jwt.scopes) scopes.append(scopes.empty() ? "" : " ").append(scope);
+  if (!scopes.empty()) object["scopes"] = std::move(scopes);
+  return object;
+}
+
 }  // namespace
 
 std::string config_to_json(const FunctionConfig& config) {
@@ -111,9 +119,7 @@ std::string config_to_json(const FunctionConfig& config) {
   if (!config.program.empty()) object["program"] = config.program;
   for (const auto& rule : config.network_allow) object["network_allow"].push_back(rule.text());
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;
-  if (config.jwt != JwtConfig{})
-    object["jwt"] = {
-        {"jwks", config.jwt.jwks}, {"issuer", config.jwt.issuer}, {"audience", config.jwt.audience}};
+  if (config.jwt != JwtConfig{}) object["jwt"] = jwt_json(config.jwt);
   if (config.rate_limit) object["rate_limit"] = format_rate(*config.rate_limit);
   if (config.cpu) object["cpu"] = *config.cpu;
   if (config.concurrency) object["concurrency"] = *config.concurrency;

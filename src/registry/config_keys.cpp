@@ -187,17 +187,45 @@ Result<void> set_access(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+/// RFC 6749, section 3.3: what a scope may be made of; without the comma, which divides them on the command
+/// line.
+bool is_scope(std::string_view text) {
+  const auto allowed = [](char c) { return c > ' ' && c < 0x7f && c != '"' && c != '\\' && c != ','; };
+  return !text.empty() && std::ranges::all_of(text, allowed);
+}
+
+/// A list, or "read write" with blanks or commas.
+Result<void> set_scopes(JwtConfig& jwt, const List& given) {
+  jwt.scopes.clear();
+  for (std::string_view text : given) {
+    while (!text.empty()) {
+      const auto end = std::min(text.find_first_of(" ,"), text.size());
+      const auto scope = text.substr(0, end);
+      text.remove_prefix(std::min(end + 1, text.size()));
+      if (!is_scope(scope)) return refused();
+      jwt.scopes.emplace_back(scope);
+    }
+  }
+  return jwt.scopes.empty() ? refused() : Result<void>();
+}
+
 /// Where keys may lie is access/'s to say; here only the outline, as for routes.
 Result<void> set_jwt(FunctionSpec& spec, const ConfigValue& value) {
   auto& jwt = spec.config.jwt;
-  for (const auto& [name, text] : std::get<Table>(value)) {
-    if (text.empty() || text.size() > 2048 || text.contains('\0')) return refused();
+  for (const auto& [name, texts] : std::get<Lists>(value)) {
+    for (const auto& text : texts)
+      if (text.empty() || text.size() > 2048 || text.contains('\0')) return refused();
+    if (name == "scopes") {
+      if (!set_scopes(jwt, texts)) return refused();
+      continue;
+    }
+    if (texts.size() != 1) return refused();
     if (name == "jwks")
-      jwt.jwks = text;
+      jwt.jwks = texts.front();
     else if (name == "issuer")
-      jwt.issuer = text;
+      jwt.issuer = texts.front();
     else if (name == "audience")
-      jwt.audience = text;
+      jwt.audience = texts.front();
     else
       return refused();
   }
@@ -257,8 +285,10 @@ constexpr std::array kKeys{
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
     Key{"access", Kind::text, "\"public\", \"key\" or \"jwt\"", set_access},
-    Key{"jwt", Kind::table,
-        "{ jwks = \"https://...\", issuer = \"...\", audience = \"...\" }, with texts of at most 2048 bytes",
+    Key{"jwt", Kind::lists,
+        "{ jwks = \"https://...\", issuer = \"...\", audience = \"...\", scopes = [\"...\"] }, with texts of "
+        "at most "
+        "2048 bytes",
         set_jwt},
     Key{"rate_limit", Kind::text, "a rate like \"100/s\", \"1000/h\" or \"10/s burst 50\"", set_rate_limit},
     Key{"eager", Kind::boolean, "true or false", set_eager},

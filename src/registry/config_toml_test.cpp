@@ -46,7 +46,7 @@ routes = ["GET /hello/*", "api.example.com/v1/:id"]
 class = "interactive"
 eager = true
 access = "jwt"
-jwt = { jwks = "/keys", issuer = "i", audience = "a" }
+jwt = { jwks = "/keys", issuer = "i", audience = "a", scopes = ["read", "a:b/c"] }
 rate_limit = "10/s burst 50"
 )");
   EXPECT_EQ(spec.name, "hello");
@@ -70,7 +70,7 @@ rate_limit = "10/s burst 50"
   EXPECT_THAT(spec.config.routes, ElementsAre("GET /hello/*", "api.example.com/v1/:id"));
   EXPECT_TRUE(spec.config.eager);
   EXPECT_EQ(spec.config.access, Access::jwt);
-  EXPECT_EQ(spec.config.jwt, (JwtConfig{"/keys", "i", "a"}));
+  EXPECT_EQ(spec.config.jwt, (JwtConfig{"/keys", "i", "a", {"read", "a:b/c"}}));
   EXPECT_EQ(spec.config.rate_limit, (Rate{10, 1s, 50}));
   EXPECT_THAT(spec.warnings, ElementsAre());
 }
@@ -131,6 +131,13 @@ TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
            {"rate_limit = \"often\"", "a rate like"},
            {"jwt = { key = \"x\" }", "jwks = "},
            {"jwt = { issuer = \"\" }", "jwks = "},
+           {"jwt = { scopes = [] }", "scopes = "},
+           {"jwt = { scopes = [\"a\", \"\"] }", "scopes = "},
+           {"jwt = { scopes = [1] }", "scopes = "},
+           {"jwt = { scopes = \"a  b\" }", "scopes = "},
+           {"jwt = { scopes = \"\\\"\" }", "scopes = "},
+           {"jwt = { issuer = [\"a\", \"b\"] }", "jwks = "},
+           {"env = { scopes = [\"a\"] }", "a value each"},
            {"source = \"/etc/passwd\"", "below mayfly.toml"},
            {"source = \"a/../../b\"", "below mayfly.toml"},
            {"handler = \"\"", "name of an export"}}) {
@@ -272,29 +279,18 @@ TEST(Settings, BadOnesSayWhatIsAllowed) {
 
 TEST(ConfigJson, KeepsEveryKey) {
   FunctionSpec spec;
-  for (const char* setting : {"handler=h",
-                              "timeout=90m",
-                              "timeout=7s",
-                              "memory=17MiB",
-                              "concurrency=3",
-                              "isolation=request",
-                              "min_instances=1",
-                              "max_instances=5",
-                              "queue=0",
-                              "max_request=3MB",
-                              "network=none",
-                              "env.A=ü\"",
-                              "secrets=A,B:file",
-                              "datasets=d",
-                              "routes=/a",
-                              "class=background",
-                              "eager=true",
-                              "access=jwt",
-                              "jwt.jwks=/k",
-                              "jwt.issuer=i",
-                              "jwt.audience=a=b",
-                              "rate_limit=5/m",
-                              "network_allow=10.1.2.0/24,192.168.0.5:5432"})
+  for (const char* setting : {"handler=h",        "timeout=90m",
+                              "timeout=7s",       "memory=17MiB",
+                              "concurrency=3",    "isolation=request",
+                              "min_instances=1",  "max_instances=5",
+                              "queue=0",          "max_request=3MB",
+                              "network=none",     "env.A=ü\"",
+                              "secrets=A,B:file", "datasets=d",
+                              "routes=/a",        "class=background",
+                              "eager=true",       "access=jwt",
+                              "jwt.jwks=/k",      "jwt.issuer=i",
+                              "jwt.audience=a=b", "jwt.scopes=read,write:all",
+                              "rate_limit=5/m",   "network_allow=10.1.2.0/24,192.168.0.5:5432"})
     (void)set_text(spec, setting);
   const auto json = config_to_json(spec.config);
   const auto back = config_from_json(json);
@@ -313,7 +309,7 @@ TEST(ConfigJson, KeepsEveryKey) {
   EXPECT_EQ(back->secrets[1].name, "B");
   EXPECT_TRUE(back->secrets[1].as_file);
   EXPECT_EQ(back->access, Access::jwt);
-  EXPECT_EQ(back->jwt, (JwtConfig{"/k", "i", "a=b"}));
+  EXPECT_EQ(back->jwt, (JwtConfig{"/k", "i", "a=b", {"read", "write:all"}}));
   EXPECT_EQ(back->rate_limit, (Rate{5, std::chrono::seconds(60), 5}));
 
   // Defaults survive too, and what is damaged is an error.

@@ -26,9 +26,10 @@ enum class Access { everyone, key, jwt };
 
 /// Which tokens (JWT) are good, with Access::jwt.
 struct JwtConfig {
-  std::string jwks{};      ///< where the issuer's keys are: an absolute path, or a URL
-  std::string issuer{};    ///< what `iss` must be
-  std::string audience{};  ///< what `aud` must be, or hold
+  std::string jwks{};                 ///< where the issuer's keys are: an absolute path, or a URL
+  std::string issuer{};               ///< what `iss` must be
+  std::string audience{};             ///< what `aud` must be, or hold
+  std::vector<std::string> scopes{};  ///< all of which `scope` or `scp` must hold
   bool operator==(const JwtConfig&) const = default;
 };
 

@@ -108,8 +108,8 @@ def issuer():
     issuer.stop()
 
 
-def deploy(daemon, name: str, jwks: str, **more):
-    return daemon.deploy(name, ECHO, access="jwt", **{"jwt.jwks": jwks, "jwt.issuer": ISSUER, "jwt.audience": AUDIENCE}, **more)
+def deploy(daemon, name: str, jwks: str, source=ECHO, **more):
+    return daemon.deploy(name, source, access="jwt", **{"jwt.jwks": jwks, "jwt.issuer": ISSUER, "jwt.audience": AUDIENCE}, **more)
 
 
 def until_known(daemon, name: str, token: str) -> None:
@@ -121,7 +121,8 @@ def server(start_daemon, tmp_path_factory):
     daemon = start_daemon("--threads", "2")
     file = tmp_path_factory.mktemp("keys") / "jwks.json"
     file.write_text(json.dumps({"keys": [jwk(key, name) for name, key in KEYS.items()]}))
-    deploy(daemon, "account", str(file))
+    daemon.keys_file = str(file)
+    deploy(daemon, "account", daemon.keys_file)
     until_known(daemon, "account", sign())
     return daemon
 
@@ -197,6 +198,43 @@ def test_an_issuer_that_hangs_stops_nobody(server, issuer):
     issuer.give(jwk(KEYS["EdDSA"], "EdDSA"))
     issuer.hold.set()
     until_known(server, "waits", sign())
+
+
+LAMBDAS = {
+    "node": ("index.js", "export const handler = async (event) => event.requestContext.authorizer;"),
+    "python": ("main.py", "def handler(event, context):\n    return event['requestContext'].get('authorizer')\n"),
+    "async": ("main.py", "async def handler(event, context):\n    return event['requestContext'].get('authorizer')\n"),
+}
+
+
+@pytest.mark.parametrize("form", LAMBDAS)
+def test_lambda_handlers_get_the_claims_where_api_gateway_puts_them(server, form):
+    file, source = LAMBDAS[form]
+    deploy(server, f"claims-{form}", server.keys_file, source=source, file=file)
+    until_known(server, f"claims-{form}", sign())
+    token = sign(sub="ä", ok=True, groups=["a", "b"], scope="read write", scp=["read", "all"])
+    given = server.request(f"/claims-{form}", headers={**bearer(token), "mayfly-jwt-claims": base64url({"sub": "forged"})}).json["jwt"]
+    assert given["scopes"] == ["read", "write", "all"]
+    expires = given["claims"].pop("exp")
+    assert abs(int(expires) - time.time()) < 400 and isinstance(expires, str)
+    assert given["claims"] == {"iss": ISSUER, "aud": AUDIENCE, "sub": "ä", "ok": "true", "groups": "[a b]", "scope": "read write", "scp": "[read all]"}
+    assert server.request(f"/claims-{form}", headers=bearer(sign())).json["jwt"]["scopes"] is None
+
+
+def test_without_a_token_there_is_no_authorizer(server):
+    server.deploy("anybody", 'export const handler = async (event) => String("authorizer" in event.requestContext);')
+    assert server.request("/anybody", headers={"mayfly-jwt-claims": base64url({"sub": "forged"})}).text == "false"
+
+
+def test_all_scopes_that_are_wanted_must_be_there(server):
+    deploy(server, "scoped", server.keys_file, **{"jwt.scopes": "read,write:all"})
+    until_known(server, "scoped", sign(scope="read write:all"))
+    assert server.request("/scoped", headers=bearer(sign(scp=["write:all", "read"]))).status == 200
+    few = server.request("/scoped", headers=bearer(sign(scope="read")))
+    assert (few.status, few.problem) == (403, "urn:mayfly:access:insufficient-scope"), few.text
+    assert few.header("www-authenticate") == ('Bearer realm="scoped", error="insufficient_scope", '
+                                              'error_description="the token has not the scope \'write:all\'", scope="read write:all"')
+    assert server.describe("scoped")["config"]["jwt"]["scopes"] == "read write:all"
 
 
 def test_settings_that_are_none(server):

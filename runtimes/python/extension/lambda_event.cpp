@@ -101,6 +101,18 @@ bool put_body(PyObject* event, const Invocation& invocation, PyObject* body) {
   return put(event, n.body, std::move(encoded)) && put(event, n.isBase64Encoded, Ref(boolean(true)));
 }
 
+/// What the platform has verified of the caller's token; only it can set this header.
+bool put_authorizer(PyObject* context, const Invocation& invocation) {
+  const auto claims = bridge::header_value(invocation.head.headers, "mayfly-jwt-claims");
+  if (claims.empty()) return true;
+  const Ref key(PyUnicode_FromString("authorizer"));
+  const Ref text = latin1(claims);
+  if (!key || !text) return false;
+  return put(
+      context, key.get(),
+      Ref(PyObject_CallFunctionObjArgs(invocation.server.hook(Hook::authorizer), text.get(), nullptr)));
+}
+
 /// "12/Mar/2020:19:03:58 +0000"; made once a second.
 Ref clf_time(std::time_t now) {
   static constexpr std::array kMonths{"Jan", "Feb", "Mar", "Apr", "May", "Jun",
@@ -140,15 +152,15 @@ Ref context_of(const Invocation& invocation, PyObject* path) {
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   Ref context(PyDict_New());
   PyObject* dict = context.get();
-  const bool good = context && put(dict, n.accountId, Ref::to(n.anonymous)) &&
-                    put(dict, n.apiId, Ref::to(n.mayfly)) && put(dict, n.domainName, latin1(domain)) &&
-                    put(dict, n.domainPrefix, latin1(domain.substr(0, domain.find('.')))) &&
-                    put(dict, n.http, http_of(invocation, path)) &&
-                    put(dict, n.requestId, latin1(invocation.head.invocation)) &&
-                    put(dict, n.routeKey, Ref::to(n.default_route)) &&
-                    put(dict, n.stage, Ref::to(n.default_route)) &&
-                    put(dict, n.time, clf_time(static_cast<std::time_t>(milliseconds / 1000))) &&
-                    put(dict, n.timeEpoch, Ref(PyLong_FromLongLong(milliseconds)));
+  const bool good =
+      context && put(dict, n.accountId, Ref::to(n.anonymous)) && put(dict, n.apiId, Ref::to(n.mayfly)) &&
+      put(dict, n.domainName, latin1(domain)) &&
+      put(dict, n.domainPrefix, latin1(domain.substr(0, domain.find('.')))) &&
+      put(dict, n.http, http_of(invocation, path)) &&
+      put(dict, n.requestId, latin1(invocation.head.invocation)) &&
+      put(dict, n.routeKey, Ref::to(n.default_route)) && put(dict, n.stage, Ref::to(n.default_route)) &&
+      put(dict, n.time, clf_time(static_cast<std::time_t>(milliseconds / 1000))) &&
+      put(dict, n.timeEpoch, Ref(PyLong_FromLongLong(milliseconds))) && put_authorizer(dict, invocation);
   return good ? std::move(context) : Ref();
 }
 

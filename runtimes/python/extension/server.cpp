@@ -9,8 +9,8 @@ namespace mayfly::python {
 namespace {
 
 constexpr std::array<const char*, static_cast<std::size_t>(Hook::count)> kHookNames{
-    "begin",      "on_abort", "on_stop",       "wake",         "receive_later",
-    "send_later", "to_json",  "base64_encode", "base64_decode"};
+    "begin",      "on_abort", "on_stop",       "wake",          "receive_later",
+    "send_later", "to_json",  "base64_encode", "base64_decode", "authorizer"};
 
 /// Hooks do not raise; should one do, it is told and forgotten.
 void discard(PyObject* result) {

@@ -25,6 +25,7 @@ enum class Hook : std::uint8_t {
   to_json,
   base64_encode,
   base64_decode,
+  authorizer,  ///< authorizer(claims): of a caller with a token, from its claims in base64url
   count,
 };
 

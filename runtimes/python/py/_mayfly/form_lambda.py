@@ -9,8 +9,28 @@ from . import awaiting, bridge, errors, events, handler as handlers, lambda_reco
 from .context import Context, configure
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
+
+
+def _claim_text(value) -> str:
+    """As API Gateway gives a claim: a text, a list as "[a b]"."""
+    if isinstance(value, list):
+        return f"[{' '.join(map(_claim_text, value))}]"
+    return value if isinstance(value, str) else _to_json(value)
+
+
+def _authorizer(encoded: str) -> dict:
+    """What the platform has verified of the caller's token."""
+    token = json.loads(base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)))
+    scopes = []
+    for value in (token.get("scope"), token.get("scp")):
+        parts = value.split(" ") if isinstance(value, str) else value if isinstance(value, list) else []
+        scopes += [part for part in parts if isinstance(part, str) and part]
+    return {"jwt": {"claims": {name: _claim_text(value) for name, value in token.items()},
+                    "scopes": list(dict.fromkeys(scopes)) or None}}
+
+
 HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
-          "base64_decode": base64.b64decode}
+          "base64_decode": base64.b64decode, "authorizer": _authorizer}
 NO_HOOKS = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
 _hooks: dict = {}
 _async = False
