@@ -32,6 +32,16 @@ let serving = false;
 
 const inert = { onRequest() {}, onBody() {}, onAbort() {}, onWritable() {}, onStop() {} };
 
+/**
+ * What an instance has beyond its template is limited by `memory`. V8, which plans for gigabytes, would be ended by
+ * that limit with garbage in its heap: it gets one of its own a little below it, and collects before it is met. Forks
+ * inherit it.
+ */
+function limitHeap() {
+  const { memory } = configuration;
+  if (memory > 0) bridge.addon.limitHeap?.(v8.getHeapStatistics().used_heap_size + memory - memory / 8);
+}
+
 /** Collect everything twice (the second time what finalizers let go), then block until there is a child. */
 function fork() {
   globalThis.gc?.();
@@ -39,6 +49,7 @@ function fork() {
   // Sweeping is left for later by the collector, and would be done by each child again, on its own copies of
   // the pages. To count code V8 must walk its heap, and sweeps it first.
   v8.getHeapCodeStatistics();
+  if (role === 'template') limitHeap();
   const child = bridge.addon.forkServer();
   role = child.role;
   configuration = { ...configuration, ...child };
@@ -108,6 +119,7 @@ async function runTemplate() {
 }
 
 async function runDirect() {
+  limitHeap();
   startServing(await loadCode());
 }
 

@@ -22,7 +22,7 @@ class Context {
     this.functionName = configuration.function;
     this.functionVersion = String(configuration.version ?? '$LATEST');
     this.invokedFunctionArn = `mayfly:${this.functionName}@${this.functionVersion}`;
-    this.memoryLimitInMB = String(configuration.memory_mb ?? 128);
+    this.memoryLimitInMB = String(Math.floor((configuration.memory ?? 128 * 2 ** 20) / 2 ** 20));
     this.awsRequestId = invocation.invocationId;
     this.logGroupName = `/mayfly/${this.functionName}`;
     this.logStreamName = this.functionVersion;

@@ -235,6 +235,34 @@ def test_an_instance_that_takes_the_room_of_all_does_not_keep_others_from_starti
     assert set(load.outcomes) == {(200, "")}, load.outcomes
 
 
+HEAP = """
+import v8 from "node:v8";
+export const handler = async (event, context) => {
+  if (event.rawPath === "/bad") for (const kept = []; ; ) kept.push({ text: "x".repeat(10), more: [kept.length] });
+  if (event.rawPath === "/churn") {
+    let kept = [];  // 600 MB in all, 16 of them at once
+    for (let i = 0; i < 300; ++i) kept = [...kept.slice(-8), new Array(250_000).fill(i)];
+    return String(kept.length);
+  }
+  return { limit: v8.getHeapStatistics().heap_size_limit, memory: context.memoryLimitInMB, used: v8.getHeapStatistics().used_heap_size };
+};
+"""
+
+
+def test_nodes_heap_has_the_limit_of_its_instance(daemon):
+    for name, mebibytes in (("heap", 64), ("heap-large", 256)):
+        daemon.deploy(name, HEAP, memory=f"{mebibytes}MiB", timeout="30s")
+        given = daemon.request(f"/{name}").json
+        assert given["memory"] == str(mebibytes)
+        young = 48 << 20  # V8 counts its young generation, of which it seldom needs all, beside the old one
+        assert 0.8 * mebibytes < (given["limit"] - young) / 2**20 < mebibytes + 40, given
+    assert daemon.request("/heap/churn", timeout=40).text == "9", "what is garbage does not count"
+    answer = daemon.request("/heap/bad", timeout=40)
+    assert (answer.status, answer.problem, answer.json["limit"]) == (502, OUT_OF_MEMORY, "64MiB"), answer.text
+    assert answer.json["detail"].startswith("memory limit 64 MiB"), answer.text
+    assert daemon.request("/heap").status == 200
+
+
 GREEDY = """
 import fs from "node:fs";
 export default { fetch(request) {

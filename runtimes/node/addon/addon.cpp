@@ -12,6 +12,7 @@
 #include "bridge.h"
 #include "bridge/malloc_holes.h"
 #include "fork_check.h"
+#include "heap_limit.h"
 #include "template/fork_server.h"
 
 namespace mayfly::node {
@@ -212,6 +213,15 @@ napi_value fatal(napi_env env, napi_callback_info info) {
   ::_exit(1);
 }
 
+napi_value set_heap_limit(napi_env env, napi_callback_info info) {
+  const Arguments<1> a(env, info);
+  double bytes = 0;
+  napi_get_value_double(env, a.values[0], &bytes);
+  napi_value done = nullptr;
+  napi_get_boolean(env, limit_heap(static_cast<std::size_t>(bytes)), &done);
+  return done;
+}
+
 napi_value exit(napi_env env, napi_callback_info info) {
   const Arguments<1> a(env, info);
   if (process().bridge != nullptr) process().bridge->connection().drain();
@@ -236,6 +246,7 @@ NAPI_MODULE_INIT() {
                              std::pair{"done", &done},
                              std::pair{"log", &log},
                              std::pair{"fatal", &fatal},
+                             std::pair{"limitHeap", &set_heap_limit},
                              std::pair{"exit", &exit}};
   for (const auto& [name, function] : functions) {
     napi_value value = nullptr;
