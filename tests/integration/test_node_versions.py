@@ -1,4 +1,4 @@
-"""The same addon on the oldest and newest Node at hand."""
+"""The same addon on other Nodes than the one in PATH: one in long-term support, and the newest at hand."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,8 @@ import pytest
 
 from support.daemon import PACKAGES
 
-NEWEST = next(iter(sorted(PACKAGES.glob("node_modules/node-newest-*/bin/node"))), None)
+NODES = {name: next(iter(sorted(PACKAGES.glob(f"node_modules/node-{name}-*/bin/node"))), None) for name in ("22", "newest")}
+OLDEST = {"22": 22, "newest": 26}
 
 SOURCE = """
 import { readFile } from "node:fs/promises";
@@ -25,14 +26,31 @@ export default {
 """
 
 
-@pytest.mark.skipif(NEWEST is None, reason="npm has no Node for this processor")
-def test_the_newest_node_serves(start_daemon):
-    path = f"{Path(NEWEST).parent}:{os.environ['PATH']}"
+LAMBDA = """
+export const handler = async (event, context) => {
+  await new Promise((resolve) => setImmediate(resolve));
+  return { statusCode: 201, body: `${event.rawPath} ${context.memoryLimitInMB}` };
+};
+"""
+
+
+@pytest.mark.parametrize("node", NODES)
+def test_another_node_serves(start_daemon, node):
+    if NODES[node] is None:
+        pytest.skip("npm has no such Node for this processor, or it is not installed")
+    path = f"{Path(NODES[node]).parent}:{os.environ['PATH']}"
     daemon = start_daemon(env={"PATH": path})
+    daemon.deploy("hello", "module.exports = (request, response) => response.end('hello');", file="hello.cjs")
+    assert daemon.request("/hello").text == "hello"
+    daemon.deploy("event", LAMBDA, file="event.mjs")
+    assert (daemon.request("/event/x").status, daemon.request("/event/x").text) == (201, "/x 128")
+    daemon.deploy("heap", "import v8 from 'node:v8'; export default { fetch: () => new Response(v8.getHeapStatistics().heap_size_limit) };",
+                  memory="64MiB")
+    assert int(daemon.request("/heap").text) < 200 << 20, "its heap has the limit of the function"
     daemon.deploy("new", SOURCE, file="index.mjs", concurrency="1", timeout="1s")
     daemon.deploy("typed", "export default { fetch: (r: Request) => new Response('typed') };", file="t.ts")
     first = daemon.request("/new", "POST", body="hello").json
-    assert int(first["node"].split(".")[0]) >= 26
+    assert int(first["node"].split(".")[0]) >= OLDEST[node]
     assert first["body"] == "hello"
     for _ in range(20):
         assert daemon.request("/new").status == 200
