@@ -1,5 +1,8 @@
 #include "fork_hooks.h"
 
+#include <sys/syscall.h>
+#include <unistd.h>
+
 namespace mayfly::python {
 namespace {
 
@@ -7,6 +10,8 @@ struct Hooks {
   PyObject* before = nullptr;  // never destroyed, as nothing of a process that leaves by _exit
   PyObject* in_child = nullptr;
   PyObject* needed = nullptr;
+  PyObject* thread = nullptr;  // a dict
+  PyObject* thread_number = nullptr;
   bool lean = false;
 };
 
@@ -26,14 +31,22 @@ void call_all(PyObject* functions, bool last_first) {
   }
 }
 
+void renew_thread_number(const Hooks& all) {
+  const Ref number(PyLong_FromLong(::syscall(SYS_gettid)));
+  if (!number || PyDict_SetItem(all.thread, all.thread_number, number.get()) != 0)
+    PyErr_WriteUnraisable(nullptr);
+}
+
 }  // namespace
 
 PyObject* keep_hooks(PyObject*, PyObject* arguments) {
   auto& all = hooks();
-  if (!PyArg_ParseTuple(arguments, "O!O!O!", &PyTuple_Type, &all.before, &PyTuple_Type, &all.in_child,
-                        &PyList_Type, &all.needed))
+  if (!PyArg_ParseTuple(arguments, "O!O!O!O!", &PyTuple_Type, &all.before, &PyTuple_Type, &all.in_child,
+                        &PyList_Type, &all.needed, &PyDict_Type, &all.thread))
     return nullptr;
-  for (PyObject* kept : {all.before, all.in_child, all.needed}) Py_INCREF(kept);
+  for (PyObject* kept : {all.before, all.in_child, all.needed, all.thread}) Py_INCREF(kept);
+  all.thread_number = PyUnicode_InternFromString("_native_id");
+  if (all.thread_number == nullptr) return nullptr;
   return none();
 }
 
@@ -44,6 +57,7 @@ PyObject* before_fork(PyObject*, PyObject*) {
 
 PyObject* after_fork(PyObject*, PyObject*) {
   auto& all = hooks();
+  if (all.lean) renew_thread_number(all);
   call_all(all.lean ? all.needed : all.in_child, false);
   all.lean = false;
   return none();

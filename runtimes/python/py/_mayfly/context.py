@@ -1,6 +1,7 @@
 """What handlers get as `context`: Lambda's."""
 
 import time
+from types import SimpleNamespace
 
 
 class Identity:
@@ -41,3 +42,4 @@ def configure(configuration: dict) -> None:
     Context.memory_limit_in_mb = str(configuration.get("memory", 128 << 20) >> 20)
     Context.log_group_name = f"/mayfly/{name}"
     Context.log_stream_name = version
+    Context(SimpleNamespace(id="", deadline=0.0))  # a class that was changed is looked over again: not in each instance

@@ -48,8 +48,9 @@ def make_lean() -> None:
     """Before the first fork, when all that this runtime needs is loaded."""
     before, in_child = _list_with(before=lambda: None), _list_with(after_in_child=lambda: None)
     if before is None or in_child is None:
-        bridge.keep_hooks((), (), _needed)
+        bridge.keep_hooks((), (), _needed, {})
         os.register_at_fork(after_in_child=bridge.after_fork)
         return
-    _needed[:] = [super(random.Random, random._inst).seed, threading.main_thread()._set_native_id]
-    bridge.keep_hooks(_take_known(before, bridge.before_fork), _take_known(in_child, bridge.after_fork), _needed)
+    _needed[:] = [super(random.Random, random._inst).seed]
+    bridge.keep_hooks(_take_known(before, bridge.before_fork), _take_known(in_child, bridge.after_fork), _needed,
+                      vars(threading.main_thread()))
