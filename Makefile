@@ -50,7 +50,7 @@ test: ## build and run every test; ends with ctest's summary
 bench: ## the comparison with other servers, as a table and as build/bench.json
 	@scripts/setup build bench
 	@$(MAKE) configure
-	@cmake --build $(BUILD) -j $(JOBS) --target mayfly bench_volley keep_alive_sim
+	@cmake --build $(BUILD) -j $(JOBS) --target mayfly bench_volley bench_publish bench_follow keep_alive_sim
 	@bench/run --build $(BUILD)
 
 check: ## the checks of the repository: documents, layout, format, second compiler, sanitizers, linter, fuzzers

@@ -2,53 +2,31 @@
 // connection each. What wrk cannot do: the connections stand before the clock starts, every request is sent
 // once, and each answer is accounted for. Prints one JSON object: milliseconds from the first byte sent until
 // each answer was complete.
-#include <arpa/inet.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <stdexcept>
 #include <string>
 #include <vector>
 
-#include "base/fd.h"
+#include "connect.h"
 
 namespace {
 
 using Clock = std::chrono::steady_clock;
 using mayfly::Fd;
+using mayfly::bench::connect_to;
+using mayfly::bench::fail;
 
 struct Exchange {
   Fd socket;
   std::string answer;
   double finished_ms = -1;
 };
-
-[[noreturn]] void fail(const std::string& doing) {
-  throw std::runtime_error(doing + ": " + std::strerror(errno));
-}
-
-Fd connect_to(std::uint16_t port) {
-  Fd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  if (!socket) fail("socket");
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) fail("connect");
-  const int on = 1;
-  ::setsockopt(socket.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-  ::fcntl(socket.get(), F_SETFL, O_NONBLOCK);
-  return socket;
-}
 
 /// Enough of HTTP/1.1 to know where an answer ends: Content-Length, else the last chunk.
 bool is_complete(const std::string& answer) {
