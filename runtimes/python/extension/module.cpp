@@ -9,6 +9,7 @@
 
 #include "awaitable.h"
 #include "bridge/descriptors.h"
+#include "bridge/huge_pages.h"
 #include "bridge/log_sender.h"
 #include "bridge/malloc_holes.h"
 #include "fork_hooks.h"
@@ -74,6 +75,7 @@ PyObject* run_fork_server(PyObject*, PyObject* arguments) {
   if (lean != 0) fork_leanly();
   fill_pool_holes();
   bridge::fill_malloc_holes();
+  if (lean == 0) bridge::use_huge_pages();  // its templates have them too
   PyOS_BeforeFork();
   auto child = fork_server().run();
   own.fork_server.reset();
