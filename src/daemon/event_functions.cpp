@@ -60,7 +60,7 @@ std::optional<events::ScheduleSpec> schedule_of(const registry::ScheduleTrigger&
   spec.payload = trigger.payload;
   spec.policy = policy_of(delivery);
   spec.since = version.created;
-  spec.next = [its = std::move(*schedule)](WallTime after) -> std::optional<WallTime> {
+  spec.next = [its = *schedule](WallTime after) -> std::optional<WallTime> {
     return its.next_after(std::chrono::floor<milliseconds>(after));
   };
   return spec;
