@@ -76,11 +76,14 @@ Result<std::size_t> EventTables::expire(WallTime now, std::chrono::milliseconds 
   if (!keys) return keys;
   *removed += *keys;
   auto left = limit - *removed;
-  auto all = streams();
-  if (!all) return propagate(all);
-  for (const auto& stream : *all) {
+  std::vector<StreamId> streams;
+  auto read = database_.query("SELECT id FROM streams", [&](const store::Row& row) {
+    streams.push_back(static_cast<StreamId>(row.integer(0)));
+  });
+  if (!read) return propagate(read);
+  for (const auto stream : streams) {
     if (left == 0) break;
-    auto events = expire_events(stream.id, now, keep, left);
+    auto events = expire_events(stream, now, keep, left);
     if (!events) return events;
     *removed += *events;
   }
@@ -153,7 +156,7 @@ Result<std::size_t> EventTables::expire_events(StreamId stream, WallTime now, st
       "SELECT id, accepted, key <> '' FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
       [&](const store::Row& row) {
         ++looked;
-        const auto age = now - time_of(row.integer(1));
+        const auto age = std::chrono::floor<milliseconds>(now - time_of(row.integer(1)));
         more = more && age > keep;
         // The key's row names its event for as long as it stands.
         const bool has_key = row.integer(2) != 0;

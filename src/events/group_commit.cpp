@@ -12,8 +12,17 @@ namespace {
 // A group waits for all of itself: these bound how long, and what the answers of its reads hold.
 constexpr std::size_t kGroupCalls = 4'096;
 constexpr std::size_t kGroupBytes = 16U << 20U;
+/// What a read's answer counts for in its group: it is not known before, and mostly little.
+constexpr std::size_t kAnswerBytes = 256U << 10U;
 
 bool writes(const Call& call) { return call.kind() != Call::Kind::read; }
+
+std::size_t share_of_group(const Call& call) { return writes(call) ? call.weight() : kAnswerBytes; }
+
+/// The fault of none of the calls.
+bool is_of_the_disk(const Error& error) {
+  return error.code == store::StoreErrc::io || error.code == store::StoreErrc::busy;
+}
 
 }  // namespace
 
@@ -64,7 +73,7 @@ GroupCommit::Group GroupCommit::take() {
   std::size_t bytes = 0;
   while (!waiting_.empty() && group.size() < kGroupCalls) {
     const auto& next = waiting_.front();
-    bytes += next.refused ? 0 : next.call->weight();
+    bytes += next.refused ? 0 : share_of_group(*next.call);
     if (!group.empty() && bytes > kGroupBytes) break;
     group.push_back(std::move(waiting_.front()));
     waiting_.pop_front();
@@ -117,7 +126,7 @@ void GroupCommit::run_alone(Group& group) {
     }
     if (auto done = transaction_([&] { return call.run(); }); !done) {
       entry.failed = std::move(done.error());
-      if (entry.failed->code == store::StoreErrc::io) broken = entry.failed;
+      if (is_of_the_disk(*entry.failed)) broken = entry.failed;
       continue;
     }
     const std::lock_guard lock(mutex_);

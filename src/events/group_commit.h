@@ -28,7 +28,7 @@ class Call {
     write,
     append,  ///< a write that is refused first when too much waits
   };
-  /// `weight`: bytes that it holds, or may hold once it has run.
+  /// `weight`: bytes that it holds while it waits.
   Call(Kind kind, std::size_t weight) : kind_(kind), weight_(weight) {}
   virtual ~Call() = default;
   Call(const Call&) = delete;

@@ -47,7 +47,7 @@ class GroupCommitTest : public testing::Test {
     ++transactions_;
     auto done = work();
     if (done && next_commit_fails_.exchange(false)) done = fail(StoreErrc::io, "the commit failed");
-    if (done && disk_fails_) done = fail(StoreErrc::io, "the disk fails");
+    if (done && disk_fails_ != StoreErrc{}) done = fail(disk_fails_.load(), "the disk fails");
     if (!done) kept_ = before;
     return done;
   }
@@ -94,7 +94,7 @@ class GroupCommitTest : public testing::Test {
   std::vector<Error> errors_;
   int transactions_ = 0;
   std::atomic<bool> next_commit_fails_ = false;
-  std::atomic<bool> disk_fails_ = false;
+  std::atomic<StoreErrc> disk_fails_{};
   std::atomic<int> bad_ = 0;
   std::unique_ptr<GroupCommit> owner_;
   GroupCommit* group_ = nullptr;  ///< also while it ends
@@ -159,16 +159,43 @@ TEST_F(GroupCommitTest, ACommitThatFailsOnceFailsNobody) {
 }
 
 TEST_F(GroupCommitTest, ADiskThatFailsIsNotAskedForEachOfAGroup) {
+  for (const auto how : {StoreErrc::io, StoreErrc::busy}) {
+    transactions_ = 0;
+    told_.clear();
+    start();
+    auto release = hold();
+    for (int i = 1; i <= 100; ++i) keep(i);
+    disk_fails_ = how;
+    release.set_value();
+    finish();
+    EXPECT_THAT(kept_, IsEmpty());
+    EXPECT_THAT(told_, SizeIs(100));
+    EXPECT_THAT(told_, Each(testing::Lt(0)));
+    EXPECT_LE(transactions_, 4) << "two of the one that held, two of the others";
+    disk_fails_ = StoreErrc{};
+  }
+}
+
+TEST_F(GroupCommitTest, AFullDiskIsAskedForEachBecauseASmallOneMayFit) {
   start();
   auto release = hold();
-  for (int i = 1; i <= 100; ++i) keep(i);
-  disk_fails_ = true;
+  for (int i = 1; i <= 10; ++i) keep(i);
+  disk_fails_ = StoreErrc::full;
   release.set_value();
   finish();
-  EXPECT_THAT(kept_, IsEmpty());
-  EXPECT_THAT(told_, SizeIs(100));
   EXPECT_THAT(told_, Each(testing::Lt(0)));
-  EXPECT_LE(transactions_, 4) << "two of the one that held, two of the others";
+  EXPECT_EQ(transactions_, 2 + 1 + 10);
+}
+
+TEST_F(GroupCommitTest, ReadsThatWaitRefuseNoAppends) {
+  start({.calls = 1'000, .bytes = 1'000});
+  auto release = hold();
+  for (int i = 1; i <= 100; ++i) keep(i, Call::Kind::read, 0);
+  keep(101, Call::Kind::append, 900);
+  release.set_value();
+  finish();
+  EXPECT_EQ(told_, numbers(1, 101));
+  EXPECT_EQ(transactions_, 2) << "64 reads, which are a group and need none; the rest with the append";
 }
 
 TEST_F(GroupCommitTest, ReadsAloneNeedNoTransaction) {

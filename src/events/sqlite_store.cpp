@@ -36,17 +36,14 @@ std::shared_ptr<Event> event_of(NewEvent&& given) {
   return event;
 }
 
-/// Of a read that gives bodies.
-constexpr std::size_t kBodies = 4U << 20U;
-
 /// `work` is Result<T>(), and may run more than once.
 template <class T, class Work>
 std::unique_ptr<Call> call(Call::Kind kind, std::size_t weight, Work work, Then<T> then) {
   return std::make_unique<StoreCall<T, Work>>(kind, weight, std::move(work), std::move(then));
 }
 template <class T, class Work>
-std::unique_ptr<Call> reading(std::size_t weight, Work work, Then<T> then) {
-  return call(Call::Kind::read, weight, std::move(work), std::move(then));
+std::unique_ptr<Call> reading(Work work, Then<T> then) {
+  return call(Call::Kind::read, 0, std::move(work), std::move(then));
 }
 template <class T, class Work>
 std::unique_ptr<Call> writing(std::size_t weight, Work work, Then<T> then) {
@@ -93,7 +90,7 @@ void SqliteStore::open_queue(std::string name, StreamId stream, Then<QueueInfo> 
 }
 
 void SqliteStore::streams(Then<std::vector<StreamInfo>> then) {
-  group_.put(reading(0, [this] { return tables_.streams(); }, std::move(then)));
+  group_.put(reading([this] { return tables_.streams(); }, std::move(then)));
 }
 
 void SqliteStore::set_open(StreamId stream, bool open, Then<void> then) {
@@ -101,7 +98,7 @@ void SqliteStore::set_open(StreamId stream, bool open, Then<void> then) {
 }
 
 void SqliteStore::queues(Then<std::vector<QueueInfo>> then) {
-  group_.put(reading(0, [this] { return tables_.queues(); }, std::move(then)));
+  group_.put(reading([this] { return tables_.queues(); }, std::move(then)));
 }
 
 void SqliteStore::drop_queue(QueueId queue, Then<void> then) {
@@ -146,44 +143,41 @@ void SqliteStore::record(std::vector<Outcome> outcomes, std::map<QueueId, Positi
 }
 
 void SqliteStore::read(StreamId stream, Position after, ReadLimits limits, Then<std::vector<EventPtr>> then) {
-  group_.put(reading(
-      limits.bytes, [this, stream, after, limits] { return tables_.read(stream, after, limits); },
-      std::move(then)));
+  group_.put(reading([this, stream, after, limits] { return tables_.read(stream, after, limits); },
+                     std::move(then)));
 }
 
 void SqliteStore::fetch(StreamId stream, std::vector<Position> positions, Then<std::vector<EventPtr>> then) {
-  group_.put(reading(
-      kBodies, [this, stream, positions = std::move(positions)] { return tables_.fetch(stream, positions); },
-      std::move(then)));
+  group_.put(
+      reading([this, stream, positions = std::move(positions)] { return tables_.fetch(stream, positions); },
+              std::move(then)));
 }
 
 void SqliteStore::open_deliveries(QueueId queue, WallTime until, ReadLimits limits,
                                   Then<std::vector<OpenDelivery>> then) {
-  group_.put(reading(
-      limits.bytes, [this, queue, until, limits] { return tables_.open_deliveries(queue, until, limits); },
-      std::move(then)));
+  group_.put(reading([this, queue, until, limits] { return tables_.open_deliveries(queue, until, limits); },
+                     std::move(then)));
 }
 
 void SqliteStore::with_rows(QueueId queue, Position after, Position until, Then<std::vector<Position>> then) {
-  group_.put(reading(
-      0, [this, queue, after, until] { return tables_.with_rows(queue, after, until); }, std::move(then)));
+  group_.put(reading([this, queue, after, until] { return tables_.with_rows(queue, after, until); },
+                     std::move(then)));
 }
 
 void SqliteStore::marks(Then<std::map<std::string, std::int64_t>> then) {
-  group_.put(reading(0, [this] { return tables_.marks(); }, std::move(then)));
+  group_.put(reading([this] { return tables_.marks(); }, std::move(then)));
 }
 
 void SqliteStore::find(DeliveryId id, Then<DeliveryRecord> then) {
-  group_.put(reading(0, [this, id] { return tables_.find(id); }, std::move(then)));
+  group_.put(reading([this, id] { return tables_.find(id); }, std::move(then)));
 }
 
 void SqliteStore::list(DeliveryQuery query, Then<std::vector<DeliveryRecord>> then) {
-  const auto weight = query.bodies ? kBodies : 0;
-  group_.put(reading(weight, [this, query] { return tables_.list(query); }, std::move(then)));
+  group_.put(reading([this, query] { return tables_.list(query); }, std::move(then)));
 }
 
 void SqliteStore::count(QueueId queue, Then<std::map<State, std::uint64_t>> then) {
-  group_.put(reading(0, [this, queue] { return tables_.count(queue); }, std::move(then)));
+  group_.put(reading([this, queue] { return tables_.count(queue); }, std::move(then)));
 }
 
 void SqliteStore::expire(WallTime now, std::chrono::milliseconds keep, std::size_t limit,

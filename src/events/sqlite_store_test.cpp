@@ -3,7 +3,11 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <future>
 #include <set>
+#include <thread>
 
 #include "events/store_test_support.h"
 #include "store/database.h"
@@ -209,6 +213,84 @@ TEST_F(SqliteStoreTest, FiguresCountWhatWasDone) {
   EXPECT_EQ(after.appended, 3U);
   EXPECT_EQ(after.commits, before.commits + 2);
   EXPECT_EQ(after.waiting, 0U);
+}
+
+/// Holds a store's thread, as a slow disk would, until it is released.
+class Held {
+ public:
+  explicit Held(AskedStore& store) {
+    store->streams([this](auto) {
+      held_.set_value();
+      release_.get_future().wait();
+    });
+    held_.get_future().wait();
+  }
+  void release() { release_.set_value(); }
+
+ private:
+  std::promise<void> held_;
+  std::promise<void> release_;
+};
+
+TEST_F(SqliteStoreTest, WhatComesFromSeveralThreadsIsWrittenTogetherAndToldInOrder) {
+  auto store = open();
+  const auto stream = store.stream().id;
+  const auto before = store->figures().commits;
+  Held held(store);
+  std::vector<Position> told;  // the store's thread's
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 4; ++i) {
+    threads.emplace_back([&] {
+      for (int j = 0; j < 50; ++j)
+        store->append({event_with(stream, "x")}, [&](Result<std::vector<Accepted>> accepted) {
+          told.push_back(accepted ? accepted->front().event->position : 0);
+        });
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  EXPECT_EQ(store->figures().waiting, 200U);
+  // A read sees what was called before it, though it is not committed yet.
+  std::promise<std::size_t> seen;
+  store->read(stream, 199, {}, [&](auto events) { seen.set_value(events->size()); });
+  held.release();
+  EXPECT_EQ(seen.get_future().get(), 1U);
+  ASSERT_THAT(told, SizeIs(200));
+  EXPECT_TRUE(std::ranges::is_sorted(told)) << "in the order of the calls";
+  EXPECT_EQ(told.front(), 1U);
+  EXPECT_EQ(store->figures().commits, before + 1);
+}
+
+TEST_F(SqliteStoreTest, TooMuchThatWaitsIsRefusedAndLaterAccepted) {
+  auto bounded = options();
+  bounded.bounds.bytes = 1'000'000;
+  auto store = AskedStore::open(bounded);
+  const auto stream = store.stream().id;
+  Held held(store);
+  std::vector<std::error_code> told;
+  for (int i = 0; i < 3; ++i)
+    store->append({event_with(stream, std::string(600'000, 'x'))},
+                  [&](Result<std::vector<Accepted>> accepted) {
+                    told.push_back(accepted ? std::error_code() : accepted.error().code);
+                  });
+  held.release();
+  EXPECT_THAT(store.read(stream), SizeIs(2));
+  EXPECT_THAT(told, ElementsAre(std::error_code(), std::error_code(), EventsErrc::store_full));
+  EXPECT_EQ(store.append(stream, "small")->position, 3U);
+}
+
+TEST_F(SqliteStoreTest, ReadsThatWaitRefuseNoAppends) {
+  auto store = open();
+  const auto stream = store.stream().id;
+  Held held(store);
+  std::atomic<int> failed = 0;
+  for (int i = 0; i < 100; ++i)  // as many queues that read their backlog
+    store->read(stream, 0, {}, [&](const auto& events) { failed += events ? 0 : 1; });
+  std::promise<bool> accepted;
+  store->append({event_with(stream, "x")},
+                [&](const auto& result) { accepted.set_value(result.has_value()); });
+  held.release();
+  EXPECT_TRUE(accepted.get_future().get());
+  EXPECT_EQ(failed, 0);
 }
 
 TEST_F(SqliteStoreTest, RefusesAFileOfANewerMayfly) {

@@ -96,7 +96,8 @@ class EventStore {
   virtual void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) = 0;
 
   /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done
-  /// or open. All or nothing. Gives the follow-ups that were accepted.
+  /// or open. All or nothing; but what is said of queues and events that are not kept any more is left out.
+  /// Gives the follow-ups that were accepted.
   virtual void record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
                       Then<std::vector<EventPtr>> then) = 0;
 
@@ -113,6 +114,8 @@ class EventStore {
 
   /// One delivery. A queue of 0 in the id stands for the only one of a function's stream. unknown_delivery.
   virtual void find(DeliveryId id, Then<DeliveryRecord> then) = 0;
+  /// With bodies, no more than some MiB of them at once, but one delivery at least: only an empty answer is
+  /// the end.
   virtual void list(DeliveryQuery query, Then<std::vector<DeliveryRecord>> then) = 0;
   /// How many deliveries with a row are in each state.
   virtual void count(QueueId queue, Then<std::map<State, std::uint64_t>> then) = 0;
@@ -121,9 +124,12 @@ class EventStore {
   /// still has to deliver. At most `limit` rows; gives how many.
   virtual void expire(WallTime now, std::chrono::milliseconds keep, std::size_t limit,
                       Then<std::size_t> then) = 0;
-  /// Removes the final deliveries of a queue that are in this state.
+  /// Removes the final deliveries of a queue that are in this state, up to its cursor: what is behind it
+  /// would be delivered again. This and drop_queue() may be done a piece at a time; then `then` is not in its
+  /// turn.
   virtual void purge(QueueId queue, State state, Then<std::size_t> then) = 0;
 
+  /// All marks of events that were accepted.
   virtual void marks(Then<std::map<std::string, std::int64_t>> then) = 0;
 
   [[nodiscard]] virtual StoreFigures figures() const = 0;
