@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/together.h"
 #include "events/store.h"
 #include "store/database.h"
 
@@ -146,6 +147,8 @@ void GroupCommit::tell(Group& group) {
       if (!entry.refused) bytes_ -= entry.call->weight();
     }
   }
+  // Who is told mostly goes on in another thread: that is woken once, and finds all that is for it.
+  const Together together;
   for (auto& entry : group) {
     if (entry.call) entry.call->tell(entry.failed ? &*entry.failed : nullptr);
     entry.call.reset();

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/deadline_wheel.h"
+#include "base/together.h"
 #include "pool/invocation.h"
 
 namespace mayfly::intake {
@@ -55,7 +56,7 @@ class LocalRequest : public pool::Service,
     return
         [self = shared_from_this(), executor = place_.executor, f = std::move(f)](Result<T> result) mutable {
           auto held = std::make_shared<Result<T>>(std::move(result));
-          boost::asio::post(executor, [self, held, f = std::move(f)]() mutable { f(std::move(*held)); });
+          Together::post(executor, [self, held, f = std::move(f)]() mutable { f(std::move(*held)); });
         };
   }
 
