@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "cloudevents/http_binding.h"
 #include "cloudevents/json_format.h"
+#include "cloudevents/raw_json.h"
 #include "intake/async_request.h"
 
 namespace mayfly::daemon {
@@ -12,6 +13,8 @@ namespace mayfly::daemon {
 using nlohmann::json;
 
 namespace {
+
+std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
 
 /// As it came, to the version that it named.
 void put_request(admin::InvokeRequest& request, const events::Event& event) {
@@ -27,45 +30,59 @@ void put_request(admin::InvokeRequest& request, const events::Event& event) {
   });
 }
 
-/// As the JSON format has it, but with the attributes apart.
-json message_json(const events::Task::Item& item) {
+/// As the JSON format has it, but with the attributes apart. Data that is JSON goes on as it was written:
+/// taken apart and written again, what is nested deeply enough would overflow the stack.
+std::string message_json(const events::Task::Item& item) {
   const auto event = cloudevents::from_fields(item.event->fields, item.event->body);
-  auto whole = json::parse(cloudevents::to_json(event));
-  json message{{"id", events::to_text(item.id)},
-               {"timestamp", timestamp(item.event->accepted)},
-               {"attempts", item.attempt},
-               {"attributes", json::object()}};
-  for (const auto& [name, value] : event.attributes) message["attributes"][name] = value;
-  for (const char* data : {"data", "data_base64"})
-    if (const auto found = whole.find(data); found != whole.end()) message[data] = std::move(*found);
-  return message;
+  json attributes = json::object();
+  for (const auto& [name, value] : event.attributes) attributes[name] = value;
+  const json message{{"id", events::to_text(item.id)},
+                     {"timestamp", timestamp(item.event->accepted)},
+                     {"attempts", item.attempt},
+                     {"attributes", std::move(attributes)}};
+  auto text = text_of(message);
+  const auto whole = cloudevents::to_json(event);
+  for (const auto& [name, value] : cloudevents::members_of(whole)) {
+    if (name != "data" && name != "data_base64") continue;
+    text.back() = ',';
+    text.append("\"").append(name).append("\":").append(value).append("}");
+  }
+  return text;
 }
 
 /// For a runtime's bridge.
 void put_batch(admin::InvokeRequest& request, const events::Task& task) {
-  json body{{"queue", task.queue.substr(0, task.queue.rfind('>'))}, {"messages", json::array()}};
-  for (const auto& item : task.items) body["messages"].push_back(message_json(item));
   request.event = true;
   request.headers = {{"mayfly-event", "queue"}, {"content-type", "application/json"}};
-  request.body = body.dump(-1, ' ', false, json::error_handler_t::replace);
+  auto& body = request.body;
+  body = "{\"queue\":" + text_of(json(task.queue.substr(0, task.queue.rfind('>')))) + ",\"messages\":[";
+  for (const auto& item : task.items) body.append(message_json(item)).append(",");
+  body.back() = ']';
+  body += '}';
 }
 
+/// A schedule's text, time zone and time.
 json schedule_json(const events::Event& event) {
-  json body = json::object();
+  json about = json::object();
   cloudevents::for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
     const auto millis = name == "time" ? parse_integer(value) : std::nullopt;
-    body[name] = millis ? timestamp(WallTime{} + milliseconds(*millis)) : std::string(value);
+    about[name] = millis ? timestamp(WallTime{} + milliseconds(*millis)) : std::string(value);
   });
-  if (event.body.empty()) return body;
-  auto payload = json::parse(event.body, nullptr, false);
-  body["payload"] = payload.is_discarded() ? json(event.body) : std::move(payload);
-  return body;
+  return about;
+}
+
+/// JSON as it is, other text as a string.
+std::string payload_json(const std::string& payload) {
+  return cloudevents::is_json(payload) ? payload : cloudevents::quoted(payload);
 }
 
 void put_schedule(admin::InvokeRequest& request, const events::Event& event) {
   request.event = true;
   request.headers = {{"mayfly-event", "schedule"}, {"content-type", "application/json"}};
-  request.body = schedule_json(event).dump(-1, ' ', false, json::error_handler_t::replace);
+  request.body = text_of(schedule_json(event));
+  if (event.body.empty()) return;
+  request.body.back() = ',';
+  request.body.append("\"payload\":").append(payload_json(event.body)).append("}");
 }
 
 cloudevents::CloudEvent schedule_event(const events::Task::Item& item) {
@@ -78,9 +95,9 @@ cloudevents::CloudEvent schedule_event(const events::Task::Item& item) {
   event.set("time", about["time"].get<std::string>());
   event.set("schedule", about["schedule"].get<std::string>());
   event.set("timezone", about["timezone"].get<std::string>());
-  if (!about.contains("payload")) return event;
+  if (item.event->body.empty()) return event;
   event.set("datacontenttype", "application/json");
-  event.data = about["payload"].dump(-1, ' ', false, json::error_handler_t::replace);
+  event.data = payload_json(item.event->body);
   return event;
 }
 
