@@ -1,10 +1,58 @@
 #include "intake/async_request.h"
 
+#include <sodium.h>
+
 #include <nlohmann/json.hpp>
 
+#include "base/hex.h"
+#include "cloudevents/cloud_event.h"
 #include "intake/delivery_view.h"
 
 namespace mayfly::intake {
+namespace {
+
+/// Of a token's claims (base64url of JSON) those that say whose it is: others change with each token.
+std::string subject_of(std::string_view claims) {
+  std::string text(claims.size(), '\0');
+  std::size_t size = 0;
+  const int failed =
+      ::sodium_base642bin(reinterpret_cast<unsigned char*>(text.data()), text.size(), claims.data(),
+                          claims.size(), nullptr, &size, nullptr, sodium_base64_VARIANT_URLSAFE_NO_PADDING);
+  text.resize(failed != 0 ? 0 : size);
+  const auto object = nlohmann::json::parse(text, nullptr, false);
+  if (!object.is_object() || !object.contains("sub")) return std::string(claims);
+  constexpr auto kReplace = nlohmann::json::error_handler_t::replace;
+  return object.value("iss", nlohmann::json()).dump(-1, ' ', false, kReplace) +
+         object["sub"].dump(-1, ' ', false, kReplace);
+}
+
+/// Who calls, as far as is known. What they say themselves counts where nobody has checked who they are.
+std::string caller_of(std::string_view fields) {
+  std::string checked;
+  std::string said;
+  cloudevents::for_each_field(fields, [&](std::string_view name, std::string_view value) {
+    if (name == "mayfly-key") checked.append("key ").append(value);
+    if (name == "mayfly-jwt-claims") checked.append("subject ").append(subject_of(value));
+    if (name == "authorization") said.append("said ").append(value);
+  });
+  return checked.empty() ? said : checked;
+}
+
+/// The key of one caller is not another one's: who used the same would be told of an invocation that is not
+/// theirs.
+std::string key_of_caller(std::string_view key, std::string_view fields) {
+  const auto caller = caller_of(fields);
+  if (key.empty() || caller.empty()) return std::string(key);
+  std::array<std::uint64_t, 2> hash{};
+  ::crypto_generichash(reinterpret_cast<unsigned char*>(hash.data()), sizeof hash,
+                       reinterpret_cast<const unsigned char*>(caller.data()), caller.size(), nullptr, 0);
+  std::array<char, 32> digits{};
+  put_hex(std::span(digits).first<16>(), hash[0]);
+  put_hex(std::span(digits).last<16>(), hash[1]);
+  return std::string(key).append(" ").append(digits.data(), digits.size());
+}
+
+}  // namespace
 
 void AsyncRequest::on_request(const pool::Invocation& invocation, std::string body) {
   events::NewEvent event;
@@ -32,6 +80,7 @@ void AsyncRequest::on_request(const pool::Invocation& invocation, std::string bo
         .append(1, '\0');
   if (event.idempotency_key.size() > 255)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
+  event.idempotency_key = key_of_caller(event.idempotency_key, invocation.headers);
   std::vector<events::NewEvent> events;
   events.push_back(std::move(event));
   engine_.accept(

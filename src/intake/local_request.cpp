@@ -1,6 +1,17 @@
 #include "intake/local_request.h"
 
+#include <atomic>
+
+#include "events/store.h"
+
 namespace mayfly::intake {
+namespace {
+
+/// Of all requests, on whichever shard. Many clients that send large bodies slowly are not to use up the
+/// memory.
+std::atomic<std::size_t> held_bodies{0};
+
+}  // namespace
 
 std::error_code make_error_code(IntakeErrc code) {
   static const SlugCategory<IntakeErrc, 4> category(
@@ -19,24 +30,37 @@ void LocalRequest::submit(pool::Invocation& invocation) {
   invocation.runner = this;
   invocation.started = std::chrono::steady_clock::now();
   place_.deadlines.add(*this, invocation.deadline);
-  body_ = std::exchange(invocation.body, {});
-  if (body_.size() > max_body_ || invocation.body_complete) return later([this] { complete(); });
+  const auto body = std::exchange(invocation.body, {});
+  hold(body);
+  if (too_much() || invocation.body_complete) return later([this] { complete(); });
 }
 
 void LocalRequest::send_body(pool::Invocation& invocation, std::string_view bytes, bool end) {
-  if (body_.size() <= max_body_) body_.append(bytes);
-  if (end || body_.size() > max_body_) return later([this] { complete(); });
+  if (!too_much()) hold(bytes);
+  if (end || too_much()) return later([this] { complete(); });
   later([this, taken = bytes.size()] {
     if (invocation_ != nullptr) invocation_->listener->on_request_credit(*invocation_, taken);
   });
   (void)invocation;
 }
 
+void LocalRequest::hold(std::string_view bytes) {
+  held_ += bytes.size();
+  overloaded_ = held_bodies.fetch_add(bytes.size()) + bytes.size() > kMaxHeldBodies;
+  if (!overloaded_) body_.append(bytes);
+}
+
+void LocalRequest::release() { held_bodies -= std::exchange(held_, 0); }
+
 void LocalRequest::complete() {
   if (invocation_ == nullptr) return;
+  if (overloaded_)
+    return refuse(Error{events::EventsErrc::store_full, "too many events are being received", {}}.with(
+        "retry-after", "1"));
   if (body_.size() > max_body_)
     return refuse(Error{IntakeErrc::body_too_large, "the request's body is too large", {}}.with(
         "limit", std::to_string(max_body_)));
+  release();  // from here on it is counted by the store
   on_request(*invocation_, std::exchange(body_, {}));
 }
 
@@ -48,6 +72,8 @@ void LocalRequest::cancel(pool::Invocation& invocation) {
 pool::Invocation* LocalRequest::detach() {
   auto* const invocation = std::exchange(invocation_, nullptr);
   DeadlineEntry::cancel();
+  release();
+  body_ = {};
   if (invocation == nullptr) return nullptr;
   invocation->state = pool::Invocation::State::idle;
   invocation->runner = nullptr;

@@ -27,6 +27,9 @@ struct Place {
   DeadlineWheel& deadlines;               ///< the shard's; outlives the request
 };
 
+/// Bytes of bodies that all requests of the process may hold together; beyond it they are refused.
+inline constexpr std::size_t kMaxHeldBodies = 128U << 20U;
+
 /// One request; belongs to its shard's thread. Held by shared_ptr: who answers later may come after the
 /// client has left.
 class LocalRequest : public pool::Service,
@@ -35,6 +38,7 @@ class LocalRequest : public pool::Service,
                      private DeadlineEntry {
  public:
   LocalRequest(Place place, std::size_t max_body) : place_(std::move(place)), max_body_(max_body) {}
+  ~LocalRequest() override { release(); }
 
   void submit(pool::Invocation& invocation) final;
   void cancel(pool::Invocation& invocation) final;
@@ -66,6 +70,9 @@ class LocalRequest : public pool::Service,
   void abandon(pool::Invocation& invocation, wire::AbortReason) final { cancel(invocation); }
   void on_deadline() final;
   void later(std::function<void()> work);
+  void hold(std::string_view bytes);
+  void release();
+  [[nodiscard]] bool too_much() const { return body_.size() > max_body_ || overloaded_; }
   void complete();
   pool::Invocation* detach();
 
@@ -73,6 +80,8 @@ class LocalRequest : public pool::Service,
   std::size_t max_body_;
   pool::Invocation* invocation_ = nullptr;  // null: nobody waits for an answer any more
   std::string body_;
+  std::size_t held_ = 0;     // bytes of it, as counted with those of all others
+  bool overloaded_ = false;  // all of them together hold too much
 };
 
 }  // namespace mayfly::intake
