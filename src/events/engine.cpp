@@ -17,6 +17,7 @@ using std::chrono::milliseconds;
 constexpr std::chrono::hours kKeepEvents{24};
 constexpr std::chrono::seconds kExpireEvery{10};
 constexpr std::size_t kExpireAtOnce = 2'000;
+constexpr std::chrono::seconds kReadAgain{1};
 
 }  // namespace
 
@@ -39,15 +40,30 @@ Engine::Engine(EventStore& store, Deliverer& deliverer, const Clock& clock, std:
 Engine::~Engine() { stop(milliseconds(0)); }
 
 void Engine::start() {
-  store_.marks(here<std::map<std::string, std::int64_t>>([this](auto marks) {
-    if (marks) schedules_.set_marks(std::move(*marks));
-  }));
-  store_.streams(here<std::vector<StreamInfo>>([this](auto streams) {
-    if (!streams) return spdlog::error("events cannot be read: {}", streams.error().message);
-    for (const auto& stream : *streams) streams_.add(stream);
-  }));
+  read_all();
   expire_now_and_then();
   thread_ = std::thread([this] { io_.run(); });
+}
+
+/// Until it is known which streams there are, and how far schedules had got: again and again.
+void Engine::read_all() {
+  const auto failed = [this](const Error& error) {
+    spdlog::error("events cannot be read: {}", error.message);
+    auto timer = std::make_shared<asio::steady_timer>(io_, kReadAgain);
+    timer->async_wait([this, timer](const boost::system::error_code& stopped) {
+      if (!stopped) read_all();
+    });
+  };
+  store_.marks(here<std::map<std::string, std::int64_t>>([this, failed](auto marks) {
+    if (!marks) return failed(marks.error());
+    schedules_.set_marks(std::move(*marks));
+    store_.streams(here<std::vector<StreamInfo>>([this, failed](auto streams) {
+      if (!streams) return failed(streams.error());
+      for (const auto& stream : *streams) streams_.add(stream);
+      read_ = true;
+      for (const auto& [name, queue] : by_name_) set_schedule(*queue);
+    }));
+  }));
 }
 
 bool Engine::idle() const {
@@ -56,6 +72,7 @@ bool Engine::idle() const {
 
 void Engine::quiesce() {
   asio::post(io_, [this] {
+    quiet_ = true;
     expiry_.cancel();
     schedules_.stop();
     for (const auto& [id, queue] : queues_) queue->stop();
@@ -75,9 +92,10 @@ void Engine::stop(milliseconds patience) {
   io_.stop();
   thread_.join();
   // What the store was asked comes back here: it has all come when this has.
-  std::promise<void> last;
-  store_.marks([&last](const auto&) { last.set_value(); });
-  last.get_future().wait();
+  auto last = std::make_shared<std::promise<void>>();
+  store_.marks([last](const auto&) { last->set_value(); });
+  last->get_future().wait();
+  for (const auto& [id, queue] : queues_) queue->stop();  // some may be held by what came back
   by_name_.clear();
   queues_.clear();
 }
@@ -109,14 +127,22 @@ void Engine::accept_here(const std::string& stream, std::vector<NewEvent> events
     for (auto& event : events) event.stream = known->id;
     return append(std::move(events), std::move(then));
   }
-  if (stream.starts_with("topic:"))
+  if (stream.starts_with("topic:") && !is_wanted(stream.substr(6))) {
+    if (!read_) return then(fail(EventsErrc::store_failed, "the topics are not read yet"));
     return then(fail(EventsErrc::unknown_topic, "no topic '" + stream.substr(6) + "'"));
+  }
   auto held = std::make_shared<std::vector<NewEvent>>(std::move(events));
   open(stream, [this, held, then = std::move(then)](Result<StreamInfo> info) mutable {
     if (!info) return then(propagate(info));
     for (auto& event : *held) event.stream = info->id;
     append(std::move(*held), std::move(then));
   });
+}
+
+/// A function subscribes to it: the topic is about to be made.
+bool Engine::is_wanted(const std::string& topic) const {
+  return std::ranges::any_of(functions_,
+                             [&](const auto& one) { return one.second.contains(topic + ">" + one.first); });
 }
 
 void Engine::append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) {
@@ -194,6 +220,7 @@ void Engine::set_function(std::string name, std::optional<FunctionEvents> events
     }
     for (const auto& queue : std::exchange(functions_[name], wanted)) {
       if (wanted.contains(queue)) continue;
+      specs_.erase(queue);
       schedules_.remove(queue);
       if (const auto found = by_name_.find(queue); found != by_name_.end()) found->second->attach(false);
     }
@@ -205,15 +232,17 @@ void Engine::set_function(std::string name, std::optional<FunctionEvents> events
     for (const auto& one : events->subscriptions)
       attach("topic:" + one.topic, one.topic + ">" + name, name, one.policy, one.filter);
     for (const auto& one : events->schedules) {
+      specs_[one.name(name)] = one;
       attach(one.name(name), one.name(name), name, one.policy, {});
-      open(one.name(name), [this, name, one](Result<StreamInfo> info) {
-        const auto found = functions_.find(name);
-        if (!info || found == functions_.end() || !found->second.contains(one.name(name))) return;
-        const auto queue = by_name_.find(one.name(name));
-        schedules_.set(name, one, info->id, queue != by_name_.end() && queue->second->paused());
-      });
     }
   });
+}
+
+/// Its queue is there: from now on a schedule's times come.
+void Engine::set_schedule(const Queue& queue) {
+  const auto found = specs_.find(queue.info().name);
+  if (found == specs_.end() || !read_ || quiet_) return;
+  schedules_.set(queue.function(), found->second, queue.info().stream, queue.paused());
 }
 
 /// Makes a queue, or finds it, and gives it its policy.
@@ -221,6 +250,7 @@ void Engine::attach(const std::string& stream, const std::string& queue, const s
                     const Policy& policy, const Queue::Filter& filter) {
   if (const auto found = by_name_.find(queue); found != by_name_.end()) {
     found->second->set(policy, filter);
+    set_schedule(*found->second);
     return found->second->attach(true);
   }
   const auto failed = [this, stream, queue, function, policy, filter](const Error& error) {
@@ -256,7 +286,7 @@ void Engine::add_queue(const QueueInfo& info, const std::string& function, const
   slot->set(policy, filter);
   const auto known = functions_.find(function);
   slot->attach(known != functions_.end() && known->second.contains(info.name));
-  if (schedules_.contains(info.name)) schedules_.pause(info.name, info.paused);
+  set_schedule(*slot);
 }
 
 void Engine::expire_now_and_then() {

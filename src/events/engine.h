@@ -103,6 +103,9 @@ class Engine final {
   void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
   void on_appended(const std::vector<EventPtr>& events);
   void open(const std::string& stream, Then<StreamInfo> then);
+  void read_all();
+  [[nodiscard]] bool is_wanted(const std::string& topic) const;
+  void set_schedule(const Queue& queue);
   void attach(const std::string& stream, const std::string& queue, const std::string& function,
               const Policy& policy, const Queue::Filter& filter);
   void add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
@@ -136,7 +139,10 @@ class Engine final {
   std::map<std::string, QueuePtr> by_name_;
   std::map<StreamId, std::vector<QueuePtr>> by_stream_;
   std::map<std::string, std::set<std::string>> functions_;  // that are deployed; the queues of each
+  std::map<std::string, ScheduleSpec> specs_;               // by their names
   Schedules schedules_;
+  bool read_ = false;   // streams and marks are known
+  bool quiet_ = false;  // nothing begins any more
   boost::asio::steady_timer expiry_;
   std::thread thread_;
 };

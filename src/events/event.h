@@ -127,7 +127,8 @@ struct OpenDelivery {
   WallTime since{};  ///< see Outcome
   WallTime not_before{};
   std::string partition{};
-  EventPtr event{};  ///< null: is not kept any more
+  EventPtr event{};   ///< null: is not kept any more
+  bool more = false;  ///< there are others behind it, for which the limit left no room
 };
 
 /// All that is kept of one delivery.

@@ -128,8 +128,12 @@ Result<QueueInfo> EventTables::open_queue(const std::string& name, StreamId stre
   if (info.id != 0) return info;
   auto position = newest(stream);
   if (!position) return propagate(position);
-  auto made =
-      database_.run("INSERT INTO queues(name, stream, cursor) VALUES (?, ?, ?)", name, stream, **position);
+  // A stream of one queue alone has its name. What was accepted before the queue was made is for it, too.
+  auto made = database_.run(
+      "INSERT INTO queues(name, stream, cursor) VALUES (?1, ?2, CASE WHEN ?1 = (SELECT name FROM streams "
+      "WHERE "
+      "id = ?2) THEN 0 ELSE ?3 END)",
+      name, stream, **position);
   if (!made) return propagate(made);
   if (auto read = look(); !read) return propagate(read);
   return info;

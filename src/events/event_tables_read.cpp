@@ -96,6 +96,7 @@ Result<std::vector<OpenDelivery>> EventTables::open_deliveries(QueueId id, WallT
     bytes += *its_event ? (*its_event)->body.size() : 0;
     if (i > 0 && bytes > limits.bytes) {
       open.resize(i);
+      open.back().more = true;
       break;
     }
     open[i].event = std::move(*its_event);

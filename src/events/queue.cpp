@@ -18,6 +18,8 @@ constexpr milliseconds kLongestHold{5'000};
 constexpr milliseconds kWriteAgain{1'000};
 /// A timer never sleeps longer: the wall clock may be set meanwhile.
 constexpr milliseconds kLongestSleep{60'000};
+/// A queue that passes events without a word of any of them tells so after this many.
+constexpr Position kCursorStep = 1'000;
 
 }  // namespace
 
@@ -29,8 +31,10 @@ Queue::Queue(const QueueContext& context, const QueueInfo& info, std::string fun
       random_(std::random_device{}()) {}
 
 void Queue::set(const Policy& policy, Filter filter) {
+  const bool other_order = policy.ordered != policy_.ordered;
   policy_ = policy;
   filter_ = std::move(filter);
+  if (other_order) reorder();
   if (started_) dispatch();
 }
 
@@ -46,8 +50,12 @@ void Queue::pause(bool paused) {
 
 void Queue::on_deadline() {
   const auto now = context_.clock.wall();
-  while (!delayed_.empty() && delayed_.begin()->first <= now) {
-    const auto position = delayed_.begin()->second;
+  std::vector<Position> due;  // first: the clock may be set back meanwhile, and they are delayed again
+  for (const auto& [when, position] : delayed_) {
+    if (when > now) break;
+    due.push_back(position);
+  }
+  for (const auto position : due) {
     auto& entry = entries_.at(position);
     leave(position, entry);
     place(position, entry);
@@ -58,11 +66,16 @@ void Queue::on_deadline() {
 
 /// Wakes when the next thing can be done that nobody else tells of.
 void Queue::rearm() {
+  if (stopped_) return DeadlineEntry::cancel();
   const auto now = context_.clock.now();
   auto when = MonotonicTime::max();
   if (!delayed_.empty()) when = now + (delayed_.begin()->first - context_.clock.wall());
-  if (forgotten_) when = std::min(when, look_again_);
-  if (!ready_.empty() && attached_ && !paused_ && !stopped_) {
+  if (forgotten_ && !is_full()) when = std::min(when, look_again_);
+  if (!ready_.empty()) {  // they grow old, also while nobody takes them
+    const auto age = context_.clock.wall() - entries_.at(*ready_.begin()).since;
+    when = std::min(when, now + (policy_.max_age - age) + milliseconds(1));
+  }
+  if (!ready_.empty() && attached_ && !paused_) {
     if (hold_until_ > now)
       when = std::min(when, hold_until_);
     else if (policy_.batch > 1 && running_ < static_cast<std::size_t>(policy_.concurrency))
@@ -216,9 +229,10 @@ void Queue::record(std::vector<Outcome> outcomes) {
 
 void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
   auto copy = *outcomes;
+  const auto at = cursor(*outcomes);
+  told_ = std::max(told_, at);
   context_.store.record(
-      std::move(copy), {{info_.id, cursor(*outcomes)}},
-      here<std::vector<EventPtr>>([this, outcomes](auto result) {
+      std::move(copy), {{info_.id, at}}, here<std::vector<EventPtr>>([this, outcomes](auto result) {
         if (result) {
           --recording_;
           if (follow_up && !result->empty()) follow_up(*result);
@@ -234,8 +248,23 @@ void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
 
 void Queue::on_recorded(const std::vector<Outcome>& outcomes) {
   for (const auto& one : outcomes) settle(one);
+  load_due();  // there may be room now
   load();
   dispatch();
+}
+
+/// Where hardly anything of a stream is for this queue, hardly anything is written. So that what it has
+/// passed can go, and is not read again after a start, the store is told now and then.
+void Queue::tell_cursor() {
+  if (recording_ > 0 || stopped_ || loaded_ < told_ + kCursorStep) return;
+  const auto at = cursor({});
+  if (at < told_ + kCursorStep) return;
+  const auto before = std::exchange(told_, at);
+  ++recording_;
+  context_.store.record({}, {{info_.id, at}}, here<std::vector<EventPtr>>([this, before](const auto& result) {
+                          --recording_;
+                          if (!result) told_ = before;
+                        }));
 }
 
 void Queue::count(State state) {

@@ -60,7 +60,10 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void attach(bool attached);
   void pause(bool paused);
   /// Attempts nothing more; what runs is heard to its end.
-  void stop() { stopped_ = true; }
+  void stop() {
+    stopped_ = true;
+    DeadlineEntry::cancel();  // it may outlive the wheel
+  }
 
   /// An event was accepted in its stream. They come in order, none is left out.
   void on_appended(const EventPtr& event);
@@ -120,6 +123,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void settle(const Outcome& outcome);
   void rearm();
   void count(State state);
+  void tell_cursor();
 
   // queue_window.cpp: what is in memory
   void load();
@@ -128,16 +132,20 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void forget_until(WallTime due);
   void on_due(Result<std::vector<OpenDelivery>> due);
   void take(const EventPtr& event);
+  void admit(const EventPtr& event);
+  void reorder();
   void put(Position position, Entry entry);
   void place(Position position, Entry& entry);
   void leave(Position position, const Entry& entry);
   void remove(Entries::iterator entry);
+  [[nodiscard]] bool is_full() const { return entries_.size() >= kWindowCount || bytes_ >= kWindowBytes; }
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
 
   // queue_manual.cpp
   void change_stored(const DeliveryId& id, bool retry, Then<State> then);
   void on_found(bool retry, const DeliveryRecord& record, const Then<State>& then);
+  void on_changed(Position position, State state, bool written);
   [[nodiscard]] Entries::iterator find(const DeliveryId& id);
 
   /// A `then` for the store that comes back on this thread, if the queue is still there.
@@ -160,9 +168,13 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::unordered_map<std::string, std::set<Position>> partitions_;  // ordered: all that are not done
   std::set<Position> without_row_;                                  // the cursor stays below these
   std::set<Position> rows_ahead_;  // behind the window, with a row already: not to be taken from the stream
+  // Not in the window, and being changed by hand: not to be taken before that is written. With the event, if
+  // the window has come to it meanwhile.
+  std::map<Position, EventPtr> changing_;
   std::size_t bytes_ = 0;
   Position loaded_ = 0;  // events up to this have been looked at
   Position newest_ = 0;
+  Position told_ = 0;  // the cursor that the store has, or is about to get
   bool loading_ = false;
   bool loading_due_ = false;
   bool forgotten_ = false;      // deliveries that are due later are on disk alone

@@ -54,25 +54,36 @@ void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>
     return retry ? this->retry(record.id, then) : cancel(record.id, then);
   if (!retry && is_final(record.state)) return then(fail(EventsErrc::delivery_ended, "it has ended"));
   if (!record.event) return then(fail(EventsErrc::unknown_delivery, "its event is not kept any more"));
+  if (changing_.contains(position)) return then(fail(EventsErrc::delivery_running, "it is being changed"));
   Entry entry;
   entry.event = record.event;
   entry.attempts = retry ? 0 : record.attempts;
   entry.since = retry ? context_.clock.wall() : record.since;
   const auto state = retry ? State::queued : State::cancelled;
   auto change = outcome(position, entry, state);
-  if (position > loaded_) rows_ahead_.insert(position);  // the window comes to it later
+  changing_.emplace(position, nullptr);
   ++recording_;
   context_.store.record({std::move(change)}, {},
-                        here<std::vector<EventPtr>>([this, then, state](auto result) {
+                        here<std::vector<EventPtr>>([this, then, state, position](auto result) {
                           --recording_;
+                          on_changed(position, state, result.has_value());
                           if (!result) return then(propagate(result));
-                          if (!is_final(state)) {
-                            forgotten_ = true;
-                            look_again_ = context_.clock.now();
-                            load_due();
-                          }
                           then(state);
                         }));
+}
+
+/// `written`: it has a row now. Else nothing has changed, and it is delivered as it was to be.
+void Queue::on_changed(Position position, State state, bool written) {
+  const auto passed = changing_.extract(position).mapped();
+  if (passed) without_row_.erase(position);
+  if (written && position > loaded_) rows_ahead_.insert(position);
+  if (!written && passed) admit(passed);
+  if (!written || !is_final(state)) {
+    forgotten_ = true;
+    look_again_ = context_.clock.now();
+    load_due();
+  }
+  dispatch();
 }
 
 }  // namespace mayfly::events

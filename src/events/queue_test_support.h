@@ -76,8 +76,9 @@ struct QueueTest : testing::Test {
     deliverer.opened.clear();
     store.reset();
     wheel = std::make_unique<DeadlineWheel>(clock.now());
-    store = SqliteStore::open({.file = folder.path() / "events.db", .vfs = {}, .clock = &clock, .bounds = {}})
-                .value();
+    store =
+        SqliteStore::open({.file = folder.path() / "events.db", .vfs = vfs, .clock = &clock, .bounds = {}})
+            .value();
     stream = wait<StreamInfo>([&](auto then) { store->open_stream("topic:t", then); });
     info = wait<QueueInfo>([&](auto then) { store->open_queue("t>f", stream.id, then); });
     context =
@@ -141,6 +142,7 @@ struct QueueTest : testing::Test {
   }
 
   TempFolder folder;
+  std::string vfs{};
   StandingClock clock;
   boost::asio::io_context io;
   PlayedDeliverer deliverer;

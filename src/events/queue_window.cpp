@@ -18,7 +18,7 @@ constexpr std::chrono::milliseconds kReadAgain{1'000};
 
 void Queue::start(Position newest) {
   newest_ = newest;
-  loaded_ = info_.cursor;
+  loaded_ = told_ = info_.cursor;
   loading_ = true;  // until it is known what has a row already
   forgotten_ = true;
   context_.store.with_rows(
@@ -40,8 +40,7 @@ void Queue::start(Position newest) {
 }
 
 bool Queue::has_room() const {
-  return entries_.size() < kWindowCount && bytes_ < kWindowBytes &&
-         (without_row_.empty() || loaded_ < *without_row_.begin() + kWindowReach);
+  return !is_full() && (without_row_.empty() || loaded_ < *without_row_.begin() + kWindowReach);
 }
 
 void Queue::on_appended(const EventPtr& event) {
@@ -49,6 +48,7 @@ void Queue::on_appended(const EventPtr& event) {
   if (!started_ || loading_) return;
   if (loaded_ + 1 == event->position && has_room()) {
     take(event);
+    tell_cursor();
     return dispatch();
   }
   load();
@@ -72,6 +72,7 @@ void Queue::on_read(Result<std::vector<EventPtr>> events) {
   if (events->empty()) loaded_ = newest_;  // what was there is not kept any more
   for (const auto& event : *events)
     if (event->position > loaded_) take(event);
+  tell_cursor();
   dispatch();
   load();
 }
@@ -81,6 +82,15 @@ void Queue::take(const EventPtr& event) {
   loaded_ = event->position;
   if (rows_ahead_.erase(event->position) > 0) return;  // is among the open deliveries, or is done
   if (filter_ && !filter_(*event)) return;
+  if (const auto changing = changing_.find(event->position); changing != changing_.end()) {
+    changing->second = event;
+    without_row_.insert(event->position);
+    return;
+  }
+  admit(event);
+}
+
+void Queue::admit(const EventPtr& event) {
   Entry entry;
   entry.event = event;
   entry.since = event->accepted;
@@ -103,6 +113,23 @@ void Queue::put(Position position, Entry entry) {
     partitions_[entry.event->partition].insert(position);
   const auto [at, fresh] = entries_.emplace(position, std::move(entry));
   place(position, at->second);
+}
+
+/// Partitions have begun to matter, or do no longer.
+void Queue::reorder() {
+  partitions_.clear();
+  for (const auto& [position, entry] : entries_)
+    if (policy_.ordered && !entry.event->partition.empty())
+      partitions_[entry.event->partition].insert(position);
+  for (auto& [position, entry] : entries_) {
+    if (entry.place >= Place::running) continue;
+    leave(position, entry);
+    place(position, entry);
+  }
+  if (!policy_.ordered || !started_) return;
+  forgotten_ = true;  // those that are due later come before what is behind them
+  look_again_ = context_.clock.now();
+  load_due();
 }
 
 /// Where an entry waits for its next attempt.
@@ -158,11 +185,11 @@ Position Queue::cursor(const std::vector<Outcome>& done) const {
 /// Takes what was forgotten until it is near.
 void Queue::load_due() {
   if (!forgotten_ || loading_due_ || stopped_ || !started_ || context_.clock.now() < look_again_) return;
-  if (entries_.size() >= kWindowCount || bytes_ >= kWindowBytes) return;  // room comes with the end of others
+  if (is_full()) return;  // room comes with the end of others
   loading_due_ = true;
   look_again_ = context_.clock.now() + kLookAgain;
   // Those that are in the window already are given, too.
-  const ReadLimits limits{kDueCount, kWindowBytes};
+  const ReadLimits limits{kDueCount, 2 * kWindowBytes};
   context_.store.open_deliveries(info_.id, WallTime::max(), limits,
                                  here<std::vector<OpenDelivery>>([this](auto due) {
                                    loading_due_ = false;
@@ -180,16 +207,18 @@ void Queue::forget_until(WallTime due) {
 void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
   if (!due) return;
   const auto near = context_.clock.wall() + kNear;
-  bool all = due->size() < kDueCount;
+  bool all = due->size() < kDueCount && (due->empty() || !due->back().more);
+  bool go_on = false;  // what is left can be taken as soon as there is room
   if (policy_.ordered) std::ranges::sort(*due, {}, &OpenDelivery::position);
   std::optional<WallTime> later;
   for (auto& one : *due) {
-    if (entries_.contains(one.position) || !one.event) continue;
+    if (entries_.contains(one.position) || changing_.contains(one.position) || !one.event) continue;
     if (!policy_.ordered && one.not_before > near) {
       later = one.not_before;
       break;
     }
-    if (entries_.size() >= kWindowCount || bytes_ >= kWindowBytes) {
+    go_on = true;
+    if (is_full()) {
       all = false;
       break;
     }
@@ -201,7 +230,10 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
     entry.not_before = one.not_before;
     put(one.position, std::move(entry));
   }
-  if (later || all) forgotten_ = false;
+  if (later || all)
+    forgotten_ = false;
+  else if (go_on)
+    look_again_ = context_.clock.now();
   if (later) forget_until(*later);
   dispatch();
 }

@@ -42,7 +42,7 @@ void Schedules::set(const std::string& function, const ScheduleSpec& spec, Strea
 }
 
 void Schedules::arm(One& one) {
-  if (!one.next || one.firing) return one.cancel();
+  if (!one.next || firing_.contains(one.name)) return one.cancel();
   const auto left = std::clamp<nanoseconds>(*one.next - clock_.wall(), nanoseconds(0), kLongestSleep);
   deadlines_.add(one, clock_.now() + left);
 }
@@ -61,14 +61,14 @@ NewEvent Schedules::event(const One& one, WallTime time) const {
 
 void Schedules::fire(One& one) {
   const auto now = clock_.wall();
-  if (one.firing || !one.next) return;
+  if (firing_.contains(one.name) || !one.next) return;
   if (*one.next > now) return arm(one);
   if (one.paused) {  // its times pass
     one.last = now;
     one.next = one.spec.next(now);
     return arm(one);
   }
-  one.firing = true;
+  firing_.insert(one.name);
   auto fired = event(one, *one.next);
   // However many times have passed, this is for all of them.
   fired.mark = Mark{one.name, to_millis(now)};
@@ -77,13 +77,13 @@ void Schedules::fire(One& one) {
 }
 
 void Schedules::on_fired(const std::string& name, WallTime done, bool accepted) {
+  firing_.erase(name);
+  if (accepted) marks_[name] = to_millis(done);
   const auto found = all_.find(name);
   if (found == all_.end()) return;
   auto& one = *found->second;
-  one.firing = false;
   if (!accepted) return deadlines_.add(one, clock_.now() + kFireAgain);
   one.last = done;
-  marks_[name] = to_millis(done);
   one.next = one.spec.next(done);
   arm(one);
 }

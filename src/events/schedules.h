@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -72,7 +73,6 @@ class Schedules {
     ScheduleSpec spec;
     StreamId stream = 0;
     bool paused = false;
-    bool firing = false;
     WallTime last{};  // up to it, all times are done
     std::optional<WallTime> next;
   };
@@ -87,6 +87,7 @@ class Schedules {
   Append append_;
   std::map<std::string, std::int64_t> marks_;
   std::map<std::string, std::unique_ptr<One>> all_;
+  std::set<std::string> firing_;  // those of which an event is being accepted; they may be gone meanwhile
 };
 
 }  // namespace mayfly::events

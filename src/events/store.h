@@ -83,7 +83,8 @@ class EventStore {
 
   /// Finds a stream, or makes it.
   virtual void open_stream(std::string name, Then<StreamInfo> then) = 0;
-  /// Finds a queue, or makes it: a new one begins behind the newest event of its stream.
+  /// Finds a queue, or makes it: a new one begins behind the newest event of its stream; at the first one, if
+  /// it has its stream's name, for then it is the only one.
   virtual void open_queue(std::string name, StreamId stream, Then<QueueInfo> then) = 0;
   virtual void streams(Then<std::vector<StreamInfo>> then) = 0;
   virtual void set_open(StreamId stream, bool open, Then<void> then) = 0;
