@@ -118,6 +118,11 @@ void Connection::dispatch(const wire::Frame& frame) {
       stopping_ = true;
       if (open_streams_ == 0) service_.on_stop();
       return;
+    case FrameType::call_response:
+    case FrameType::call_body:
+    case FrameType::call_credit:
+    case FrameType::call_error:
+      return calls_.dispatch(frame);
     default:
       return;  // a frame that only instances send
   }
@@ -140,6 +145,7 @@ void Connection::dispatch_abort(const wire::Frame& frame) {
   const bool over = stream->done;
   pump(*stream);
   if (!over) service_.on_abort(frame.stream, static_cast<wire::AbortReason>(frame.aux));
+  calls_.end_of(frame.stream);
 }
 
 void Connection::dispatch_credit(const wire::Frame& frame) {
@@ -184,7 +190,7 @@ void Connection::finish(Stream& stream) {
 }
 
 void Connection::close(Stream& stream) {
-  stream.id = 0;
+  calls_.end_of(std::exchange(stream.id, 0));
   if (stream.pending.capacity() > wire::kMaxChunk) stream.pending = {};
   --open_streams_;
   if (stopping_ && open_streams_ == 0) service_.on_stop();

@@ -11,6 +11,7 @@
 
 #include "base/fd.h"
 #include "base/fork_guard.h"
+#include "bridge/calls.h"
 #include "bridge/log_sender.h"
 #include "wire/frame.h"
 
@@ -100,6 +101,9 @@ class Connection {
   /// The daemon took it back before it began: nothing is said about it.
   void forget(std::uint32_t stream);
 
+  /// What invocations call while they run.
+  [[nodiscard]] Calls& calls() { return calls_; }
+
   /// Says why, sends what waits for at most 10 s, and ends the process: with status 1, or for
   /// FatalKind::exit with the one that `message` holds.
   [[noreturn]] void fatal(wire::FatalKind kind, std::string_view message, std::string_view stack);
@@ -148,6 +152,7 @@ class Connection {
   LogSender& log_;
   wire::FrameDecoder decoder_;
   std::string out_;
+  Calls calls_{out_};
   std::deque<Stream> slots_;  // as many as were ever in use at once
   std::uint32_t open_streams_ = 0;
   std::uint64_t completed_ = 0;

@@ -87,6 +87,23 @@ std::ptrdiff_t Exchange::read(void* buffer, std::size_t size) {
   return static_cast<std::ptrdiff_t>(taken);
 }
 
+std::string Exchange::take_body() {
+  std::string taken = body_.substr(std::exchange(body_read_, 0));
+  body_.clear();
+  give_credit(taken.size());
+  return taken;
+}
+
+void Exchange::complete(std::string& headers, std::string_view body, bool forward) const {
+  const auto add = [&](std::string_view name, std::string_view value) {
+    if (value.empty() || !bridge::header_value(headers, name).empty()) return;
+    headers.append(name).append(1, '\0').append(value).append(1, '\0');
+  };
+  add("host", "localhost");
+  add("traceparent", bridge::header_value(headers_, "traceparent"));
+  if (!body.empty() && !forward) add("content-length", std::to_string(body.size()));
+}
+
 bool Exchange::aborted() {
   if (!aborted_) wire_.look();
   return aborted_;

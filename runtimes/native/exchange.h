@@ -21,6 +21,9 @@ class Wire {
   /// The same without blocking.
   virtual void look() = 0;
   [[nodiscard]] virtual bridge::Connection& connection() = 0;
+  /// It hears of what comes for its number, until it is removed.
+  virtual void add(class OutgoingCall& call) = 0;
+  virtual void remove(class OutgoingCall& call) = 0;
 };
 
 /// Lives from the invoke frame until the handler has returned. Single-threaded.
@@ -45,6 +48,16 @@ class Exchange {
   [[nodiscard]] bool body(std::string_view& whole);
   [[nodiscard]] std::ptrdiff_t read(void* buffer, std::size_t size);
   [[nodiscard]] bool aborted();
+
+  // --- Calls: for OutgoingCall -------------------------------------------------------------------
+  [[nodiscard]] bool aborted_now() const { return aborted_; }
+  [[nodiscard]] bool body_is_over() const { return body_ended_ && body_read_ == body_.size(); }
+  /// All of the body that has come and was not read.
+  [[nodiscard]] std::string take_body();
+  /// Of a call without a traceparent: the invocation's own, and a host.
+  void complete(std::string& headers, std::string_view body, bool forward) const;
+  [[nodiscard]] Wire& wire() { return wire_; }
+  std::uint32_t calls = 0;  ///< opened so far
 
   // --- Response ------------------------------------------------------------------------------------
   [[nodiscard]] bool set_status(int status);

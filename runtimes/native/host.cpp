@@ -15,8 +15,7 @@ std::string& init_failure_text() {
 
 mayfly_text text_of(std::string_view text) { return {text.data(), text.size()}; }
 
-int header_at(const mayfly_request* request, std::size_t index, mayfly_text* name, mayfly_text* value) {
-  std::string_view rest = request->exchange.headers();
+int header_in(std::string_view rest, std::size_t index, mayfly_text* name, mayfly_text* value) {
   for (std::size_t i = 0;; ++i) {
     const auto name_end = rest.find('\0');
     if (name_end == std::string_view::npos) return 0;
@@ -28,6 +27,34 @@ int header_at(const mayfly_request* request, std::size_t index, mayfly_text* nam
     }
     rest.remove_prefix(std::min(value_end + 1, rest.size()));
   }
+}
+
+int header_at(const mayfly_request* request, std::size_t index, mayfly_text* name, mayfly_text* value) {
+  return header_in(request->exchange.headers(), index, name, value);
+}
+
+mayfly_call* call_open(mayfly_request* request, int kind, const mayfly_text* texts, int flags) {
+  const auto text = [&](std::size_t i) { return std::string_view(texts[i].data, texts[i].size); };
+  Exchange& exchange = request->exchange;
+  ++exchange.calls;
+  const bool forward = (flags & MAYFLY_CALL_FORWARD) != 0;
+  std::string headers(text(3));
+  exchange.complete(headers, text(4), forward);
+  const wire::CallHead head{
+      static_cast<wire::CallKind>(kind), exchange.stream(), text(0), text(1), text(2), headers};
+  return new mayfly_call{
+      new OutgoingCall(exchange.wire(), exchange, head, text(4), (flags & MAYFLY_CALL_EVENT) != 0, forward)};
+}
+
+void call_close(mayfly_call* call) {
+  delete call->call;
+  delete call;
+}
+
+int call_error(const mayfly_call* call, mayfly_text* type, mayfly_text* message) {
+  *type = text_of(call->call->error_type());
+  *message = text_of(call->call->error_message());
+  return static_cast<int>(call->call->error_status());
 }
 
 int body(mayfly_request* request, mayfly_text* body) {
@@ -88,6 +115,16 @@ mayfly_host make_host() {
   host.init_failed = [](const char* message, std::size_t size) { init_failure_text().assign(message, size); };
   host.log = log;
   host.secret = secret;
+  host.call_open = call_open;
+  host.call_wait = [](mayfly_call* call) { return static_cast<int>(call->call->wait()); };
+  host.call_header_at = [](const mayfly_call* call, std::size_t index, mayfly_text* name,
+                           mayfly_text* value) {
+    return header_in(call->call->headers(), index, name, value);
+  };
+  host.call_read = [](mayfly_call* call, void* to, std::size_t size) { return call->call->read(to, size); };
+  host.call_error = call_error;
+  host.call_close = call_close;
+  host.call_count = [](const mayfly_request* request) { return request->exchange.calls; };
   return host;
 }
 

@@ -10,7 +10,9 @@
 
 namespace mayfly::native {
 
-Server::Server(Fd data, Handler handler) : connection_(std::move(data), *this, unused_), handler_(handler) {}
+Server::Server(Fd data, Handler handler) : connection_(std::move(data), *this, unused_), handler_(handler) {
+  connection_.calls().listen(*this);
+}
 
 void Server::run() {
   for (;;) {
@@ -76,6 +78,30 @@ void Server::on_abort(std::uint32_t stream, wire::AbortReason) {
 
 void Server::on_writable(std::uint32_t stream) {
   if (Exchange* exchange = find(stream)) exchange->on_writable();
+}
+
+// --- Calls -------------------------------------------------------------------------------------------
+
+OutgoingCall* Server::find_call(std::uint32_t id) {
+  const auto found = std::ranges::find(calls_, id, &OutgoingCall::id);
+  return found == calls_.end() ? nullptr : *found;
+}
+
+void Server::on_call_response(std::uint32_t call, std::uint32_t status, std::string_view headers,
+                              std::string_view body, bool last) {
+  if (OutgoingCall* one = find_call(call)) one->on_response(status, headers, body, last);
+}
+
+void Server::on_call_body(std::uint32_t call, std::string_view chunk, bool last) {
+  if (OutgoingCall* one = find_call(call)) one->on_body(chunk, last);
+}
+
+void Server::on_call_writable(std::uint32_t call) {
+  if (OutgoingCall* one = find_call(call)) one->on_writable();
+}
+
+void Server::on_call_error(std::uint32_t call, std::uint32_t status, const wire::CallError& error) {
+  if (OutgoingCall* one = find_call(call)) one->on_error(status, error.type, error.message);
 }
 
 }  // namespace mayfly::native

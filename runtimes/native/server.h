@@ -3,6 +3,7 @@
 
 #include <list>
 
+#include "call.h"
 #include "exchange.h"
 
 namespace mayfly::native {
@@ -10,7 +11,7 @@ namespace mayfly::native {
 using Handler = void (*)(mayfly_request*, mayfly_response*);
 
 /// Single-threaded; the daemon may send an invocation before the last one is done: it waits here.
-class Server final : private bridge::Service, private Wire {
+class Server final : private bridge::Service, private bridge::CallService, private Wire {
  public:
   Server(Fd data, Handler handler);
 
@@ -31,10 +32,18 @@ class Server final : private bridge::Service, private Wire {
   void on_abort(std::uint32_t stream, wire::AbortReason reason) override;
   void on_writable(std::uint32_t stream) override;
   void on_stop() override { leaving_ = true; }
+  void on_call_response(std::uint32_t call, std::uint32_t status, std::string_view headers,
+                        std::string_view body, bool last) override;
+  void on_call_body(std::uint32_t call, std::string_view chunk, bool last) override;
+  void on_call_writable(std::uint32_t call) override;
+  void on_call_error(std::uint32_t call, std::uint32_t status, const wire::CallError& error) override;
 
   void turn() override;
   void look() override;
   bridge::Connection& connection() override { return connection_; }
+  void add(OutgoingCall& call) override { calls_.push_back(&call); }
+  void remove(OutgoingCall& call) override { std::erase(calls_, &call); }
+  OutgoingCall* find_call(std::uint32_t id);
 
   void handle(Exchange& exchange);
   Exchange* find(std::uint32_t stream);
@@ -43,6 +52,7 @@ class Server final : private bridge::Service, private Wire {
   bridge::Connection connection_;
   Handler handler_;
   std::list<Exchange> open_;  // the first one runs
+  std::vector<OutgoingCall*> calls_;
   bool leaving_ = false;
 };
 

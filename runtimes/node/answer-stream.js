@@ -5,6 +5,13 @@
 const { isUint8Array } = require('util').types;
 
 function readerOf(source) {
+  if (source.isFeed) {
+    const next = async () => {
+      const value = await source.next();
+      return { done: value === null, value };
+    };
+    return { next, cancel: async () => source.cancel() };
+  }
   if (source instanceof Blob) source = source.stream();
   if (typeof source.getReader === 'function') {
     const reader = source.getReader();
@@ -22,7 +29,6 @@ function bytesOf(chunk) {
 async function sendStream(invocation, status, head, source) {
   let reader = null;
   try {
-    if (source.isFeed) source = source.stream();
     reader = readerOf(source);
     invocation.whenAborted((error) => { reader.cancel(error).catch(() => {}); });
     invocation.start(status, head);
@@ -38,4 +44,4 @@ async function sendStream(invocation, status, head, source) {
   }
 }
 
-module.exports = { sendStream };
+module.exports = { sendStream, readerOf };

@@ -19,6 +19,7 @@ const { setRoot, cleanStack } = require('./errors.js');
 const lambdaStream = require('./lambda-stream.js');
 const serve = require('./serve.js');
 const { warmUp } = require('./warmup.js');
+const { Platform } = require('./platform.js');
 const forms = {
   fetch: require('./form-fetch.js'),
   lambda: require('./form-lambda.js'),
@@ -30,7 +31,8 @@ let role = 'runtime';
 let configuration = null;
 let serving = false;
 
-const inert = { onRequest() {}, onBody() {}, onAbort() {}, onWritable() {}, onStop() {} };
+const inert = { onRequest() {}, onBody() {}, onAbort() {}, onWritable() {}, onStop() {},
+  onCallResponse() {}, onCallBody() {}, onCallWritable() {}, onCallError() {} };
 
 /**
  * What an instance has beyond its template is limited by `memory`. V8, which plans for gigabytes, would be ended by
@@ -79,6 +81,7 @@ function stop() {
 }
 
 function startServing(loaded) {
+  Platform.function = configuration.function;
   const serveInvocation = forms[loaded.form].start(loaded.handler, configuration);
   const serveEvent = forms.events.startEvents(loaded, configuration, serveInvocation);
   serving = true;

@@ -1,6 +1,8 @@
 'use strict';
 // What a handler of the Workers form gets beside its request or event: `env` and `ctx`.
 
+const { Platform } = require('./platform.js');
+
 class Context {
   #invocation;
   props = {};
@@ -33,9 +35,18 @@ class EventContext extends Context {
   }
 }
 
-/** `env`: the function's environment. */
-function environmentOf(configuration) {
-  return { ...configuration.env };
+/** The class of `env`: made for an invocation, it has the function's environment, and the platform behind that. */
+function environmentOf({ env }) {
+  const names = Object.keys(env);
+  const hidden = names.filter((name) => name in Platform.prototype);
+  const plain = names.filter((name) => !hidden.includes(name));
+  return class Env extends Platform {
+    constructor(invocation) {
+      super(invocation);
+      for (let i = 0; i < plain.length; ++i) this[plain[i]] = env[plain[i]];
+      for (const name of hidden) Object.defineProperty(this, name, { value: env[name], enumerable: true, writable: true, configurable: true });
+    }
+  };
 }
 
 module.exports = { Context, EventContext, environmentOf };

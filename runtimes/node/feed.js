@@ -1,5 +1,5 @@
 'use strict';
-// Feed: the body of a request that arrives in parts. Every byte that was taken out gives the sender credit
+// Feed: a body that arrives in parts, of a request or of what a call answered. Every byte that was taken out gives the sender credit
 // for another, so a handler that does not read holds the client back.
 
 const bridge = require('./bridge.js');
@@ -8,13 +8,17 @@ class Feed {
   isFeed = true;
   complete = false;  // nothing more will come
   #id;
+  #credit;           // the addon's function that gives credit
   #chunks = [];
   #error = null;
   #wake = null;      // called once when something has changed
+  taken = false;     // something of it was read
+  onCancel = null;   // called when its reader wants no more
 
   /** `first`: what came with the request itself, or undefined. */
-  constructor(id, first) {
+  constructor(id, first, credit = 'requestCredit') {
     this.#id = id;
+    this.#credit = credit;
     if (first !== undefined) this.#chunks.push(first);
   }
 
@@ -41,9 +45,10 @@ class Feed {
   /** A part if one is there, undefined if one may come, null at the end. Throws when the client has left. */
   take() {
     if (this.#error !== null) throw this.#error;
+    this.taken = true;
     const chunk = this.#chunks.shift();
     if (chunk === undefined) return this.complete ? null : undefined;
-    if (!this.complete) bridge.addon.requestCredit(this.#id, chunk.byteLength);
+    if (!this.complete) bridge.addon[this.#credit](this.#id, chunk.byteLength);
     return chunk;
   }
 
@@ -58,6 +63,10 @@ class Feed {
       if (chunk !== undefined) return chunk;
       await new Promise((resolve) => { this.#wake = resolve; });
     }
+  }
+
+  cancel() {
+    this.onCancel?.();
   }
 
   async collect() {
@@ -78,6 +87,9 @@ class Feed {
         }
         controller.close();
         controller.byobRequest?.respond(0);
+      },
+      cancel() {
+        feed.cancel();
       },
     }, { highWaterMark: 0 });
   }

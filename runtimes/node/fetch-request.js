@@ -69,7 +69,7 @@ function signalOf(signal) {
   return signal;
 }
 
-let isRequest, requestHead;
+let isRequest, requestHead, requestParts;
 
 class Request extends Body {
   #invocation = null;
@@ -159,6 +159,14 @@ class Request extends Body {
 
   static {
     isRequest = (v) => typeof v === 'object' && v !== null && #invocation in v;
+    requestParts = (request) => {
+      let target = request.#invocation?.target;
+      if (target === undefined) {
+        const { pathname, search } = new URL(request.url);
+        target = pathname + search;
+      }
+      return { method: request.#method, target, head: requestHead(request), body: takeSource(request) };
+    };
     requestHead = (request) => (request.#headers === null ? request.#head : textOf(request.#headers));
     for (const name in defaults) {
       Object.defineProperty(this.prototype, name, {
@@ -188,6 +196,8 @@ module.exports = {
   Request,
   isRequest,
   requestHead,
+  /** {method, target, head, body} to send it on; its body counts as read. */
+  requestParts: (request) => requestParts(request),
   toNativeRequest,
   /** The request of an invocation (see invocation.js for what it needs of it). */
   requestOf: (invocation) => new Request(ofInvocation, invocation),

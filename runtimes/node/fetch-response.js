@@ -31,7 +31,7 @@ function withoutEncoding(init) {
   return headers;
 }
 
-let isResponse, responseHead;
+let isResponse, responseHead, responseOf;
 
 class Response extends Body {
   #status = 200;
@@ -134,6 +134,11 @@ class Response extends Body {
 
   static {
     isResponse = (v) => typeof v === 'object' && v !== null && #status in v;
+    responseOf = (status, head, source) => {
+      const response = new Response();
+      response.#become(isNullBody(status) ? null : source, status, '', head);
+      return response;
+    };
     responseHead = (response) => (response.#headers === null ? response.#head : textOf(response.#headers));
   }
 }
@@ -160,6 +165,8 @@ module.exports = {
   isNullBody,
   /** The headers as text "name\0value\0...". */
   responseHead,
+  /** What a call answered: any status, its headers as text, its body as fetch-body.js keeps it. */
+  responseOf: (status, head, source) => responseOf(status, head, source),
   toNativeResponse,
   withoutEncoding,
   isNativeResponse: (v) => isNative('Response', v),

@@ -17,7 +17,7 @@ const lambda = require('./form-lambda.js');
 
 let loaded = null;     // see handler.js
 let serveHttp = null;  // serves an invocation as a request
-let env = {};
+let Env = null;     // the class of `env`
 
 function answer(invocation, value, status = 200, type = 'application/json') {
   invocation.respond(status, `content-type\0${type}\0`, JSON.stringify(value ?? null));
@@ -36,7 +36,7 @@ async function callQueue(invocation, delivered) {
   const ctx = new EventContext(invocation);
   let failure = null;
   try {
-    await loaded.queue(batch, env, ctx);
+    await loaded.queue(batch, new Env(invocation), ctx);
   } catch (error) {
     failure = { error };
   }
@@ -72,7 +72,7 @@ async function callScheduled(invocation, event) {
   try {
     let result;
     try {
-      result = await loaded.scheduled(controller, env, ctx);
+      result = await loaded.scheduled(controller, new Env(invocation), ctx);
     } finally {
       await ctx.settled();
     }
@@ -177,7 +177,7 @@ function refuse(invocation) {
 function startEvents(its, configuration, serve) {
   loaded = its;
   serveHttp = serve;
-  env = environmentOf(configuration);
+  Env = environmentOf(configuration);
   return serveEvent;
 }
 

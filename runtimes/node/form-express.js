@@ -7,6 +7,7 @@ const http = require('http');
 const { Duplex } = require('stream');
 const { parse } = require('./fetch-headers.js');
 const { isNullBody } = require('./fetch-response.js');
+const { Platform } = require('./platform.js');
 
 const ofInvocation = Symbol('invocation');
 const ofAnswer = Symbol('answer');
@@ -81,6 +82,7 @@ function endBody(req) {
 function requestFor(invocation, socket) {
   const req = new http.IncomingMessage(socket);
   req[ofInvocation] = invocation;
+  req.mayfly = new Platform(invocation);
   req._read = readBody;
   req.httpVersion = '1.1';
   req.httpVersionMajor = req.httpVersionMinor = 1;

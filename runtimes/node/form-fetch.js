@@ -12,7 +12,7 @@ const { Context, environmentOf } = require('./context.js');
 
 let target = null;  // what has the fetch method
 let construct = null;
-let env = {};
+let Env = null;     // the class of `env`
 
 function send(invocation, response) {
   if (!isResponse(response)) {
@@ -41,6 +41,7 @@ function sendWithoutBody(invocation, status, head, source) {
   if (known && !isNullBody(status) && !/(?:^|\0)content-length\0/.test(head))
     head += 'content-length\0' + Buffer.byteLength(source) + '\0';
   if (source instanceof ReadableStream) source.cancel().catch(() => {});
+  else if (source?.isFeed) source.cancel();
   invocation.respond(status, head, undefined);
 }
 
@@ -65,8 +66,8 @@ async function settle(invocation, promise) {
 }
 
 function call(invocation) {
-  if (construct === null) return target.fetch(requestOf(invocation), env, new Context(invocation));
-  return new construct(new Context(invocation), env).fetch(requestOf(invocation));
+  if (construct === null) return target.fetch(requestOf(invocation), new Env(invocation), new Context(invocation));
+  return new construct(new Context(invocation), new Env(invocation)).fetch(requestOf(invocation));
 }
 
 function serve(invocation) {
@@ -81,7 +82,7 @@ function serve(invocation) {
 
 /** `handler`: as described above. Returns what serves an invocation; it never throws. */
 function start(handler, configuration) {
-  env = environmentOf(configuration);
+  Env = environmentOf(configuration);
   construct = typeof handler === 'function' && typeof handler.prototype?.fetch === 'function' ? handler : null;
   target = typeof handler === 'function' && typeof handler.fetch !== 'function' ? { fetch: handler } : handler;
   return serve;

@@ -7,16 +7,18 @@ const { isNullBody } = require('./fetch-response.js');
 const { eventOf } = require('./lambda-event.js');
 const { answerOf } = require('./lambda-answer.js');
 const { ResponseStream, streamed } = require('./lambda-stream.js');
+const { Platform } = require('./platform.js');
 
 let handler = null;
 let configuration = null;
 
-class Context {
+class Context extends Platform {
   #invocation;
   #settle;
   callbackWaitsForEmptyEventLoop = true;
 
   constructor(invocation, settle) {
+    super(invocation);
     this.#invocation = invocation;
     this.#settle = settle;
     this.functionName = configuration.function;

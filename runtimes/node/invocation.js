@@ -39,6 +39,7 @@ class Invocation {
   #controller = null;
   #onAbort = null;
   #onWritable = null;
+  #calls = null;    // open ones, in the order in which they began
 
   constructor(id, method, target, head, chunk, more, info) {
     this.id = id;
@@ -120,6 +121,7 @@ class Invocation {
       return;
     }
     this.finished = true;
+    this.#endCalls();
     bridge.addon.respond(this.id, status, head, body, true);
     this.onFinished?.();
   }
@@ -158,6 +160,7 @@ class Invocation {
   #finish() {
     if (this.finished) return;
     this.finished = true;
+    this.#endCalls();
     bridge.addon.done(this.id);
     this.onFinished?.();
   }
@@ -174,6 +177,21 @@ class Invocation {
     });
   }
 
+  // --- Calls of functions (call.js)
+
+  addCall(call) {
+    (this.#calls ??= new Set()).add(call);
+  }
+  removeCall(call) {
+    this.#calls.delete(call);
+  }
+  /** They end with their caller. */
+  #endCalls(error = null) {
+    if (this.#calls === null || this.#calls.size === 0) return;
+    const reason = error ?? new DOMException('The invocation that called is over', 'AbortError');
+    for (const call of [...this.#calls]) call.fail(reason);
+  }
+
   // --- What the daemon says later
 
   abortError() {
@@ -188,6 +206,7 @@ class Invocation {
     this.#feed?.fail(error);
     this.#controller?.abort(error);
     this.#onAbort?.(error);
+    this.#endCalls(error);
     this.opened();
   }
   /** One callback when the answer is wanted no more. */

@@ -4,6 +4,7 @@
 const { AsyncLocalStorage } = require('async_hooks');
 const bridge = require('./bridge.js');
 const { Invocation } = require('./invocation.js');
+const { callbacks } = require('./call.js');
 
 const open = new Map();  // id -> invocation whose handler has returned but whose slot is not free
 let handle = null;
@@ -76,7 +77,7 @@ function start(serveInvocation, serveEvent, options) {
   idle = options.onIdle;
   stopped = options.onStopped;
   scope = null;
-  bridge.addon.serve({ onRequest, onBody, onAbort, onWritable, onStop });
+  bridge.addon.serve({ onRequest, onBody, onAbort, onWritable, onStop, ...callbacks });
 }
 
 module.exports = { start, current };

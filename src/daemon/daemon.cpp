@@ -383,6 +383,9 @@ int serve(const cli::ServeOptions& options) {
       {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes));
+  std::vector<RemoteCalls*> remote_calls;
+  for (const auto& shard : shards) remote_calls.push_back(&shard->remote_calls());
+  for (const auto& shard : shards) shard->remote_calls().connect(remote_calls);
   for (const auto& shard : shards) {
     shard->publish_keys(keys->table());  // before its thread runs
     shard->start();

@@ -80,6 +80,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
+      remote_(io_, [this](const pool::Chain& chain) { return guest_service(chain); }),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
   if (options_.watch_executor)
@@ -100,7 +101,9 @@ void Shard::start() {
   thread_ = std::thread([this] {
     serve_ready();
     io_.run();
-    // Everything of this shard ends on its own thread.
+    // Everything of this shard ends on its own thread. First what goes from one function to the other.
+    end_calls();
+    remote_.stop();
     sessions_.clear();
     functions_.clear();
     retired_.clear();
@@ -155,7 +158,7 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
 std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
   return std::make_unique<scheduler::Scheduler>(
       pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
-                        secrets_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups},
+                        secrets_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups, this},
       capacity_, entry.version, entry.stats);
 }
 
@@ -174,6 +177,8 @@ void Shard::retire(std::unique_ptr<Served> served) {
 void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
                     registry::FunctionPtr changed) {
   table_ = std::move(table);
+  rules_of_wrapped_.clear();
+  if (!changed) guard_.forget(name);
   if (home_shard(name, options_.count) != options_.index) return;
   const auto found = functions_.find(name);
   if (found != functions_.end()) {
@@ -190,7 +195,7 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
       for (auto& [number, entry] : found->second) entry->rule = access::rule_of(*changed, *entry->version);
     if (found->second.empty()) functions_.erase(found);
   }
-  if (!changed) return guard_.forget(name);
+  if (!changed) return;
   for (const auto& [number, version] : changed->versions) {
     const bool has_traffic = changed->traffic.weights.contains(number);
     const int minimum = has_traffic ? version->config.min_instances : 0;
@@ -371,9 +376,10 @@ void Shard::new_invocation_id(std::array<char, 32>& id) {
 }
 
 /// Whether this caller may; what is for the platform stays here, who calls goes along.
-Result<void> Shard::admit(const Served& entry, gateway::RequestHead& head,
+Result<void> Shard::admit(const access::Rule& rule, const std::string& function, gateway::RequestHead& head,
                           gateway::Destination& destination) {
-  auto admission = guard_.admit(entry.rule, entry.version->function, head.headers);
+  if (rule.open()) return {};
+  auto admission = guard_.admit(rule, function, head.headers);
   if (!admission) return propagate(admission);
   if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
   head.headers += admission->identity;
@@ -427,21 +433,31 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   if (auto here = route_here(head)) return std::move(*here);
   auto match = table_->match(head.method, head.host, head.target);
   if (!match) return propagate(match);
+  const auto& function = *match->function;
   gateway::Destination destination;
-  destination.shard = home_shard(match->function->name, options_.count);
+  // The connection belongs where the outermost decorator is, if there is one.
+  destination.shard = home_shard(router::first_service(function), options_.count);
   if (destination.shard != options_.index) return destination;
-  auto version = router::choose_version(*match->function, match->reference, head.headers,
-                                        static_cast<std::uint32_t>(random_()));
+  auto version =
+      router::choose_version(function, match->reference, head.headers, static_cast<std::uint32_t>(random_()));
   if (!version) return propagate(version);
-  Served& entry = served(*version);
-  if (!entry.rule.open())
-    if (auto admitted = admit(entry, head, destination); !admitted) return propagate(admitted);
-  destination.service = entry.scheduler.get();
+  auto chain = chain_of(*version, head.headers);
+  if (!chain) return propagate(chain);
+  const bool is_here = !chain->links || home_shard(function.name, options_.count) == options_.index;
+  Served* entry = is_here ? &served(*version) : nullptr;
+  const auto& rule = is_here ? entry->rule : rule_for(function, *version);
+  if (auto admitted = admit(rule, function.name, head, destination); !admitted) return propagate(admitted);
+  destination.service = chain->links ? service_of(chain->links->front()) : entry->scheduler.get();
   destination.timeout = (*version)->config.timeout;
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;
   destination.prefix = match->prefix;
-  if (head.respond_async && options_.events != nullptr) accept_later(destination, *match);
+  if (chain->links) {
+    destination.deadline_owner = {(*version)->address(), destination.timeout};
+    destination.chain = std::move(*chain);
+  } else if (head.respond_async && options_.events != nullptr) {  // later it would meet no decorator
+    accept_later(destination, *match);
+  }
   return destination;
 }
 

@@ -19,8 +19,10 @@
 #include "base/reactor.h"
 #include "base/wheel_timer.h"
 #include "daemon/one_invocation.h"
+#include "daemon/remote_calls.h"
 #include "events/engine.h"
 #include "gateway/session.h"
+#include "pool/call_host.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"
 
@@ -47,7 +49,7 @@ struct ShardOptions {
 
 /// Everything but the constructor, start(), stop() and executor() is called on the shard's own thread;
 /// post() gets there.
-class Shard final : public gateway::GatewayHost {
+class Shard final : public gateway::GatewayHost, private pool::CallHost {
  public:
   /// Sends a connection to another shard.
   using Mover = std::function<void(unsigned shard, gateway::MovedConnection)>;
@@ -68,6 +70,8 @@ class Shard final : public gateway::GatewayHost {
     boost::asio::post(io_, std::forward<F>(f));
   }
 
+  /// What goes to other shards and comes from them: to be connected before start().
+  [[nodiscard]] RemoteCalls& remote_calls() { return remote_; }
   void adopt(gateway::MovedConnection connection);
   /// The set of functions changed: `changed` (null: deleted) is what is new in the table.
   void publish(std::shared_ptr<const router::RouteTable> table, const std::string& name,
@@ -125,9 +129,26 @@ class Shard final : public gateway::GatewayHost {
   [[nodiscard]] Result<void> admit_publisher(const std::string& topic, gateway::RequestHead& head,
                                              gateway::Destination& destination);
   void accept_later(gateway::Destination& destination, const router::Match& match);
+  // pool::CallHost; in shard_calls.cpp
+  Result<pool::Callee> callee(const wire::CallHead& head, const pool::Caller& caller) override;
+  [[nodiscard]] Result<pool::Callee> topic_callee(const std::string& topic);
+  [[nodiscard]] Result<pool::Callee> called_function(std::string_view name, const registry::Version& caller,
+                                                     std::string_view headers);
+  /// Where a request to this version begins: with the outermost decorator, or nothing is around it.
+  [[nodiscard]] Result<pool::Chain> chain_of(const registry::VersionPtr& version, std::string_view headers);
+  /// Decorators of a version, their decorators included, and the version itself.
+  [[nodiscard]] Result<void> append_links(pool::Chain::Links& links, const registry::VersionPtr& version,
+                                          std::string_view headers, unsigned depth);
+  [[nodiscard]] pool::Service* service_of(const registry::VersionPtr& version);
+  /// For another shard.
+  [[nodiscard]] Result<pool::Service*> guest_service(const pool::Chain& chain);
+  void end_calls();
+  [[nodiscard]] const access::Rule& rule_for(const registry::Function& function,
+                                             const registry::VersionPtr& version);
+
   Served& served(const registry::VersionPtr& version);
-  [[nodiscard]] Result<void> admit(const Served& entry, gateway::RequestHead& head,
-                                   gateway::Destination& destination);
+  [[nodiscard]] Result<void> admit(const access::Rule& rule, const std::string& function,
+                                   gateway::RequestHead& head, gateway::Destination& destination);
   [[nodiscard]] std::unique_ptr<scheduler::Scheduler> make_scheduler(const Served& entry);
   [[nodiscard]] Served* find_served(const registry::Version& version);
   void renew_version(const registry::VersionPtr& version, const RenewedHandler& done);
@@ -159,6 +180,8 @@ class Shard final : public gateway::GatewayHost {
   scheduler::Capacity capacity_;
   std::shared_ptr<const router::RouteTable> table_;
   std::map<std::string, Versions, std::less<>> functions_;
+  RemoteCalls remote_;
+  std::map<registry::VersionPtr, access::Rule> rules_of_wrapped_;  // of other shards' functions
   std::vector<std::unique_ptr<Served>> retired_;
   std::unordered_map<gateway::Session*, std::unique_ptr<gateway::Session>> sessions_;
   std::mt19937_64 random_;

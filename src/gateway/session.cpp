@@ -289,6 +289,8 @@ void Session::begin_exchange() {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
     write();
   }
+  invocation_.chain = std::move(destination->chain);
+  invocation_.deadline_owner = std::move(destination->deadline_owner);
   fill_invocation(*destination);
 }
 

@@ -35,6 +35,8 @@ struct Destination {
   std::string_view target;  ///< as the function sees it; into the request's target
   std::string_view prefix;
   std::string answer_fields{};  ///< "name\0value\0…" of ours for the answer
+  pool::Chain chain{};          ///< of what the function is wrapped by
+  pool::DeadlineOwner deadline_owner{};
 };
 
 /// A connection on its way to another shard: what was read of it and not used yet goes along.

@@ -211,7 +211,8 @@ struct SessionTest : testing::Test, GatewayHost {
   std::unique_ptr<scheduler::Scheduler> scheduler;
   std::string rest;  ///< of the answer that echoes() is sending
   GatewayOptions options;
-  Destination somewhere{nullptr, 0, std::chrono::seconds(60), 1U << 20U, {}, {}};
+  Destination somewhere{
+      .timeout = std::chrono::seconds(60), .max_request = 1U << 20U, .target = {}, .prefix = {}};
   std::map<Session*, std::unique_ptr<Session>> sessions;
   std::vector<Session*> leaving;
 

@@ -88,6 +88,7 @@ void Instance::on_parent_gone() {
 void Instance::disown() {
   if (pidfd_) kill_process(pidfd_.get());
   state_ = State::ended;
+  end_calls();
   unlink();
   patience_.cancel();
   tail_watch_.cancel();
@@ -112,6 +113,7 @@ void Instance::end(KillCause cause) {
   if (state_ != State::ending) deadlines_.add(patience_, std::chrono::steady_clock::now() + kEndPatience);
   state_ = State::ending;
   unlink();
+  end_calls();
   if (pidfd_) kill_process(pidfd_.get());
 }
 
@@ -134,6 +136,7 @@ void Instance::finish() {
   if (state_ == State::ended) return;
   const auto self = shared_from_this();
   state_ = State::ended;
+  end_calls();
   unlink();
   patience_.cancel();
   tail_watch_.cancel();
@@ -188,6 +191,8 @@ Instance::Stream* Instance::find(std::uint32_t id) {
 /// Its slot is another's.
 void Instance::vacate(Stream& stream) {
   stream.cancel();
+  if (calls_) calls_->end_of(stream.id);
+  stream.chain = {};
   free_slots_.push_back(wire::slot_of(stream.id));
   stream.id = 0;
   stream.lease = Lease();
@@ -235,6 +240,7 @@ void Instance::run(Invocation& invocation, Lease lease) {
   invocation.started = std::chrono::steady_clock::now();
   deadlines_.add(stream, invocation.deadline);
   if (offers_) note_given(stream);
+  note_caller(stream, invocation);
 
   std::uint8_t flags = invocation.body_complete ? wire::kEnd : 0;
   if (invocation.event) flags |= wire::kEvent;
@@ -279,6 +285,7 @@ void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
 
 void Instance::abort(Stream& stream, wire::AbortReason reason) {
   detach(stream);
+  if (calls_) calls_->end_of(stream.id);
   wire::append_frame(out_, {wire::FrameType::abort, 0, stream.id, static_cast<std::uint32_t>(reason), {}});
   schedule_flush();
 }
@@ -296,6 +303,7 @@ void Instance::overdue(Stream& stream) {
   note_begun(stream);
   stream.overdue = true;
   Invocation* invocation = stream.invocation;
+  const auto waited_for = calls_ ? calls_->waiting_text(stream.id) : std::string();
   abort(stream, wire::AbortReason::deadline);
   deadlines_.add(stream, std::chrono::steady_clock::now() + kAbortGrace);
   if (offers_)
@@ -305,8 +313,9 @@ void Instance::overdue(Stream& stream) {
   if (invocation == nullptr)
     return owner_.on_overdue_unheard({stream.invocation_id.data(), stream.invocation_id.size()},
                                      stream.answered);
-  const Error error = owner_.on_overdue(*invocation);
-  invocation->listener->on_failure(*invocation, error);
+  Error error = owner_.on_overdue(*invocation);
+  error.message += waited_for;
+  invocation->listener->on_failure(*invocation, std::move(error));
 }
 
 /// The grace is over and the slot still taken. An instance in which nothing else runs is ended; among others

@@ -11,6 +11,7 @@
 #include "base/deadline_wheel.h"
 #include "base/fd.h"
 #include "base/reactor.h"
+#include "pool/calls.h"
 #include "pool/failure.h"
 #include "pool/invocation.h"
 #include "pool/last_words.h"
@@ -51,6 +52,10 @@ class InstanceOwner {
   [[nodiscard]] virtual bool take_memory_kill() = 0;
   /// Its instances serve one invocation each, and leave by themselves after it.
   [[nodiscard]] virtual bool single_use() const = 0;
+  /// Through which its invocations call functions; null: they cannot.
+  [[nodiscard]] virtual CallHost* call_host() { return nullptr; }
+  /// What they call as. Asked for only where there is a call_host().
+  [[nodiscard]] virtual const registry::Version* version_of_calls() const { return nullptr; }
   virtual void on_ended(Instance& instance, const Error& why) = 0;  ///< once, last; its process is gone
   virtual void on_failure(std::string_view invocation,
                           const Error& error) = 0;  ///< for the function's history
@@ -86,7 +91,8 @@ class Instance
       public Limited,
       public boost::intrusive::list_base_hook<boost::intrusive::link_mode<boost::intrusive::auto_unlink>>,
       private ReactorEntry,
-      private TurnEnd {
+      private TurnEnd,
+      private CallOutput {
  public:
   enum class State { starting, serving, ending, ended };
 
@@ -117,6 +123,10 @@ class Instance
   void on_exited(int wait_status);
   /// Its template is gone, and it with it.
   void on_parent_gone();
+  /// The shard ends: what its invocations called must not hear of it later.
+  void end_calls() {
+    if (calls_) calls_->end_all();
+  }
   /// Its owner is going: end it and tell the owner nothing any more. Invocations in it are dropped silently.
   void disown();
   /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
@@ -168,6 +178,14 @@ class Instance
     bool has_begun = false;      ///< serial: the daemon has noticed that it began
     bool whole = false;          ///< it was sent with its whole body: it can be sent again
     std::array<char, 32> invocation_id{};
+    // For its calls: see Caller.
+    MonotonicTime ends{};
+    std::uint8_t depth = 0;
+    bool event = false;
+    std::string remote;
+    std::string_view scheme;
+    Chain chain;
+    DeadlineOwner deadline_owner;
     Lease lease;
   };
   /// Wakes when it did not come up, when a ping was not answered, and when a killed process was not reported
@@ -213,6 +231,13 @@ class Instance
   void flush();
   void finish();
 
+  // instance_calls.cpp
+  void handle_call(const wire::Frame& frame);
+  [[nodiscard]] std::string_view open_call(const wire::Frame& frame);
+  void note_caller(Stream& stream, const Invocation& invocation);
+  std::string& frames() override { return out_; }
+  void written() override { schedule_flush(); }
+
   // tail.cpp: those that wait in a serial instance.
   void note_given(Stream& stream);
   void note_begun(Stream& stream);
@@ -239,6 +264,7 @@ class Instance
   bool write_waiting_ = false;
   std::deque<Stream> streams_;
   std::vector<std::uint32_t> free_slots_;
+  std::unique_ptr<Calls> calls_;  // once it has called something
   Patience patience_;
   std::optional<wire::Offers> offers_;  // of a serial instance
   TailWatch tail_watch_{*this};

@@ -73,6 +73,11 @@ void Instance::handle(const wire::Frame& frame) {
       return handle_usage(frame);
     case FrameType::pong:
       return handle_pong();
+    case FrameType::call:
+    case FrameType::call_body:
+    case FrameType::call_credit:
+    case FrameType::call_abort:
+      return handle_call(frame);
     default:
       return violated("sent a frame that only the daemon sends");
   }

@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "pool/chain.h"
 #include "wire/frame.h"
 
 namespace mayfly::pool {
@@ -53,6 +54,13 @@ class Service {
   virtual void cancel(Invocation& invocation) = 0;
 };
 
+/// Whose limit a deadline is, if not that of the function that runs: its caller's, or that of the function
+/// that it is wrapped around.
+struct DeadlineOwner {
+  std::string function{};  ///< "front@2"; empty: the function's own
+  milliseconds limit{};
+};
+
 /// Owned by whoever waits for the answer; belongs to one shard's thread.
 struct Invocation {
   explicit Invocation(InvocationListener& l) : listener(&l) {}
@@ -71,6 +79,9 @@ struct Invocation {
   std::string headers{};  ///< "name\0value\0…", names in lower case
   std::string body{};     ///< what came of the body so far; cleared when it cannot begin any more elsewhere
   bool body_complete = true;
+  std::uint8_t depth = 0;          ///< how many calls of functions led to it
+  Chain chain{};                   ///< of decorators, of which this is one
+  DeadlineOwner deadline_owner{};  ///< whose `deadline` is
 
   // Where it is: kept by scheduler and pool.
   enum class State { idle, waiting, running } state = State::idle;

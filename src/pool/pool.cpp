@@ -264,6 +264,11 @@ void Pool::end_all(KillCause cause) {
   for (const auto& instance : instances) instance->end(cause);
 }
 
+void Pool::end_calls() {
+  const auto instances = instances_;
+  for (const auto& instance : instances) instance->end_calls();
+}
+
 // --- Keep-alive --------------------------------------------------------------------------------------
 
 bool Pool::evict_template() {

@@ -47,6 +47,7 @@ struct PoolContext {
   Boxes* boxes = nullptr;                     ///< null: nothing is confined (tests)
   LimitWatch* watch = nullptr;                ///< null: nothing is looked at
   sandbox::Cgroups* groups = nullptr;         ///< null: there are none
+  CallHost* calls = nullptr;                  ///< null: functions cannot call
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -96,6 +97,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   /// needed.
   bool end_template();
   void end_all(KillCause cause);
+  /// The shard ends, and its schedulers one after another: no call may be open between them then.
+  void end_calls();
 
   [[nodiscard]] bool ready() const { return template_ == Template::ready || template_ == Template::direct; }
   [[nodiscard]] Template template_state() const { return template_; }
@@ -144,6 +147,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   std::uint64_t memory_limit() const override { return version_->config.memory; }
   bool take_memory_kill() override { return group_.take_memory_kill(); }
   bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
+  CallHost* call_host() override { return context_.calls; }
+  const registry::Version* version_of_calls() const override { return version_.get(); }
   void on_ended(Instance& instance, const Error& why) override;
   void on_failure(std::string_view invocation, const Error& error) override;
 

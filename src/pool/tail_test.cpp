@@ -68,7 +68,7 @@ TEST_F(TailTest, ADeathTakesOnlyTheOneThatHadBegun) {
   for (std::size_t i = 1; i < tests.size(); ++i) {
     EXPECT_EQ(tests[i].ended, 0);
     EXPECT_FALSE(claim(i)) << "what was taken back never begins here";
-    EXPECT_EQ(tests[i].invocation.instance, nullptr);
+    EXPECT_EQ(tests[i].invocation.runner, nullptr);
     EXPECT_EQ(tests[i].invocation.body.substr(0, 4), "body") << "it is needed again";
   }
   EXPECT_EQ(owner.failures.size(), 1U);

@@ -41,6 +41,16 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "unknown-host", 421, "The admin plane does not go by this name"},
     {"admin", "unknown-route", 404, "There is no such route"},
     {"admin", "unknown-token", 404, "There is no such token"},
+    // pool/calls: functions that call functions
+    {"call", "bad-call", 400, "The call cannot be made"},
+    {"call", "body-too-large", 413, "The body of the call is too large"},
+    {"call", "caller-gone", 409, "The invocation that calls is over"},
+    {"call", "depth", 508, "Functions call functions too deep"},
+    {"call", "missing-decorator", 502, "A decorator of the function is not there"},
+    {"call", "no-events", 501, "Nothing takes events here"},
+    {"call", "no-next", 500, "There is nothing that this invocation is wrapped around"},
+    {"call", "not-allowed", 403, "The function may not call this function"},
+    {"call", "topic-not-allowed", 403, "The function may not publish to this topic"},
     // cloudevents/: events that someone sends
     {"cloudevents", "bad-event", 400, "This is not a CloudEvent"},
     {"cloudevents", "bad-webhook", 400, "This is not how a web hook is asked for"},

@@ -116,6 +116,9 @@ std::string config_to_json(const FunctionConfig& config) {
   for (const auto& [name, value] : config.env) object["env"][name] = value;
   for (const auto& secret : config.secrets)
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
+  if (!config.calls.empty()) object["calls"] = config.calls;
+  if (!config.publishes.empty()) object["publishes"] = config.publishes;
+  if (!config.wrap.empty()) object["wrap"] = config.wrap;
   if (!config.program.empty()) object["program"] = config.program;
   for (const auto& rule : config.network_allow) object["network_allow"].push_back(rule.text());
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;

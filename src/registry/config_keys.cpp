@@ -171,6 +171,39 @@ Result<void> set_datasets(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+constexpr std::size_t kMaxListed = 1000;
+
+/// A name, or the beginning of names and "*".
+bool is_name_pattern(std::string_view text, std::string_view allowed) {
+  if (text.ends_with('*')) text.remove_suffix(1);
+  return text.size() <= 200 && text.find_first_not_of(allowed) == std::string_view::npos;
+}
+
+template <auto Member>
+Result<void> name_patterns(FunctionSpec& spec, const ConfigValue& value) {
+  const std::string_view names = "abcdefghijklmnopqrstuvwxyz0123456789-_";
+  const std::string_view topics = "abcdefghijklmnopqrstuvwxyz0123456789-_.ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+  const auto& patterns = std::get<List>(value);
+  const bool functions = &(spec.config.*Member) == &spec.config.calls;
+  for (const auto& pattern : patterns)
+    if (pattern.empty() || !is_name_pattern(pattern, functions ? names : topics)) return refused();
+  if (patterns.size() > kMaxListed) return refused();
+  spec.config.*Member = patterns;
+  return {};
+}
+
+/// A chain that is longer is refused where it is used: one decorator can have others around it.
+Result<void> set_wrap(FunctionSpec& spec, const ConfigValue& value) {
+  constexpr std::size_t kMaxWrap = 15;
+  const auto& names = std::get<List>(value);
+  for (const auto& name : names)
+    if (!check_function_name(name)) return refused();
+  if (names.size() > kMaxWrap)
+    return fail(RegistryErrc::bad_config, "at most " + std::to_string(kMaxWrap) + " can be listed");
+  spec.config.wrap = names;
+  return {};
+}
+
 /// Only the outline; what a pattern may be is router/'s to say.
 Result<void> set_routes(FunctionSpec& spec, const ConfigValue& value) {
   const auto& routes = std::get<List>(value);
@@ -282,6 +315,11 @@ constexpr std::array kKeys{
     Key{"env", Kind::table, "variables with a value each, like { GREETING = \"hi\" }", set_env},
     Key{"secrets", Kind::list, "names of secrets, like \"STRIPE_KEY\", or \"TLS_KEY:file\"", set_secrets},
     Key{"datasets", Kind::list, "names of datasets", set_datasets},
+    Key{"calls", Kind::list, "names of functions, like \"resize\" or \"image-*\"",
+        name_patterns<&Config::calls>},
+    Key{"publishes", Kind::list, "names of topics, like \"image.uploaded\" or \"image.*\"",
+        name_patterns<&Config::publishes>},
+    Key{"wrap", Kind::list, "names of functions that are around it, the outermost first", set_wrap},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
     Key{"access", Kind::text, "\"public\", \"key\" or \"jwt\"", set_access},
@@ -296,9 +334,6 @@ constexpr std::array kKeys{
     Key{"async", Kind::table, "a table [functions.NAME.async] with attempts, backoff and the like", refuse},
 };
 
-/// Known from the design, of later stages: named so that nobody takes them for misspelt, or for working.
-constexpr std::array<std::string_view, 1> kLater{"wrap"};
-
 constexpr std::span<const Key> keys() { return kKeys; }
 
 /// "env.NAME" → "NAME", if the table is "env".
@@ -310,10 +345,6 @@ std::optional<std::string_view> part_of(std::string_view table, std::string_view
 }  // namespace
 
 Result<void> set_key(FunctionSpec& spec, std::string_view name, const ConfigValue& given) {
-  if (std::ranges::find(kLater, name) != kLater.end()) {
-    warn(spec, name);
-    return {};
-  }
   return set_in(keys(), "", spec, name, given);
 }
 

@@ -206,17 +206,32 @@ TEST(ConfigToml, ANameInEnvAndInSecretsIsAnError) {
   EXPECT_THAT(error.message, HasSubstr("'KEY' is in env and in secrets"));
 }
 
+TEST(ConfigToml, WhatAFunctionCallsAndIsWrappedBy) {
+  const auto spec = one(R"(
+[functions.f]
+calls = ["vault", "image-*"]
+publishes = ["image.uploaded", "Audit.*"]
+wrap = ["auth", "defaults"]
+)");
+  EXPECT_THAT(spec.config.calls, ElementsAre("vault", "image-*"));
+  EXPECT_THAT(spec.config.publishes, ElementsAre("image.uploaded", "Audit.*"));
+  EXPECT_THAT(spec.config.wrap, ElementsAre("auth", "defaults"));
+  for (const std::string_view bad : {"calls = [\"Vault\"]", "calls = [\"a*b\"]", "calls = [\"\"]",
+                                     "publishes = [\"a b\"]", "wrap = [\"auth@1\"]", "wrap = [\"x*\"]"}) {
+    const auto error = error_of("[functions.f]\n" + std::string(bad) + "\n");
+    EXPECT_EQ(error.code, RegistryErrc::bad_config) << bad;
+  }
+}
+
 TEST(ConfigToml, WhatHasNoEffectYetGivesAWarning) {
   const auto spec = one(R"(
 [functions.f]
 class = "background"
 network = "none"
 datasets = ["access-log"]
-wrap = "auth"
 )");
-  EXPECT_THAT(spec.warnings,
-              testing::UnorderedElementsAre("class = \"background\" has no effect yet",
-                                            "datasets has no effect yet", "wrap has no effect yet"));
+  EXPECT_THAT(spec.warnings, testing::UnorderedElementsAre("class = \"background\" has no effect yet",
+                                                           "datasets has no effect yet"));
   EXPECT_EQ(spec.config.invocation_class, InvocationClass::background);
   EXPECT_THAT(spec.config.datasets, ElementsAre("access-log"));
 }

@@ -61,6 +61,14 @@ VersionPtr newest_of(const FunctionPtr& function) {
   return function ? function->versions.rbegin()->second : nullptr;
 }
 
+/// Decorators may come later, so it is no error.
+void warn_of_missing_decorators(const Registry& registry, const std::vector<std::string>& wrap,
+                                std::vector<std::string>& warnings) {
+  for (const auto& name : wrap)
+    if (!registry.find(name))
+      warnings.push_back("wrap: there is no function '" + name + "' yet, and without it every request fails");
+}
+
 }  // namespace
 
 /// Deploys of one function that wait. It exists while one of them is at work.
@@ -136,6 +144,7 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
   auto built = co_await asio::co_spawn(pool_.get_executor(), std::move(job), use_awaitable);
   if (!built) co_return propagate(built);
 
+  warn_of_missing_decorators(registry_, built->config.wrap, built->warnings);
   const auto newest = newest_of(registry_.find(request->name));
   if (newest && newest->digest == built->digest) {
     auto kept = keep_newest(newest, request->keep_traffic);

@@ -64,7 +64,10 @@ struct FunctionConfig {
   std::map<std::string, std::string> env;
   std::vector<SecretUse> secrets;
   std::vector<std::string> datasets;
-  std::vector<std::string> routes;  ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
+  std::vector<std::string> calls;  ///< functions it may call that are not for everyone: "name", "prefix-*"
+  std::vector<std::string> publishes;  ///< topics it may publish to: "name", "prefix.*"
+  std::vector<std::string> wrap;       ///< functions around it, the outermost first
+  std::vector<std::string> routes;     ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
   InvocationClass invocation_class = InvocationClass::interactive;
   Access access = Access::everyone;
   JwtConfig jwt{};

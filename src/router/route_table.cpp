@@ -93,6 +93,15 @@ std::uint32_t spread(std::string_view value) {
   return static_cast<std::uint32_t>(hash >> 32U);
 }
 
+/// That most of the traffic goes to; null: there is none.
+const registry::Version* heaviest_version(const registry::Function& function) {
+  const auto heaviest = std::ranges::max_element(function.traffic.weights, {},
+                                                 [](const auto& w) { return std::pair(w.second, w.first); });
+  if (heaviest == function.traffic.weights.end()) return nullptr;
+  const auto version = function.versions.find(heaviest->first);
+  return version == function.versions.end() ? nullptr : version->second.get();
+}
+
 }  // namespace
 
 std::error_code make_error_code(RouterErrc code) { return {static_cast<int>(code), kCategory}; }
@@ -136,12 +145,9 @@ RouteTable::RouteTable(const std::vector<FunctionPtr>& functions) {
   for (const auto& function : functions) {
     by_name_.emplace(function->name, function);
     // The routes of the version that gets most of the traffic count.
-    const auto heaviest = std::ranges::max_element(
-        function->traffic.weights, {}, [](const auto& w) { return std::pair(w.second, w.first); });
-    if (heaviest == function->traffic.weights.end()) continue;
-    const auto version = function->versions.find(heaviest->first);
-    if (version == function->versions.end()) continue;
-    for (const auto& pattern : version->second->config.routes) {
+    const auto* version = heaviest_version(*function);
+    if (version == nullptr) continue;
+    for (const auto& pattern : version->config.routes) {
       auto route = parse_route(pattern);
       if (!route) continue;  // refused at deploy
       route->function = function;
@@ -191,6 +197,19 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
     return refused;
   }
   return fail(RouterErrc::unknown_function, "no function answers to " + std::string(path.substr(0, 200)));
+}
+
+const std::vector<std::string>& wrap_of(const registry::Function& function,
+                                        const registry::Version& version) {
+  const auto* heaviest = heaviest_version(function);
+  const bool is_bare = version.config.wrap.empty() && heaviest != nullptr;
+  return is_bare ? heaviest->config.wrap : version.config.wrap;
+}
+
+std::string_view first_service(const registry::Function& function) {
+  const auto* heaviest = heaviest_version(function);
+  return heaviest == nullptr || heaviest->config.wrap.empty() ? std::string_view(function.name)
+                                                              : heaviest->config.wrap.front();
 }
 
 Result<registry::VersionPtr> choose_version(const registry::Function& function, std::string_view reference,

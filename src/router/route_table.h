@@ -60,6 +60,14 @@ class RouteTable {
   std::vector<Route> routes_;  // most specific first
 };
 
+/// The decorators around a version. What is wrapped since must not stay bare under the number of an older
+/// version: where a version has none, those of the version count that most of the traffic goes to.
+[[nodiscard]] const std::vector<std::string>& wrap_of(const registry::Function& function,
+                                                      const registry::Version& version);
+/// The function that requests to this one come to first: the outermost decorator of the version that most of
+/// the traffic goes to, or itself. Connections are where that one is, whatever version a request gets.
+[[nodiscard]] std::string_view first_service(const registry::Function& function);
+
 /// The version that a request gets: the one it names, or one drawn by the weights; sticky when the function
 /// says so and the request brings the header or cookie. `headers` is "name\0value\0…"; `draw` is uniform in
 /// [0, 2^32).

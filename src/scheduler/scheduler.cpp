@@ -42,6 +42,12 @@ Error deadline_error(std::chrono::milliseconds limit, nanoseconds waited, nanose
                {{"limit", limit_text}, {"waited", waited_text}, {"ran", ran_text}}};
 }
 
+Error deadline_error(const pool::DeadlineOwner& owner, nanoseconds waited, nanoseconds ran) {
+  auto error = deadline_error(owner.limit, waited, ran);
+  error.message.insert(error.message.find(':'), " of " + owner.function);
+  return std::move(error).with("limit-of", owner.function);
+}
+
 Scheduler::Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
                      std::shared_ptr<pool::VersionStats> stats)
     : deadlines_(context.deadlines),
@@ -145,6 +151,7 @@ void Scheduler::enqueue(Invocation& invocation) {
   last_ = &invocation;
   waiting_shown_.set(++waiting_count_);
   if (first_ == &invocation) arm_wait_deadline();
+  watch_early(invocation);
 }
 
 /// It takes its place in the order of arrival again: before nearly all that wait.
@@ -160,6 +167,7 @@ void Scheduler::on_taken_back(Invocation& invocation) {
   waiting_shown_.set(++waiting_count_);
   stats_->waited.add();
   if (first_ == &invocation) deadlines_.add(wait_deadline_, invocation.deadline);
+  watch_early(invocation);
 }
 
 void Scheduler::dequeue(Invocation& invocation) {
@@ -167,6 +175,7 @@ void Scheduler::dequeue(Invocation& invocation) {
   (invocation.next != nullptr ? invocation.next->previous : last_) = invocation.previous;
   invocation.previous = invocation.next = nullptr;
   invocation.state = Invocation::State::idle;
+  if (!early_.empty()) early_.erase(&invocation);
   waiting_shown_.set(--waiting_count_);
 }
 
@@ -193,16 +202,33 @@ void Scheduler::arm_wait_deadline() {
 
 void Scheduler::check_deadlines() {
   const auto now = std::chrono::steady_clock::now();
-  while (first_ != nullptr && first_->deadline <= now) {
-    Invocation& invocation = *first_;
-    dequeue(invocation);
-    stats_->timed_out.add();
-    const auto waited = now - invocation.accepted;
-    invocation.listener->on_failure(invocation,
-                                    deadline_error(version_->config.timeout, waited, nanoseconds(0)));
-  }
+  while (first_ != nullptr && first_->deadline <= now) expire(*first_);
   arm_wait_deadline();
   maybe_drained();
+}
+
+void Scheduler::watch_early(Invocation& invocation) {
+  if (invocation.deadline_owner.function.empty()) return;
+  const auto [entry, added] = early_.try_emplace(&invocation, *this, invocation);
+  deadlines_.add(entry->second, invocation.deadline);
+}
+
+/// Its deadline came while it waited.
+void Scheduler::expire(Invocation& invocation) {
+  dequeue(invocation);
+  stats_->timed_out.add();
+  const auto waited = std::chrono::steady_clock::now() - invocation.accepted;
+  Error error = overdue_error(invocation, waited, nanoseconds(0));
+  if (invocation.depth > 0 && at_limit()) error.message += "; every instance was busy";
+  invocation.listener->on_failure(invocation, std::move(error));
+  arm_wait_deadline();
+  maybe_drained();
+}
+
+Error Scheduler::overdue_error(const Invocation& invocation, nanoseconds waited, nanoseconds ran) const {
+  if (invocation.deadline_owner.function.empty())
+    return deadline_error(version_->config.timeout, waited, ran);
+  return deadline_error(invocation.deadline_owner, waited, ran);
 }
 
 void Scheduler::fail_waiting(const Error& why) {
@@ -290,8 +316,8 @@ void Scheduler::on_unavailable(const Error& why) {
 
 Error Scheduler::on_overdue(const Invocation& invocation) {
   stats_->timed_out.add();
-  return deadline_error(version_->config.timeout, invocation.started - invocation.accepted,
-                        std::chrono::steady_clock::now() - invocation.started);
+  return overdue_error(invocation, invocation.started - invocation.accepted,
+                       std::chrono::steady_clock::now() - invocation.started);
 }
 
 void Scheduler::on_retired(bool was_instance) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <unordered_map>
 #include <vector>
 
 #include "base/deadline_wheel.h"
@@ -19,6 +20,8 @@ enum class SchedulerErrc {
 
 /// The error for a deadline that passed: "deadline 10 s: 9.2 s waiting, 0.8 s running".
 [[nodiscard]] Error deadline_error(std::chrono::milliseconds limit, nanoseconds waited, nanoseconds ran);
+/// The same where the limit is another function's: "deadline 10 s of front@2: …"; details: limit-of.
+[[nodiscard]] Error deadline_error(const pool::DeadlineOwner& owner, nanoseconds waited, nanoseconds ran);
 
 /// Belongs to one shard's thread.
 ///
@@ -63,6 +66,14 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
     Scheduler* scheduler = nullptr;
   };
 
+  /// The same, where it may come before that of who arrived earlier: a call has the deadline of its caller.
+  struct EarlyDeadline final : DeadlineEntry {
+    EarlyDeadline(Scheduler& s, pool::Invocation& i) : scheduler(s), invocation(i) {}
+    void on_deadline() override { scheduler.expire(invocation); }
+    Scheduler& scheduler;
+    pool::Invocation& invocation;
+  };
+
   bool run_now(pool::Invocation& invocation, bool any);
   void enqueue(pool::Invocation& invocation);
   void dequeue(pool::Invocation& invocation);
@@ -71,6 +82,10 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
   bool start_one();
   void make_minimum();
   void check_deadlines();
+  void watch_early(pool::Invocation& invocation);
+  void expire(pool::Invocation& invocation);
+  [[nodiscard]] Error overdue_error(const pool::Invocation& invocation, nanoseconds waited,
+                                    nanoseconds ran) const;
   void arm_wait_deadline();
   void fail_waiting(const Error& why);
   [[nodiscard]] int comfortable_depth() const;
@@ -89,6 +104,7 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
   std::size_t waiting_count_ = 0;
   pool::Part waiting_shown_{stats_->waiting};
   WaitDeadline wait_deadline_;
+  std::unordered_map<pool::Invocation*, EarlyDeadline> early_;  // of those that wait
   MonotonicTime retry_template_after_{};
   Error template_error_;
   int minimum_ = 0;

@@ -4,58 +4,18 @@
 #include <array>
 #include <bit>
 
+#include "wire/reader.h"
+
 namespace mayfly::wire {
 namespace {
 
 static_assert(std::endian::native == std::endian::little, "frames are laid out as little-endian memory");
 
 template <class T>
-void put(std::string& out, T value) {
-  out.append(reinterpret_cast<const char*>(&value), sizeof value);
-}
-
-template <class T>
 T get(const char* from) {
   T value;
   std::memcpy(&value, from, sizeof value);
   return value;
-}
-
-/// Reads length-prefixed strings one after another; `ok` turns false at the first that does not fit.
-class Reader {
- public:
-  explicit Reader(std::string_view bytes) : rest_(bytes) {}
-  template <class T>
-  T number() {
-    if (rest_.size() < sizeof(T)) return fail<T>();
-    const T value = get<T>(rest_.data());
-    rest_.remove_prefix(sizeof(T));
-    return value;
-  }
-  std::string_view text() {
-    const auto length = number<std::uint32_t>();
-    if (length > rest_.size()) return fail<std::string_view>();
-    const auto value = rest_.substr(0, length);
-    rest_.remove_prefix(length);
-    return value;
-  }
-  [[nodiscard]] bool ok() const { return ok_; }
-  [[nodiscard]] std::string_view rest() const { return rest_; }
-
- private:
-  template <class T>
-  T fail() {
-    ok_ = false;
-    rest_ = {};
-    return T{};
-  }
-  std::string_view rest_;
-  bool ok_ = true;
-};
-
-void put_text(std::string& out, std::string_view text) {
-  put(out, static_cast<std::uint32_t>(text.size()));
-  out.append(text);
 }
 
 /// Both ends of every instance have a decoder, and most see small frames only.
@@ -146,7 +106,7 @@ Result<std::optional<Frame>> FrameDecoder::next() {
     return fail(WireErrc::unknown_version, "a frame of another protocol version");
   const auto type = static_cast<std::uint8_t>(at[4]);
   if (type < static_cast<std::uint8_t>(FrameType::invoke) ||
-      type > static_cast<std::uint8_t>(FrameType::pong))
+      type > static_cast<std::uint8_t>(FrameType::call_error))
     return fail(WireErrc::malformed_frame, "a frame of unknown type " + std::to_string(type));
   if (end_ - begin_ < kHeaderSize + length) return std::nullopt;
   Frame frame;

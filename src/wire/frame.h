@@ -44,6 +44,13 @@ enum class FrameType : std::uint8_t {
   usage = 11,    ///< payload = three u64 so far: CPU ns of the process, ns its event loop was busy,
                  ///< invocations done. The first one, with none done, says that the instance serves.
   pong = 12,
+  // Calls (call.h). Their `stream` is the number of the call, which the instance makes.
+  call = 13,           ///< instance →: aux = CallKind; CallHead, then the first part of the body
+  call_body = 14,      ///< both ways: the next part of a body; kEnd: the last one
+  call_credit = 15,    ///< both ways: aux more bytes of body may be sent
+  call_abort = 16,     ///< instance →: the answer is not wanted any more, and the number is free
+  call_response = 17,  ///< daemon →: aux = status; ResponseHead, then body. kEnd: the number is free
+  call_error = 18,     ///< daemon →: aux = HTTP status; CallError. There is no (rest of the) answer
 };
 
 /// A stream's number is a slot (low bits) and a generation (the rest, never 0), so that both ends find it

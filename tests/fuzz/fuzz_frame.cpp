@@ -7,6 +7,7 @@
 #include <string>
 #include <string_view>
 
+#include "wire/call.h"
 #include "wire/frame.h"
 
 namespace {
@@ -44,6 +45,25 @@ void check_response(std::string_view payload) {
   require(again == payload);
 }
 
+void check_call(const mayfly::wire::Frame& frame) {
+  std::string_view rest;
+  const auto head = mayfly::wire::parse_call_head(frame, rest);
+  if (!head) return;
+  (void)mayfly::wire::problem_with(*head);
+  std::string again;
+  mayfly::wire::append_call_head(again, *head);
+  again.append(rest);
+  require(again == frame.payload);
+}
+
+void check_call_error(std::string_view payload) {
+  const auto error = mayfly::wire::parse_call_error(payload);
+  if (!error) return;
+  std::string again;
+  mayfly::wire::CallErrorWriter writer(again, error->type, error->message);
+  require(again.append(error->details) == payload);
+}
+
 /// Feeds `bytes` in portions of at most `step`; the frames given, encoded again.
 std::string decode(std::string_view bytes, std::size_t step) {
   std::string encoded;
@@ -62,6 +82,8 @@ std::string decode(std::string_view bytes, std::size_t step) {
       require((*frame)->payload.size() <= mayfly::wire::kMaxPayload);
       if ((*frame)->type == FrameType::invoke) check_invoke((*frame)->payload);
       if ((*frame)->type == FrameType::response) check_response((*frame)->payload);
+      if ((*frame)->type == FrameType::call) check_call(**frame);
+      if ((*frame)->type == FrameType::call_error) check_call_error((*frame)->payload);
       mayfly::wire::append_frame(encoded, **frame);
     }
   }

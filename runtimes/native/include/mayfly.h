@@ -48,6 +48,7 @@ extern "C" {
 
 typedef struct mayfly_request mayfly_request;
 typedef struct mayfly_response mayfly_response;
+typedef struct mayfly_call mayfly_call; /* see mayfly_calls.h */
 
 /* Bytes that belong to the runtime; data[size] is 0. data is NULL where there is no such text. */
 typedef struct mayfly_text {
@@ -56,6 +57,10 @@ typedef struct mayfly_text {
 } mayfly_text;
 
 enum mayfly_level { MAYFLY_DEBUG = 1, MAYFLY_INFO = 2, MAYFLY_WARN = 3, MAYFLY_ERROR = 4 };
+
+/* Of call_open: what is called, and flags. */
+enum mayfly_call_kind { MAYFLY_CALL_INVOKE = 1, MAYFLY_CALL_NEXT = 2, MAYFLY_CALL_PUBLISH = 3 };
+enum mayfly_call_flag { MAYFLY_CALL_EVENT = 1, MAYFLY_CALL_FORWARD = 2 /* the request's own body */ };
 
 /* What calls return that can fail. */
 enum mayfly_result {
@@ -91,6 +96,14 @@ struct mayfly_host {
   void (*init_failed)(const char* message, size_t size);
   void (*log)(int level, const char* text, size_t size);
   mayfly_text (*secret)(const char* name, size_t size);
+  /* texts: name, method, target, headers as "name NUL value NUL …", body. Never NULL; close it. */
+  mayfly_call* (*call_open)(mayfly_request*, int kind, const mayfly_text* texts, int flags);
+  int (*call_wait)(mayfly_call*); /* for the head: the status; 0: there is no answer, see call_error */
+  int (*call_header_at)(const mayfly_call*, size_t index, mayfly_text* name, mayfly_text* value);
+  ptrdiff_t (*call_read)(mayfly_call*, void* buffer, size_t size); /* < 0: it broke off, see call_error */
+  int (*call_error)(const mayfly_call*, mayfly_text* type, mayfly_text* message); /* its HTTP status */
+  void (*call_close)(mayfly_call*); /* before the handler returns, or after a stream is written */
+  uint32_t (*call_count)(const mayfly_request*); /* so many were opened */
 };
 
 /* Set by the runtime before anything of the function runs but its static constructors. */
@@ -336,6 +349,8 @@ class Request {
   }
   /// Whether nobody waits for the answer any more. For work that takes long; does not wait itself.
   [[nodiscard]] bool aborted() const { return mayfly_aborted(request_) != 0; }
+  /// For the functions of C.
+  [[nodiscard]] mayfly_request* handle() const { return request_; }
 
  private:
   static std::string_view view(mayfly_text text) { return {text.data, text.size}; }

@@ -176,6 +176,38 @@ napi_value done(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value call(napi_env env, napi_callback_info info) {
+  const Arguments<9> a(env, info);  // stream, kind, name, method, target, headers, body, last, event
+  return process().bridge->call(a.number(0), a.number(1),
+                                {a.values[2], a.values[3], a.values[4], a.values[5], a.values[6]}, a.truth(7),
+                                a.truth(8));
+}
+
+napi_value call_body(napi_env env, napi_callback_info info) {
+  const Arguments<2> a(env, info);
+  napi_value open = nullptr;
+  napi_get_boolean(env, process().bridge->call_body(a.number(0), a.values[1]), &open);
+  return open;
+}
+
+napi_value call_end(napi_env env, napi_callback_info info) {
+  const Arguments<1> a(env, info);
+  process().bridge->connection().calls().end_body(a.number(0));
+  return nullptr;
+}
+
+napi_value call_credit(napi_env env, napi_callback_info info) {
+  const Arguments<2> a(env, info);
+  process().bridge->connection().calls().credit(a.number(0), a.number(1));
+  return nullptr;
+}
+
+napi_value call_abort(napi_env env, napi_callback_info info) {
+  const Arguments<1> a(env, info);
+  process().bridge->connection().calls().abort(a.number(0));
+  return nullptr;
+}
+
 wire::LogLevel level_of(std::string_view name) {
   if (name == "debug") return wire::LogLevel::debug;
   if (name == "warn") return wire::LogLevel::warn;
@@ -244,6 +276,11 @@ NAPI_MODULE_INIT() {
                              std::pair{"respondError", &respond_error},
                              std::pair{"requestCredit", &request_credit},
                              std::pair{"done", &done},
+                             std::pair{"call", &call},
+                             std::pair{"callBody", &call_body},
+                             std::pair{"callEnd", &call_end},
+                             std::pair{"callCredit", &call_credit},
+                             std::pair{"callAbort", &call_abort},
                              std::pair{"log", &log},
                              std::pair{"fatal", &fatal},
                              std::pair{"limitHeap", &set_heap_limit},

@@ -28,13 +28,15 @@ napi_value buffer(napi_env env, std::string_view bytes) {
 
 Bridge::Bridge(napi_env env, Fd data, napi_value callbacks, bridge::LogSender& log)
     : env_(env), connection_(std::move(data), *this, log) {
-  static constexpr std::array names{"onRequest", "onBody", "onAbort", "onWritable", "onStop"};
+  static constexpr std::array names{"onRequest",      "onBody",     "onAbort",        "onWritable", "onStop",
+                                    "onCallResponse", "onCallBody", "onCallWritable", "onCallError"};
   static_assert(names.size() == kCallbacks);
   for (std::size_t i = 0; i < names.size(); ++i) {
     napi_value function = nullptr;
     napi_get_named_property(env_, callbacks, names[i], &function);
     napi_create_reference(env_, function, 1, &callbacks_[i]);
   }
+  connection_.calls().listen(*this);
   napi_create_reference(env_, callbacks, 1, &resource_);
   napi_value name = latin1(env_, "mayfly");
   napi_async_init(env_, callbacks, name, &async_context_);
@@ -116,34 +118,65 @@ void Bridge::on_request(const bridge::Request& request) {
   napi_value chunk = request.body.empty() ? undefined(env_) : buffer(env_, request.body);
   napi_value more = nullptr;
   napi_get_boolean(env_, request.more, &more);
-  call(on_request_, {number(env_, request.stream), latin1(env_, head.method), latin1(env_, head.target),
-                     latin1(env_, head.headers), chunk, more, latin1(env_, text_)});
+  call_back(on_request_, {number(env_, request.stream), latin1(env_, head.method), latin1(env_, head.target),
+                          latin1(env_, head.headers), chunk, more, latin1(env_, text_)});
 }
 
 void Bridge::on_body(std::uint32_t stream, std::string_view chunk, bool last) {
   const HandleScope handles(env_);
   napi_value id = number(env_, stream);
-  if (!chunk.empty()) call(on_body_, {id, buffer(env_, chunk)});
-  if (last) call(on_body_, {id, null(env_)});
+  if (!chunk.empty()) call_back(on_body_, {id, buffer(env_, chunk)});
+  if (last) call_back(on_body_, {id, null(env_)});
 }
 
 void Bridge::on_abort(std::uint32_t stream, wire::AbortReason reason) {
   const HandleScope handles(env_);
   const bool left = reason == wire::AbortReason::client;
-  call(on_abort_, {number(env_, stream), latin1(env_, left ? "client" : "deadline")});
+  call_back(on_abort_, {number(env_, stream), latin1(env_, left ? "client" : "deadline")});
 }
 
 void Bridge::on_writable(std::uint32_t stream) {
   const HandleScope handles(env_);
-  call(on_writable_, {number(env_, stream)});
+  call_back(on_writable_, {number(env_, stream)});
 }
 
 void Bridge::on_stop() {
   const HandleScope handles(env_);
-  call(on_stop_, {});
+  call_back(on_stop_, {});
 }
 
-void Bridge::call(Callback which, std::initializer_list<napi_value> arguments) {
+void Bridge::on_call_response(std::uint32_t call, std::uint32_t status, std::string_view headers,
+                              std::string_view body, bool last) {
+  const HandleScope handles(env_);
+  napi_value more = nullptr;
+  napi_get_boolean(env_, !last, &more);
+  call_back(on_call_response_, {number(env_, call), number(env_, status), latin1(env_, headers),
+                                body.empty() ? undefined(env_) : buffer(env_, body), more});
+}
+
+void Bridge::on_call_body(std::uint32_t call, std::string_view chunk, bool last) {
+  const HandleScope handles(env_);
+  napi_value id = number(env_, call);
+  if (!chunk.empty()) call_back(on_call_body_, {id, buffer(env_, chunk)});
+  if (last) call_back(on_call_body_, {id, null(env_)});
+}
+
+void Bridge::on_call_writable(std::uint32_t call) {
+  const HandleScope handles(env_);
+  call_back(on_call_writable_, {number(env_, call)});
+}
+
+void Bridge::on_call_error(std::uint32_t call, std::uint32_t status, const wire::CallError& error) {
+  const HandleScope handles(env_);
+  napi_value message = nullptr;
+  napi_create_string_utf8(env_, error.message.data(), error.message.size(), &message);
+  napi_value details = nullptr;
+  napi_create_string_utf8(env_, error.details.data(), error.details.size(), &details);
+  call_back(on_call_error_,
+            {number(env_, call), number(env_, status), latin1(env_, error.type), message, details});
+}
+
+void Bridge::call_back(Callback which, std::initializer_list<napi_value> arguments) {
   napi_value function = nullptr;
   napi_value receiver = undefined(env_);
   napi_get_reference_value(env_, callbacks_[which], &function);
@@ -185,6 +218,32 @@ bool Bridge::respond_chunk(std::uint32_t stream, napi_value chunk) {
 
 void Bridge::respond_error(std::uint32_t stream, wire::ErrorKind kind, napi_value message, napi_value stack) {
   connection_.respond_error(stream, kind, utf8(env_, message), utf8(env_, stack));
+}
+
+// --- What is called ----------------------------------------------------------------------------------
+
+napi_value Bridge::call(std::uint32_t stream, std::uint32_t kind, const std::array<napi_value, 5>& texts,
+                        bool last, bool event) {
+  // Name, method, target and headers in one text, then the body.
+  std::array<std::size_t, 5> ends{};
+  text_.clear();
+  for (std::size_t i = 0; i < 4; ++i) {
+    append_latin1(env_, texts[i], text_);
+    ends[i] = text_.size();
+  }
+  append_body(env_, texts[4], text_);
+  const std::string_view all = text_;
+  const auto part = [&](std::size_t i) { return all.substr(ends[i - 1], ends[i] - ends[i - 1]); };
+  const wire::CallHead head{
+      static_cast<wire::CallKind>(kind), stream, all.substr(0, ends[0]), part(1), part(2), part(3)};
+  const auto opened = connection_.calls().open(head, event, all.substr(ends[3]), last);
+  return opened.call != 0 ? number(env_, opened.call) : latin1(env_, opened.problem);
+}
+
+bool Bridge::call_body(std::uint32_t call, napi_value chunk) {
+  text_.clear();
+  append_body(env_, chunk, text_);
+  return connection_.calls().body(call, text_);
 }
 
 }  // namespace mayfly::node

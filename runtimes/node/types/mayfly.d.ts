@@ -1,8 +1,47 @@
 // What a handler for Mayfly's Node runtime sees beyond Node's own types. Nothing here is needed at run time.
 
 declare namespace Mayfly {
-  /** The function's configured environment. */
-  type Env = Record<string, string>;
+  interface CallInit {
+    method?: string;
+    /** With its query: "/a?b=c". */
+    path?: string;
+    headers?: HeadersInit;
+    body?: BodyInit | null;
+    /** Instead of a body: an event, as JSON. */
+    payload?: unknown;
+    signal?: AbortSignal;
+  }
+
+  interface PublishOptions {
+    id?: string;
+    source?: string;
+    type?: string;
+    subject?: string;
+    time?: string | Date;
+    dataSchema?: string;
+    partition?: string;
+    contentType?: string;
+    extensions?: Record<string, string>;
+  }
+
+  /** Why a call has no answer. */
+  interface CallError extends Error {
+    type: string;
+    status: number;
+    details: Record<string, string>;
+  }
+
+  /** Other functions and topics: on `env`, `context` or `req.mayfly`. */
+  interface Platform {
+    invoke(name: string, request?: CallInit | Request | string | URL, init?: RequestInit): Promise<Response>;
+    /** In a decorator: what it is around. */
+    next(request?: CallInit | Request | string | URL, init?: RequestInit): Promise<Response>;
+    publish(topic: string, data?: unknown, options?: PublishOptions): Promise<{ id: string }>;
+    readonly functions: Record<string, { fetch(request: Request | string | URL, init?: RequestInit): Promise<Response> }>;
+  }
+
+  /** The function's configured environment, and the platform. */
+  type Env = Record<string, string> & Platform;
 
   interface Context {
     /** Keep the invocation's slot until the promise is settled; a failure is logged. */
@@ -103,7 +142,7 @@ declare namespace Mayfly {
     detail: Payload;
   }
 
-  interface LambdaContext {
+  interface LambdaContext extends Platform {
     callbackWaitsForEmptyEventLoop: boolean;
     functionName: string;
     functionVersion: string;
@@ -119,5 +158,5 @@ declare namespace Mayfly {
   }
 
   /** `export default (req, res) => ...`, or an Express app. */
-  type NodeHandler = (req: import('node:http').IncomingMessage, res: import('node:http').ServerResponse) => void | Promise<void>;
+  type NodeHandler = (req: import('node:http').IncomingMessage & { mayfly: Platform }, res: import('node:http').ServerResponse) => void | Promise<void>;
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "calls.h"
 #include "head.h"
 #include "server.h"
 
@@ -41,6 +42,11 @@ PyObject* get_event_kind(PyObject* self, void*) {
   if (!invocation.event) return none();
   const auto kind = bridge::header_value(invocation.head.headers, "mayfly-event");
   return kind == "queue" || kind == "schedule" ? latin1(kind).release() : none();
+}
+
+PyObject* get_target(PyObject* self, void*) { return latin1(invocation_of(self).head.target).release(); }
+PyObject* get_headers(PyObject* self, void*) {
+  return header_pairs(invocation_of(self).head.headers).release();
 }
 
 /// The daemon's clock, in seconds: time.monotonic() of Python.
@@ -89,6 +95,13 @@ PyObject* event(PyObject* self, PyObject*) {
   Invocation& invocation = invocation_of(self);
   const Ref content = joined(invocation);
   return content ? lambda_event(invocation, content.get()).release() : nullptr;
+}
+
+/// part(): the next part of the body that has come; b"" at the end, None if one may come.
+PyObject* part(PyObject* self, PyObject*) {
+  Invocation& invocation = invocation_of(self);
+  if (invocation.has_part()) return invocation.take_part().release();
+  return invocation.more && invocation.aborted == wire::AbortReason{} ? none() : bytes({}).release();
 }
 
 /// read(): the next part of the body, waiting for it; b"" at the end. For handlers that run one at a time.
@@ -175,6 +188,8 @@ PyObject* wait(PyObject* self, PyObject* future) {
 PyGetSetDef attributes[] = {{"stream", get_stream, nullptr, nullptr, nullptr},
                             {"id", get_id, nullptr, nullptr, nullptr},
                             {"method", get_method, nullptr, nullptr, nullptr},
+                            {"target", get_target, nullptr, nullptr, nullptr},
+                            {"headers", get_headers, nullptr, nullptr, nullptr},
                             {"is_event", get_is_event, nullptr, nullptr, nullptr},
                             {"event_kind", get_event_kind, nullptr, nullptr, nullptr},
                             {"more", get_more, nullptr, nullptr, nullptr},
@@ -191,6 +206,7 @@ PyMethodDef methods[] = {{"scope", scope, METH_O, nullptr},
                          {"environ", environ_dict, METH_O, nullptr},
                          {"event", event, METH_NOARGS, nullptr},
                          {"body", body, METH_NOARGS, nullptr},
+                         {"part", part, METH_NOARGS, nullptr},
                          {"read", read, METH_NOARGS, nullptr},
                          {"answer", lambda_answer, METH_O, nullptr},
                          {"respond", respond, METH_VARARGS, nullptr},

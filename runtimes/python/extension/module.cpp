@@ -12,6 +12,7 @@
 #include "bridge/huge_pages.h"
 #include "bridge/log_sender.h"
 #include "bridge/malloc_holes.h"
+#include "calls.h"
 #include "fork_hooks.h"
 #include "invocation.h"
 #include "pool_holes.h"
@@ -171,6 +172,64 @@ PyObject* wake(PyObject*, PyObject*) {
   return none();
 }
 
+Server* serving() {
+  if (process().server == nullptr) PyErr_SetString(PyExc_RuntimeError, "nothing is served yet");
+  return process().server;
+}
+
+/// call(stream, kind, name, method, target, pairs, body, last, event): see begin_call().
+PyObject* call(PyObject*, PyObject* arguments) {
+  Server* server = serving();
+  return server != nullptr ? begin_call(*server, arguments) : nullptr;
+}
+
+/// call_body(call, chunk): False when no more should be sent before on_call says so.
+PyObject* call_body(PyObject*, PyObject* arguments) {
+  unsigned id = 0;
+  PyObject* chunk = nullptr;
+  std::string text;
+  if (!PyArg_ParseTuple(arguments, "IO", &id, &chunk) || !append_bytes(chunk, text)) return nullptr;
+  Server* server = serving();
+  return server != nullptr ? boolean(server->connection().calls().body(id, text)) : nullptr;
+}
+
+PyObject* call_end(PyObject*, PyObject* id) {
+  if (Server* server = serving())
+    server->connection().calls().end_body(static_cast<std::uint32_t>(PyLong_AsUnsignedLong(id)));
+  return none();
+}
+
+PyObject* call_abort(PyObject*, PyObject* id) {
+  if (Server* server = serving())
+    server->connection().calls().abort(static_cast<std::uint32_t>(PyLong_AsUnsignedLong(id)));
+  return none();
+}
+
+/// call_credit(call, bytes)
+PyObject* call_credit(PyObject*, PyObject* arguments) {
+  unsigned id = 0;
+  unsigned count = 0;
+  if (!PyArg_ParseTuple(arguments, "II", &id, &count)) return nullptr;
+  if (Server* server = serving()) server->connection().calls().credit(id, count);
+  return none();
+}
+
+/// pump(): waits for the daemon to say something. Where invocations run one at a time.
+PyObject* pump(PyObject*, PyObject*) {
+  Server* server = serving();
+  if (server == nullptr) return nullptr;
+  server->pump();
+  return PyErr_CheckSignals() != 0 ? nullptr : none();
+}
+
+/// invocation(stream): the one that has this slot, or None.
+PyObject* find_invocation(PyObject*, PyObject* stream) {
+  Server* server = process().server;
+  PyObject* found =
+      server != nullptr ? server->find(static_cast<std::uint32_t>(PyLong_AsUnsignedLong(stream))) : nullptr;
+  return Py_NewRef(found != nullptr ? found : Py_None);
+}
+
 /// log(level, text, stream): one entry. stream 0: of no invocation.
 PyObject* log(PyObject*, PyObject* arguments) {
   unsigned char level = 0;
@@ -240,6 +299,13 @@ PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_VARARGS, nullpt
                            {"open_selector", open_selector, METH_O, nullptr},
                            {"wake", wake, METH_NOARGS, nullptr},
                            {"poll", poll, METH_VARARGS, nullptr},
+                           {"call", call, METH_VARARGS, nullptr},
+                           {"call_body", call_body, METH_VARARGS, nullptr},
+                           {"call_end", call_end, METH_O, nullptr},
+                           {"call_abort", call_abort, METH_O, nullptr},
+                           {"call_credit", call_credit, METH_VARARGS, nullptr},
+                           {"pump", pump, METH_NOARGS, nullptr},
+                           {"invocation", find_invocation, METH_O, nullptr},
                            {"log", log, METH_VARARGS, nullptr},
                            {"fatal", fatal, METH_VARARGS, nullptr},
                            {"exit", exit_now, METH_VARARGS, nullptr},

@@ -9,8 +9,8 @@ namespace mayfly::python {
 namespace {
 
 constexpr std::array<const char*, static_cast<std::size_t>(Hook::count)> kHookNames{
-    "begin",      "on_abort", "on_stop",       "wake",          "receive_later",
-    "send_later", "to_json",  "base64_encode", "base64_decode", "authorizer"};
+    "begin",   "on_abort",      "on_stop",       "wake",       "receive_later", "send_later",
+    "to_json", "base64_encode", "base64_decode", "authorizer", "on_call"};
 
 /// Hooks do not raise; should one do, it is told and forgotten.
 void discard(PyObject* result) {
@@ -25,7 +25,9 @@ Server::Server(Fd data, bridge::LogSender& log, bool whole_body, bool concurrent
     : connection_(std::move(data), *this, log),
       whole_body_(whole_body),
       concurrent_(concurrent),
-      offers_(std::move(offers)) {}
+      offers_(std::move(offers)) {
+  connection_.calls().listen(*this);
+}
 
 bool Server::set_hooks(PyObject* dict) {
   for (std::size_t i = 0; i < hooks_.size(); ++i) {

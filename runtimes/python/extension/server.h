@@ -26,10 +26,11 @@ enum class Hook : std::uint8_t {
   base64_encode,
   base64_decode,
   authorizer,  ///< authorizer(claims): of a caller with a token, from its claims in base64url
+  on_call,     ///< on_call(call, what, …): see calls.cpp
   count,
 };
 
-class Server final : public bridge::Service {
+class Server final : public bridge::Service, private bridge::CallService {
  public:
   /// `whole_body`: begin with an invocation when its body is complete. `concurrent`: on asyncio.
   /// `offers`: where those that wait for their turn in run() are claimed, if the daemon may take them back.
@@ -65,6 +66,8 @@ class Server final : public bridge::Service {
   void fail(Invocation& invocation, std::string_view message, std::string_view stack);
   /// Its slot is free.
   void finish(Invocation& invocation);
+  /// The Python object of an invocation whose slot is taken; borrowed, null if there is none.
+  [[nodiscard]] PyObject* find(std::uint32_t stream) const;
 
  private:
   void on_request(const bridge::Request& request) override;
@@ -73,7 +76,12 @@ class Server final : public bridge::Service {
   void on_writable(std::uint32_t stream) override;
   void on_stop() override;
 
-  [[nodiscard]] PyObject* find(std::uint32_t stream) const;
+  // bridge::CallService; in calls.cpp
+  void on_call_response(std::uint32_t call, std::uint32_t status, std::string_view headers,
+                        std::string_view body, bool last) override;
+  void on_call_body(std::uint32_t call, std::string_view chunk, bool last) override;
+  void on_call_writable(std::uint32_t call) override;
+  void on_call_error(std::uint32_t call, std::uint32_t status, const wire::CallError& error) override;
   void wait();
   void begin(PyObject* invocation);
   void serve(PyObject* invocation);

@@ -3,6 +3,8 @@
 import time
 from types import SimpleNamespace
 
+from . import calls
+
 
 class Identity:
     cognito_identity_id = None
@@ -28,6 +30,10 @@ class Context:
 
     def log(self, message) -> None:
         print(message)
+
+    invoke = staticmethod(calls.invoke)
+    next = staticmethod(calls.next)
+    publish = staticmethod(calls.publish)
 
     def __repr__(self) -> str:
         return f"Context(aws_request_id={self.aws_request_id!r}, function_name={self.function_name!r})"

@@ -5,7 +5,7 @@ import base64
 import inspect
 import json
 
-from . import awaiting, bridge, errors, events, handler as handlers, lambda_records, loop, streams
+from . import awaiting, bridge, calls, errors, events, handler as handlers, lambda_records, loop, streams
 from .context import Context, configure
 
 _to_json = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode
@@ -30,7 +30,7 @@ def _authorizer(encoded: str) -> dict:
 
 
 HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
-          "base64_decode": base64.b64decode, "authorizer": _authorizer}
+          "base64_decode": base64.b64decode, "authorizer": _authorizer, "on_call": calls.on_call}
 NO_HOOKS = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
 _hooks: dict = {}
 _async = False
@@ -97,8 +97,9 @@ def _serve_sync(function):
             result = function(_event_of(invocation), Context(invocation))
             if streams.stdout._partial or streams.stderr._partial:
                 streams.flush()  # the answer frees the slot, and with it the name of the invocation
-            rest = invocation.answer(result)
-            if rest is not None:
+            if type(result) is calls.Response:
+                _pass_on(invocation, result)
+            elif (rest := invocation.answer(result)) is not None:
                 _go_on(invocation, rest)
         except BaseException as error:
             end(invocation, error)
@@ -115,6 +116,15 @@ def _go_on(invocation, rest) -> None:
     if hasattr(rest, "__anext__"):
         rest = awaiting.iterate(rest)
     for chunk in rest:
+        invocation.write(chunk)
+    invocation.end()
+    invocation.finish()
+
+
+def _pass_on(invocation, response) -> None:
+    """What another function answered."""
+    invocation.start(response.status, response.header_list)
+    for chunk in response if response._read is None else [response._read]:
         invocation.write(chunk)
     invocation.end()
     invocation.finish()
@@ -147,8 +157,10 @@ def _serve_async(function):
             if not generator:
                 result = await result
             flush_of(invocation.stream)
-            rest = invocation.answer(result)
-            if rest is not None:
+            if type(result) is calls.Response:
+                invocation.start(result.status, result.header_list)
+                await _stream(invocation, result if result._read is None else [result._read])
+            elif (rest := invocation.answer(result)) is not None:
                 await _stream(invocation, rest)
         except BaseException as error:
             loop.end(invocation, error)
@@ -157,7 +169,7 @@ def _serve_async(function):
 
 
 async def _stream(invocation, rest) -> None:
-    if hasattr(rest, "__anext__"):
+    if hasattr(rest, "__aiter__"):
         async for chunk in rest:
             await loop.write(invocation, chunk)
     else:

@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from . import bridge, errors, events, forks, form_asgi, form_events, form_lambda, form_wsgi, load, loop, streams, warmup
+from . import bridge, calls, errors, events, forks, form_asgi, form_events, form_lambda, form_wsgi, load, loop, streams, warmup
 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi, "events": form_events}
 _STOP_PATIENCE = 5  # seconds that lifespan's shutdown and atexit may take together
@@ -19,6 +19,7 @@ _configuration: dict = {}
 
 def main() -> None:
     streams.install()
+    calls.install()
     # Of every fork, those that the code makes included. That they cannot speak for this process the bridge sees to.
     os.register_at_fork(after_in_child=streams.forget)
     os.register_at_fork(after_in_child=loop.after_fork)
@@ -33,7 +34,7 @@ def main() -> None:
         _run_template()
     else:
         loaded = _load_code()
-        _FORMS[loaded.form].prepare(loaded.handler, _configuration)
+        _prepare(loaded)
         _serve(loaded.form)
 
 
@@ -77,10 +78,16 @@ def _run_template() -> None:
     form = _FORMS[loaded.form]
     if not form.concurrent(loaded.handler):
         summary["serial"] = True
-    form.prepare(loaded.handler, _configuration)
+    _prepare(loaded)
     streams.flush()
     bridge.ready(json.dumps(summary))
     _serve(loaded.form, lambda: _fork(form.server()))
+
+
+def _prepare(loaded: load.Loaded) -> None:
+    form = _FORMS[loaded.form]
+    form.prepare(loaded.handler, _configuration)
+    calls.configure(_configuration["function"], form.concurrent(loaded.handler))
 
 
 def _serve(name: str, begin=None) -> None:
