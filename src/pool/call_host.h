@@ -42,7 +42,7 @@ struct Caller {
 struct Callee {
   Service* service = nullptr;
   std::shared_ptr<Service> own{};  ///< keeps `service`, if it is of this call alone
-  milliseconds timeout{};  ///< 0: as long as its caller has
+  milliseconds timeout{};          ///< 0: as long as its caller has
   std::uint64_t max_request = 0;
   Chain chain{};  ///< the callee's place
   /// Whose `timeout` is, if not that of the service itself.
