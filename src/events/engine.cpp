@@ -6,6 +6,8 @@
 #include <boost/asio/post.hpp>
 #include <future>
 
+#include "base/text.h"
+
 namespace mayfly::events {
 namespace {
 
@@ -129,7 +131,11 @@ void Engine::accept_here(const std::string& stream, std::vector<NewEvent> events
   }
   if (stream.starts_with("topic:") && !is_wanted(stream.substr(6))) {
     if (!read_) return then(fail(EventsErrc::store_failed, "the topics are not read yet"));
-    return then(fail(EventsErrc::unknown_topic, "no topic '" + stream.substr(6) + "'"));
+    const auto name = stream.substr(6);
+    const auto known = topics();
+    std::vector<std::string_view> names;
+    for (const auto& topic : known) names.push_back(topic.name);
+    return then(fail(EventsErrc::unknown_topic, "no topic '" + name + "'" + did_you_mean(name, names)));
   }
   auto held = std::make_shared<std::vector<NewEvent>>(std::move(events));
   open(stream, [this, held, then = std::move(then)](Result<StreamInfo> info) mutable {
@@ -177,8 +183,10 @@ void Engine::open(const std::string& stream, Then<StreamInfo> then) {
   if (const auto known = streams_.find(stream))
     return then(StreamInfo{known->id, known->open, stream, known->newest});
   store_.open_stream(stream, here<StreamInfo>([this, then = std::move(then)](auto info) {
+                       // First what is to be done with it, such as opening its queue: as soon as it can be
+                       // found, others write to it, and a queue begins behind what is there.
+                       then(info);
                        if (info) streams_.add(*info);
-                       then(std::move(info));
                      }));
 }
 

@@ -39,7 +39,8 @@ struct QueueView {
   std::string function;
   Policy policy;
   QueueFigures figures;
-  bool attached = false;  ///< there is a function to deliver to
+  std::map<State, std::uint64_t> kept;  ///< deliveries that something is written down of, by their states
+  bool attached = false;                ///< there is a function to deliver to
   bool paused = false;
 };
 
@@ -85,6 +86,8 @@ class Engine final {
   void find(DeliveryId id, Then<DeliveryRecord> then);
   void cancel(DeliveryId id, Then<State> then);
   void retry(DeliveryId id, Then<State> then);
+  /// As store.list(), with what is in memory: those that run, and those that wait with nothing written down
+  /// yet. Of a backlog that is larger than the window the rest is counted alone.
   void list(const std::string& queue, DeliveryQuery query, Then<std::vector<DeliveryRecord>> then);
   void queues(Then<std::vector<QueueView>> then);
   void schedules(Then<std::vector<ScheduleView>> then);
@@ -94,6 +97,7 @@ class Engine final {
   /// Attempts dead deliveries of a queue again; gives how many.
   void redrive(const std::string& queue, std::size_t limit, Then<std::size_t> then);
   void purge(const std::string& queue, State state, Then<std::size_t> then);
+  [[nodiscard]] StoreFigures store_figures() const { return store_.figures(); }
 
  private:
   using QueuePtr = std::shared_ptr<Queue>;

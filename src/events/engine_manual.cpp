@@ -1,6 +1,8 @@
 // What people ask of the engine: to look at deliveries, to cancel them, to attempt them again.
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
+#include "base/text.h"
 #include "events/engine.h"
 
 namespace mayfly::events {
@@ -8,6 +10,28 @@ namespace {
 
 namespace asio = boost::asio;
 constexpr std::size_t kRedriveAtOnce = 100;
+
+/// What is written down of a queue's deliveries, and what is in memory: newest first.
+std::vector<DeliveryRecord> merged(const Queue& queue, const DeliveryQuery& query,
+                                   std::vector<DeliveryRecord> stored) {
+  auto records = queue.window(query);
+  std::erase_if(stored, [&](DeliveryRecord& one) {
+    const auto position = one.id.position;
+    one.id = queue.id_of(position, one.id.check);
+    const auto live = std::ranges::find(records, position, [](const auto& each) { return each.id.position; });
+    if (live != records.end()) {
+      if (!is_final(one.state)) one.state = live->state;
+      records.erase(live);
+      return false;
+    }
+    return query.state && !is_final(one.state) && queue.peek(position).value_or(one.state) != *query.state;
+  });
+  records.insert(records.end(), std::make_move_iterator(stored.begin()),
+                 std::make_move_iterator(stored.end()));
+  std::ranges::sort(records, std::greater(), [](const auto& each) { return each.id.position; });
+  if (records.size() > query.limit) records.resize(query.limit);
+  return records;
+}
 
 }  // namespace
 
@@ -26,8 +50,12 @@ void Engine::find(DeliveryId id, Then<DeliveryRecord> then) {
     const auto queue = queue_of(id);
     if (id.queue == 0 && queue) id.queue = queue->info().id;
     store_.find(id, here<DeliveryRecord>([queue, then = std::move(then)](auto record) {
-                  if (record && queue && !is_final(record->state))
-                    record->state = queue->peek(record->id.position).value_or(record->state);
+                  if (record && queue) {
+                    const auto position = record->id.position;
+                    record->id = queue->id_of(position, record->id.check);
+                    if (!is_final(record->state))
+                      record->state = queue->peek(position).value_or(record->state);
+                  }
                   then(std::move(record));
                 }));
   });
@@ -50,7 +78,11 @@ void Engine::retry(DeliveryId id, Then<State> then) { with_queue(id, std::move(t
 void Engine::with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then) {
   asio::post(io_, [this, name, then = std::move(then)] {
     const auto found = by_name_.find(name);
-    if (found == by_name_.end()) return then(fail(EventsErrc::unknown_queue, "no queue '" + name + "'"));
+    if (found == by_name_.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& [known, queue] : by_name_) names.push_back(known);
+      return then(fail(EventsErrc::unknown_queue, "no queue '" + name + "'" + did_you_mean(name, names)));
+    }
     then(found->second);
   });
 }
@@ -59,17 +91,37 @@ void Engine::list(const std::string& queue, DeliveryQuery query, Then<std::vecto
   with_queue_named(queue, [this, query, then = std::move(then)](Result<QueuePtr> found) mutable {
     if (!found) return then(propagate(found));
     query.queue = (*found)->info().id;
-    store_.list(query, std::move(then));
+    if (query.state == State::running) return then((*found)->window(query));  // is never written down
+    store_.list(query, here<std::vector<DeliveryRecord>>(
+                           [queue = *found, query, then = std::move(then)](auto stored) {
+                             if (!stored) return then(propagate(stored));
+                             then(merged(*queue, query, std::move(*stored)));
+                           }));
   });
 }
 
 void Engine::queues(Then<std::vector<QueueView>> then) {
   asio::post(io_, [this, then = std::move(then)] {
-    std::vector<QueueView> views;
+    struct Views {
+      std::vector<QueueView> all;
+      std::size_t open = 0;
+    };
+    auto views = std::make_shared<Views>();
     for (const auto& [name, queue] : by_name_)
-      views.push_back({queue->info(), queue->function(), queue->policy(), queue->figures(), queue->attached(),
-                       queue->paused()});
-    then(std::move(views));
+      views->all.push_back({queue->info(),
+                            queue->function(),
+                            queue->policy(),
+                            queue->figures(),
+                            {},
+                            queue->attached(),
+                            queue->paused()});
+    views->open = views->all.size();
+    if (views->open == 0) return then(std::vector<QueueView>());
+    for (auto& view : views->all)
+      store_.count(view.info.id, here<std::map<State, std::uint64_t>>([views, &view, then](auto counts) {
+                     if (counts) view.kept = std::move(*counts);
+                     if (--views->open == 0) then(std::move(views->all));
+                   }));
   });
 }
 

@@ -119,8 +119,7 @@ void Queue::attempt(const std::vector<Position>& batch) {
     entry.place = Place::running;
     entry.started = now;
     ++entry.attempts;
-    task.items.push_back(
-        {entry.event, {info_.stream, position, info_.id, entry.event->check}, entry.attempts});
+    task.items.push_back({entry.event, id_of(position, entry.event->check), entry.attempts});
   }
   ++running_;
   auto attempting = context_.deliverer.deliver(

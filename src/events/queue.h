@@ -77,6 +77,13 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   /// How it stands, if that is known here: better than what is stored.
   [[nodiscard]] std::optional<State> peek(Position position) const;
 
+  /// Those of the window that a query asks for, as they stand; newest first.
+  [[nodiscard]] std::vector<DeliveryRecord> window(const DeliveryQuery& query) const;
+  /// How its deliveries are named: the queue that is the only one of its stream need not be.
+  [[nodiscard]] DeliveryId id_of(Position position, std::uint64_t check) const {
+    return {info_.stream, position, info_.name.contains('>') ? info_.id : 0, check};
+  }
+
   [[nodiscard]] QueueFigures figures() const;
   /// Events accepted and not done, about.
   [[nodiscard]] std::uint64_t backlog() const {

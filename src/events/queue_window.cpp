@@ -93,8 +93,9 @@ void Queue::take(const EventPtr& event) {
 void Queue::admit(const EventPtr& event) {
   Entry entry;
   entry.event = event;
-  entry.since = event->accepted;
   if (event->not_before) entry.not_before = *event->not_before;
+  entry.since =
+      std::max(event->accepted, entry.not_before);  // what has to wait does not become old meanwhile
   without_row_.insert(event->position);
   const bool far = !policy_.ordered && entry.not_before > context_.clock.wall() + kNear;
   put(event->position, std::move(entry));
@@ -236,6 +237,24 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
     look_again_ = context_.clock.now();
   if (later) forget_until(*later);
   dispatch();
+}
+
+std::vector<DeliveryRecord> Queue::window(const DeliveryQuery& query) const {
+  std::vector<DeliveryRecord> records;
+  for (auto at = entries_.lower_bound(query.before);
+       at != entries_.begin() && records.size() < query.limit;) {
+    const auto& [position, entry] = *--at;
+    const auto state = peek(position).value_or(State::queued);
+    if (query.state && state != *query.state) continue;
+    DeliveryRecord record;
+    record.event = entry.event;
+    record.id = id_of(position, entry.event->check);
+    record.state = state;
+    record.attempts = entry.attempts;
+    record.not_before = std::max(entry.not_before, entry.event->accepted);
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 }  // namespace mayfly::events
