@@ -8,6 +8,7 @@
 #include "admin/platform.h"
 #include "admin/route.h"
 #include "admin/tokens.h"
+#include "events/engine.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 #include "secrets/secrets.h"
@@ -23,6 +24,7 @@ struct Services {
   boost::asio::any_io_executor control;  ///< the server's
   Tokens& tokens;
   access::Keys& keys;
+  events::Engine& events;
 };
 
 /// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
@@ -39,6 +41,14 @@ struct Services {
 [[nodiscard]] std::vector<Route> token_routes(const Services& services);
 /// Make, list, revoke API keys of functions: keys_api.cpp.
 [[nodiscard]] std::vector<Route> key_routes(const Services& services);
+/// Look at what was accepted to be delivered later, cancel it, attempt it again: invocations_api.cpp.
+[[nodiscard]] std::vector<Route> invocation_routes(const Services& services);
+/// List, stop, empty queues; their dead letters: queues_api.cpp.
+[[nodiscard]] std::vector<Route> queue_routes(const Services& services);
+/// List and make topics: topics_api.cpp.
+[[nodiscard]] std::vector<Route> topic_routes(const Services& services);
+/// List, run, stop schedules: schedules_api.cpp.
+[[nodiscard]] std::vector<Route> schedule_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

@@ -3,11 +3,14 @@
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 
 #include "admin/api.h"
 #include "base/temp_folder.h"
+#include "events/sqlite_store.h"
 
 namespace mayfly::admin {
 
@@ -17,7 +20,13 @@ struct FakePlatform final : registry::Platform {
     if (refusal) co_return std::unexpected(*std::exchange(refusal, std::nullopt));
     co_return Result<void>{};
   }
-  void publish(const std::string&, registry::FunctionPtr) override {}
+  void publish(const std::string& name, registry::FunctionPtr function) override {
+    if (!events) return;
+    std::optional<events::FunctionEvents> wanted;
+    if (function) wanted = events::FunctionEvents{};
+    events->set_function(name, std::move(wanted));
+  }
+  events::Engine* events = nullptr;
 };
 
 struct FakeOperations final : Operations {
@@ -62,6 +71,67 @@ struct FakeOperations final : Operations {
   }
 };
 
+/// Attempts end at once, as they are told to; or they wait until they are let go. Any thread.
+class FakeDeliverer final : public events::Deliverer {
+ public:
+  using Then = std::function<void(std::vector<events::Verdict>)>;
+  using Judge = std::function<events::Verdict(const events::Task::Item&)>;
+
+  void judge(Judge how) {
+    const std::lock_guard lock(mutex_);
+    judge_ = std::move(how);
+  }
+  void hold() {
+    const std::lock_guard lock(mutex_);
+    holds_ = true;
+  }
+  void let_go() {
+    const std::lock_guard lock(mutex_);
+    holds_ = false;
+    for (auto& one : std::exchange(held_, {})) end(one);
+  }
+  std::vector<events::Task> seen() const {
+    const std::lock_guard lock(mutex_);
+    return seen_;
+  }
+  std::shared_ptr<events::Attempting> deliver(events::Task task, Then then) override {
+    const std::lock_guard lock(mutex_);
+    seen_.push_back(task);
+    auto one = std::make_shared<One>(*this, std::move(task), std::move(then));
+    if (holds_)
+      held_.push_back(one);
+    else
+      end(one);
+    return one;
+  }
+  boost::asio::any_io_executor executor;  ///< the engine's
+
+ private:
+  struct One final : events::Attempting, std::enable_shared_from_this<One> {
+    One(FakeDeliverer& its, events::Task what, Then whom)
+        : owner(its), task(std::move(what)), then(std::move(whom)) {}
+    void cancel() override {
+      const std::lock_guard lock(owner.mutex_);
+      if (std::erase(owner.held_, shared_from_this()) > 0) owner.end(shared_from_this());
+    }
+    FakeDeliverer& owner;
+    events::Task task;
+    Then then;
+  };
+  using OnePtr = std::shared_ptr<One>;
+  void end(const OnePtr& one) {
+    std::vector<events::Verdict> verdicts;
+    for (const auto& item : one->task.items) verdicts.push_back(judge_(item));
+    boost::asio::post(executor, [one, verdicts] { one->then(verdicts); });
+  }
+
+  mutable std::mutex mutex_;
+  Judge judge_ = [](const auto&) { return events::Verdict{}; };
+  bool holds_ = false;
+  std::vector<OnePtr> held_;
+  std::vector<events::Task> seen_;
+};
+
 class FakeDaemon {
  public:
   FakeDaemon()
@@ -70,7 +140,13 @@ class FakeDaemon {
         deployer_(context.get_executor(), *registry_, platform),
         tokens_(Tokens::open(folder_.path(), clock).value()),
         keys_(access::Keys::open(folder_.path(), clock).value()),
-        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(), *tokens_, *keys_} {
+        store_(events::SqliteStore::open({.file = folder_.path() / "events.db"}).value()),
+        events_(*store_, deliverer, events_clock_),
+        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(),
+                  *tokens_,   *keys_,    events_} {
+    deliverer.executor = events_.executor();
+    platform.events = &events_;
+    events_.start();
     registry_->attach(platform);
   }
 
@@ -94,11 +170,13 @@ class FakeDaemon {
     return result.value() ? std::move(**result) : problem_response(result->error());
   }
   [[nodiscard]] const std::filesystem::path& folder() const { return folder_.path(); }
+  [[nodiscard]] events::Engine& events() { return events_; }
 
   boost::asio::io_context context;
   FakePlatform platform;
   FakeOperations operations;
   ManualClock clock;
+  FakeDeliverer deliverer;
 
  private:
   TempFolder folder_;
@@ -107,6 +185,9 @@ class FakeDaemon {
   registry::Deployer deployer_;
   std::unique_ptr<Tokens> tokens_;
   std::unique_ptr<access::Keys> keys_;
+  SystemClock events_clock_;
+  std::unique_ptr<events::EventStore> store_;
+  events::Engine events_;
   Services services_;
 };
 

@@ -84,6 +84,8 @@ std::string openapi_document(const std::vector<Route>& routes) {
     paths[std::string(route.pattern)][method] = operation(route);
   }
   document["paths"] = std::move(paths);
+  auto schemas = Json::parse(openapi_schemas());
+  schemas.update(Json::parse(openapi_event_schemas()));
   document["components"] = {
       {"securitySchemes",
        {{"token",
@@ -91,7 +93,7 @@ std::string openapi_document(const std::vector<Route>& routes) {
           {"scheme", "bearer"},
           {"description",
            "The file admin-token of the data folder, or a named token with the scope that is listed"}}}}},
-      {"schemas", Json::parse(openapi_schemas())},
+      {"schemas", std::move(schemas)},
   };
   return document.dump(2) + "\n";
 }

@@ -11,5 +11,7 @@ namespace mayfly::admin {
 [[nodiscard]] std::string openapi_document(const std::vector<Route>& routes);
 /// The components that routes refer to by name, as JSON text: openapi_schemas.cpp.
 [[nodiscard]] std::string_view openapi_schemas();
+/// Those of the endpoints about events: openapi_event_schemas.cpp.
+[[nodiscard]] std::string_view openapi_event_schemas();
 
 }  // namespace mayfly::admin

@@ -3,8 +3,11 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/api.h"
+#include "admin/async_invoke.h"
 #include "admin/endpoint.h"
 #include "admin/errors.h"
+#include "admin/event_metrics.h"
+#include "admin/event_queues.h"
 #include "admin/openapi.h"
 #include "base/text.h"
 
@@ -30,10 +33,7 @@ bool is_own_header(std::string_view name) {
                                                          "trailer",
                                                          "transfer-encoding",
                                                          "upgrade"};
-  std::string lower(name);
-  std::ranges::transform(lower, lower.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return std::ranges::find(kOwn, lower) != kOwn.end();
+  return std::ranges::find(kOwn, lower_case(name)) != kOwn.end();
 }
 
 /// What a function allows pages of other origins is not for the admin plane.
@@ -73,6 +73,10 @@ awaitable<Result<Response>> invoke(const Services& services, Request& request) {
   if (!function) co_return propagate(function);
   auto wanted = invocation_of(request);
   if (!wanted) co_return propagate(wanted);
+  if (prefers_async(wanted->headers)) {
+    auto accepting = accept_invocation(services, *function, std::move(*wanted));
+    co_return co_await std::move(accepting);
+  }
   // Called and awaited in two statements: see functions_api.cpp.
   auto invoking = services.operations.invoke(std::move(*wanted));
   auto answer = co_await std::move(invoking);
@@ -121,6 +125,9 @@ awaitable<Result<Response>> status(const Services& services, Request&) {
 awaitable<Result<Response>> metrics(const Services& services, Request&) {
   Response response{.content_type = "text/plain; version=0.0.4; charset=utf-8"};
   response.body = co_await services.operations.metrics();
+  auto asking = event_queues(services);
+  const auto queues = co_await std::move(asking);
+  if (queues) response.body += event_metrics(*queues, services.events.store_figures());
   co_return response;
 }
 
@@ -163,6 +170,8 @@ std::vector<Route> runtime_routes(const Services& s) {
        "Call a function (NAME, NAME@VERSION or NAME@ALIAS); the body is its payload, other headers are "
        "passed on",
        {{200, "The function's answer, whatever its status", "", "*/*"},
+        {202, "With `Prefer: respond-async`: it is on disk, and is delivered later", "Accepted"},
+        {422, "The Idempotency-Key was used for another request", "Problem", "application/problem+json"},
         {500, "The function failed; with stack and log lines", "Problem", "application/problem+json"},
         {504, "The deadline passed", "Problem", "application/problem+json"}},
        with_services(invoke, s),
@@ -218,6 +227,10 @@ std::vector<Route> api_routes(const Services& services) {
   for (auto& route : secret_routes(services)) routes.push_back(std::move(route));
   for (auto& route : token_routes(services)) routes.push_back(std::move(route));
   for (auto& route : key_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : invocation_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : queue_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : topic_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : schedule_routes(services)) routes.push_back(std::move(route));
   auto document = std::make_shared<std::string>();
   routes.push_back({"GET",
                     "/v1/openapi.json",

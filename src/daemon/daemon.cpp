@@ -399,8 +399,8 @@ int serve(const cli::ServeOptions& options) {
   operations.data_url = url_of(operations.data_address, certificates.data());
 
   fs::create_directories(options.data / "uploads");
-  const admin::Services services{*registry, deployer, operations, *secrets, control.get_executor(),
-                                 *tokens,   *keys};
+  const admin::Services services{*registry, deployer, operations,         *secrets, control.get_executor(),
+                                 *tokens,   *keys,    (*events)->engine()};
   admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
   const auto admin_address = server.listen(listen->admin);

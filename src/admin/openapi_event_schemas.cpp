@@ -1,0 +1,117 @@
+#include "admin/openapi.h"
+
+namespace mayfly::admin {
+
+namespace {
+
+constexpr std::string_view kSchemas = R"json({
+  "path.invocation": {"type": "string", "pattern": "^[0-9a-f]{32}$", "description": "As in the answer 202, in Mayfly-Invocation and in logs"},
+  "path.queue": {"type": "string", "examples": ["hello", "orders>mail", "orders/mail"],
+    "description": "A queue's name; TOPIC/FUNCTION; or a function, for its asynchronous invocations"},
+  "path.topic": {"type": "string", "pattern": "^[a-zA-Z0-9][a-zA-Z0-9._-]{0,127}$"},
+  "path.schedule": {"type": "string", "description": "A schedule's name; or its function, if that has only one"},
+  "State": {"enum": ["queued", "running", "failed", "succeeded", "dead", "cancelled"],
+    "description": "failed: another attempt follows; the last three are final"},
+  "Accepted": {"type": "object", "required": ["invocation", "function", "status", "url"],
+    "properties": {
+      "invocation": {"$ref": "#/components/schemas/path.invocation"},
+      "function": {"type": "string"},
+      "status": {"$ref": "#/components/schemas/State"},
+      "url": {"type": "string", "description": "Where it can be looked at"}}},
+  "InvocationState": {"type": "object", "required": ["invocation", "status"],
+    "properties": {
+      "invocation": {"$ref": "#/components/schemas/path.invocation"},
+      "status": {"$ref": "#/components/schemas/State"}}},
+  "AcceptedEvent": {"type": "object", "required": ["form"],
+    "properties": {
+      "form": {"enum": ["request", "payload", "event", "schedule", "callback"]},
+      "method": {"type": "string"},
+      "target": {"type": "string"},
+      "reference": {"type": "string", "description": "The version or alias that was asked for"},
+      "partition": {"type": "string"},
+      "idempotency_key": {"type": "string"},
+      "bytes": {"type": "integer", "description": "Of its body. Not in lists"},
+      "fields": {"type": "array", "description": "Headers, or attributes: pairs of name and value. Not in lists",
+        "items": {"type": "array", "items": {"type": "string"}}}}},
+  "Attempt": {"type": "object", "required": ["number", "started", "ended"],
+    "properties": {
+      "number": {"type": "integer", "minimum": 1},
+      "started": {"type": "string", "format": "date-time"},
+      "ended": {"type": "string", "format": "date-time"},
+      "version": {"type": "string", "examples": ["hello@3"]},
+      "type": {"type": "string", "description": "What went wrong; absent if nothing did", "examples": ["urn:mayfly:pool:handler-threw", "status"]},
+      "message": {"type": "string"}}},
+  "Invocation": {"type": "object", "required": ["invocation", "status", "attempts", "queue", "function"],
+    "properties": {
+      "invocation": {"$ref": "#/components/schemas/path.invocation"},
+      "status": {"$ref": "#/components/schemas/State"},
+      "attempts": {"type": "integer"},
+      "queue": {"type": "string"},
+      "function": {"type": "string"},
+      "accepted": {"type": "string", "format": "date-time"},
+      "finished": {"type": "string", "format": "date-time"},
+      "next_attempt": {"type": "string", "format": "date-time"},
+      "history": {"type": "array", "items": {"$ref": "#/components/schemas/Attempt"}},
+      "event": {"$ref": "#/components/schemas/AcceptedEvent"},
+      "result": {"type": "object", "description": "Of the last attempt; in lists its status alone",
+        "properties": {"status": {"type": "integer"}, "bytes": {"type": "integer"},
+          "headers": {"type": "array", "items": {"type": "array", "items": {"type": "string"}}}}}}},
+  "Invocations": {"type": "object", "required": ["invocations"],
+    "properties": {"invocations": {"type": "array", "items": {"$ref": "#/components/schemas/Invocation"}}}},
+  "Deliveries": {"type": "object", "required": ["queue", "deliveries"],
+    "properties": {"queue": {"type": "string"},
+      "deliveries": {"type": "array", "items": {"$ref": "#/components/schemas/Invocation"}}}},
+  "Queue": {"type": "object",
+    "required": ["queue", "function", "paused", "attached", "backlog", "waiting", "running", "dead_letters"],
+    "properties": {
+      "queue": {"type": "string"},
+      "function": {"type": "string"},
+      "topic": {"type": "string"},
+      "paused": {"type": "boolean"},
+      "attached": {"type": "boolean", "description": "Its function is deployed and wants its events"},
+      "backlog": {"type": "integer", "description": "Accepted and not looked at yet"},
+      "waiting": {"type": "integer", "description": "In memory, for their next attempt"},
+      "running": {"type": "integer"},
+      "dead_letters": {"type": "integer", "description": "Given up and kept"},
+      "since_start": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "policy": {"type": "object", "description": "As the function's configuration says it"}}},
+  "Queues": {"type": "object", "required": ["queues"],
+    "properties": {"queues": {"type": "array", "items": {"$ref": "#/components/schemas/Queue"}}}},
+  "QueuePaused": {"type": "object", "required": ["queue", "paused"],
+    "properties": {"queue": {"type": "string"}, "paused": {"type": "boolean"}}},
+  "Redriven": {"type": "object", "required": ["queue", "redriven"],
+    "properties": {"queue": {"type": "string"}, "redriven": {"type": "integer"}}},
+  "Purged": {"type": "object", "required": ["queue", "purged"],
+    "properties": {"queue": {"type": "string"}, "purged": {"type": "integer"}}},
+  "Topic": {"type": "object", "required": ["topic"],
+    "properties": {"topic": {"$ref": "#/components/schemas/path.topic"},
+      "open": {"type": "boolean", "description": "Everybody may publish to it on the data plane"},
+      "newest": {"type": "integer", "description": "The number of its newest event"},
+      "subscriptions": {"type": "array", "items": {"$ref": "#/components/schemas/Queue"}}}},
+  "TopicWish": {"type": "object",
+    "properties": {"open": {"type": "boolean", "description": "Whether everybody may publish to it on the data plane; as it is if absent"}}},
+  "Published": {"type": "object", "required": ["events"],
+    "properties": {"events": {"type": "array", "items": {"$ref": "#/components/schemas/path.invocation"}}}},
+  "Topics": {"type": "object", "required": ["topics"],
+    "properties": {"topics": {"type": "array", "items": {"$ref": "#/components/schemas/Topic"}}}},
+  "Schedule": {"type": "object", "required": ["schedule", "function", "when", "timezone", "paused"],
+    "properties": {
+      "schedule": {"type": "string"},
+      "function": {"type": "string"},
+      "when": {"type": "string", "examples": ["0 3 * * *"]},
+      "timezone": {"type": "string"},
+      "paused": {"type": "boolean"},
+      "next": {"type": "string", "format": "date-time", "description": "Absent: it never runs again"},
+      "last": {"type": "string", "format": "date-time"}}},
+  "Schedules": {"type": "object", "required": ["schedules"],
+    "properties": {"schedules": {"type": "array", "items": {"$ref": "#/components/schemas/Schedule"}}}},
+  "ScheduleRun": {"type": "object", "required": ["schedule", "function", "invocation"],
+    "properties": {"schedule": {"type": "string"}, "function": {"type": "string"},
+      "invocation": {"$ref": "#/components/schemas/path.invocation"}}}
+})json";
+
+}  // namespace
+
+std::string_view openapi_event_schemas() { return kSchemas; }
+
+}  // namespace mayfly::admin
