@@ -49,6 +49,24 @@ std::string candidates(ValueKind kind) {
       return "echo set list delete";
     case ValueKind::token_action:
       return "echo create list revoke";
+    case ValueKind::invocation_action:
+      return "echo list get result cancel retry";
+    case ValueKind::topic_action:
+      return "echo list create publish";
+    case ValueKind::queue_action:
+      return "echo list pause resume";
+    case ValueKind::dlq_action:
+      return "echo list show redrive purge";
+    case ValueKind::schedule_action:
+      return "echo list run pause resume";
+    case ValueKind::topic:
+      return "mayfly topic list --names 2>/dev/null";
+    case ValueKind::queue:
+      return "mayfly queue list --names 2>/dev/null";
+    case ValueKind::schedule:
+      return "mayfly schedule list --names 2>/dev/null";
+    case ValueKind::state:
+      return "echo queued running failed succeeded dead cancelled";
     case ValueKind::text:
     case ValueKind::path:
       break;
@@ -69,12 +87,6 @@ std::string joined(const std::vector<std::string>& words) {
   return text;
 }
 
-/// The kind of the first positional argument, which is the one that is completed.
-ValueKind first_positional(const std::vector<Argument>& arguments) {
-  const auto found = std::ranges::find_if(arguments, &Argument::positional);
-  return found == arguments.end() ? ValueKind::text : found->kind;
-}
-
 std::string all_verbs_line(const std::vector<Verb>& verbs) {
   std::vector<std::string> names;
   for (const auto& verb : verbs) names.push_back(verb.name);
@@ -87,6 +99,18 @@ std::string bash_values(ValueKind kind) {
   return kind == ValueKind::path ? "COMPREPLY=($(compgen -f -- \"$word\"))" : "COMPREPLY=()";
 }
 
+/// What stands at each place that is not an option; the last one goes on for all further places.
+std::string bash_positionals(const std::vector<Argument>& arguments) {
+  std::vector<ValueKind> kinds;
+  for (const auto& argument : arguments)
+    if (argument.positional()) kinds.push_back(argument.kind);
+  if (kinds.empty()) kinds.push_back(ValueKind::text);
+  std::string places;
+  for (std::size_t i = 0; i < kinds.size(); ++i)
+    places += (i + 1 == kinds.size() ? "*" : std::to_string(i)) + ") " + bash_values(kinds[i]) + " ;; ";
+  return "case $place in " + places + "esac";
+}
+
 std::string bash_script(const std::vector<Verb>& verbs) {
   std::string script =
       "# Completion of mayfly for bash: source <(mayfly completion bash)\n"
@@ -94,9 +118,10 @@ std::string bash_script(const std::vector<Verb>& verbs) {
       in_quotes(all_verbs_line(verbs)) +
       "\n_mayfly() {\n"
       "  local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD-1]} verb=${COMP_WORDS[1]} "
-      "options=''\n"
+      "options='' place=0 each\n"
       "  if ((COMP_CWORD == 1)); then COMPREPLY=($(compgen -W \"$_mayfly_verbs --help --version\" -- "
       "\"$word\")); return; fi\n"
+      "  for each in \"${COMP_WORDS[@]:2:COMP_CWORD-2}\"; do [[ $each == -* ]] || ((++place)); done\n"
       "  case $verb in\n";
   for (const auto& verb : verbs) {
     const auto arguments = arguments_for_shell(verb);
@@ -113,7 +138,7 @@ std::string bash_script(const std::vector<Verb>& verbs) {
     }
     script += "  " + verb.name + ")\n    case $before in\n" + values +
               "    esac\n    options=" + in_quotes(joined(options)) + "\n    [[ $word == -* ]] || { " +
-              bash_values(first_positional(arguments)) + "; return; }\n    ;;\n";
+              bash_positionals(arguments) + "; return; }\n    ;;\n";
   }
   script +=
       "  esac\n  COMPREPLY=($(compgen -W \"$options\" -- \"$word\"))\n}\n"

@@ -26,8 +26,9 @@ struct Help : testing::Test {
 
 TEST_F(Help, HasTheVerbsThatUsersKnow) {
   for (const char* name :
-       {"serve", "dev", "new", "deploy", "invoke", "list", "describe", "delete", "versions", "rollback",
-        "traffic", "logs", "secret", "doctor", "completion", "man", "help"})
+       {"serve",    "dev",      "new",     "deploy",     "invoke",     "list",  "describe", "delete",
+        "versions", "rollback", "traffic", "logs",       "invocation", "topic", "queue",    "dlq",
+        "schedule", "secret",   "doctor",  "completion", "man",        "help"})
     EXPECT_NE(std::ranges::find(*verbs, name, &Verb::name), verbs->end()) << name;
 }
 
@@ -87,18 +88,22 @@ TEST_F(Help, BashCompletesVerbsOptionsAndFunctions) {
   const TempFolder folder;
   const auto script = folder.path() / "completion.bash";
   std::ofstream(script) << completion_script(*verbs, "bash") << R"(
-mayfly() { echo hello; echo shop; }
+mayfly() { [[ $1 == queue ]] && echo orders/mail || { echo hello; echo shop; }; }
 try() { COMP_WORDS=(mayfly "$@"); COMP_CWORD=$#; _mayfly; echo "${COMPREPLY[@]}"; }
 try vers
 try invoke he
 try logs --inv
 try deploy x --name sh
 try completion z
+try dlq re
+try dlq list or
+try dlq list --limit
+try invocation list --state de
 )";
   const auto done = run({"bash", script.string()});
   ASSERT_TRUE(done) << done.error().message;
   EXPECT_EQ(done->errors, "");
-  EXPECT_EQ(done->output, "versions\nhello\n--invocation\nshop\nzsh\n");
+  EXPECT_EQ(done->output, "versions\nhello\n--invocation\nshop\nzsh\nredrive\norders/mail\n--limit\ndead\n");
 }
 
 }  // namespace

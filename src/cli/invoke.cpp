@@ -6,6 +6,7 @@
 #include "cli/daemon_client.h"
 #include "cli/error.h"
 #include "cli/input.h"
+#include "cli/later_answer.h"
 #include "cli/log_view.h"
 #include "cli/verbs.h"
 
@@ -24,6 +25,10 @@ struct InvokeArguments {
   std::vector<std::string> headers;
   bool event = false;
   bool quiet = false;
+  bool async = false;
+  bool wait = false;
+  std::optional<std::string> timeout;
+  std::optional<std::string> key;
 };
 
 Result<HttpRequest> request_of(const InvokeArguments& arguments) {
@@ -87,9 +92,42 @@ void print_answer(Context& context, const HttpAnswer& answer) {
     context.out.write("\n");
 }
 
+Result<void> check_async(const InvokeArguments& arguments) {
+  if (arguments.async) return {};
+  const auto* const option = arguments.wait      ? "--wait"
+                             : arguments.timeout ? "--timeout"
+                             : arguments.key     ? "--idempotency-key"
+                                                 : nullptr;
+  if (option == nullptr) return {};
+  return fail(CliErrc::usage,
+              std::string(option) + " is for --async: without it the answer is waited for anyway");
+}
+
+/// Prints the id when it is accepted; with --wait the answer, when there is one.
+Result<int> invoke_async(Context& context, const InvokeArguments& arguments, HttpRequest request) {
+  auto patience = wait_time(arguments.timeout);
+  if (!patience) return propagate(patience);
+  request.headers.emplace_back("Prefer", "respond-async");
+  if (arguments.key) request.headers.emplace_back("Idempotency-Key", *arguments.key);
+  auto client = DaemonClient::open(context.connection);
+  if (!client) return propagate(client);
+  auto sent = client->send(std::move(request));
+  if (!sent) return propagate(sent);
+  const auto accepted = parse_answer(*sent);
+  if (!accepted) return std::unexpected(accepted.error());
+  const auto id = accepted->value("invocation", "");
+  if (arguments.wait || arguments.timeout)
+    return print_answer_of(context, *client, id, *patience, arguments.quiet);
+  context.out.line(context.json ? accepted->dump(2) : id);
+  return kOk;
+}
+
 Result<int> invoke(Context& context, const InvokeArguments& arguments) {
+  auto checked = check_async(arguments);
+  if (!checked) return propagate(checked);
   auto request = request_of(arguments);
   if (!request) return propagate(request);
+  if (arguments.async) return invoke_async(context, arguments, std::move(*request));
   auto client = DaemonClient::open(context.connection);
   if (!client) return propagate(client);
   const auto began = std::chrono::steady_clock::now();
@@ -122,10 +160,15 @@ Verb invoke_verb() {
           "The answer's body goes to standard output; its status, log lines and errors go to standard error. "
           "The payload is the event of a Lambda handler; any other handler gets it as the body of POST /. "
           "With --method or --path every handler gets an HTTP request.\n\n"
-          "NAME may be an address: hello@3, or hello@stable for an alias.",
+          "NAME may be an address: hello@3, or hello@stable for an alias.\n\n"
+          "With --async the call is accepted and delivered later, again and again until it succeeds or is "
+          "given up; "
+          "its id is printed when it is on disk. `mayfly invocation` looks at it; --wait waits for its "
+          "answer.",
       .examples = {"mayfly invoke hello", "mayfly invoke hello '{\"name\": \"Ada\"}'",
                    "mayfly invoke shop --path /cart?id=7 --method GET", "mayfly invoke hello -d @event.json",
-                   "date | mayfly invoke hello -d -"},
+                   "date | mayfly invoke hello -d -", "mayfly invoke report '{\"month\": 5}' --async",
+                   "mayfly invoke pay @order.json --async --idempotency-key order-7 --wait"},
       .arguments =
           {{"name", "NAME", "The function, or an address of it", &arguments->name, ValueKind::function, true},
            {"payload", "PAYLOAD", "The payload; @FILE takes a file's, - standard input", &arguments->payload},
@@ -134,6 +177,12 @@ Verb invoke_verb() {
            {"--path", "PATH", "Path and query of the request", &arguments->path},
            {"-H,--header", "'NAME: VALUE'", "A header of the request; may be repeated", &arguments->headers},
            {"--event", "", "The payload is an event even with --method or --path", &arguments->event},
+           {"--async", "", "Do not wait: print the invocation's id", &arguments->async},
+           {"--wait", "", "With --async: wait for its end, and print the answer", &arguments->wait},
+           {"--timeout", "TIME", "With --async: for how long to wait, as in 30s or 10m (5m)",
+            &arguments->timeout},
+           {"--idempotency-key", "KEY", "With --async: the same key again is the same invocation",
+            &arguments->key},
            {"-q,--quiet", "", "Print the body only", &arguments->quiet}},
       .run = [arguments](Context& context) { return invoke(context, *arguments); }};
 }

@@ -14,7 +14,25 @@
 namespace mayfly::cli {
 
 /// What stands for a value, for the shell's completion.
-enum class ValueKind { text, function, path, verb, shell, template_name, secret_action, token_action };
+enum class ValueKind {
+  text,
+  function,
+  path,
+  verb,
+  shell,
+  template_name,
+  secret_action,
+  token_action,
+  invocation_action,
+  topic_action,
+  queue_action,
+  dlq_action,
+  schedule_action,
+  topic,
+  queue,
+  schedule,
+  state,
+};
 
 /// An option ("-f,--follow"), or a positional argument (a name without dashes).
 struct Argument {

@@ -21,6 +21,11 @@ namespace mayfly::cli {
 [[nodiscard]] Verb rollback_verb();
 [[nodiscard]] Verb traffic_verb();
 [[nodiscard]] Verb logs_verb();
+[[nodiscard]] Verb invocation_verb();
+[[nodiscard]] Verb topic_verb();
+[[nodiscard]] Verb queue_verb();
+[[nodiscard]] Verb dlq_verb();
+[[nodiscard]] Verb schedule_verb();
 [[nodiscard]] Verb secret_verb();
 [[nodiscard]] Verb token_verb();
 [[nodiscard]] Verb key_verb();
