@@ -77,6 +77,12 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
         ("GET", "/v1/secrets"), ("PUT", "/v1/secrets/{}"), ("DELETE", "/v1/secrets/{}"),
         ("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{}"),
         ("GET", "/v1/tokens"), ("POST", "/v1/tokens"), ("DELETE", "/v1/tokens/{}"),
+        ("GET", "/v1/invocations"), ("GET", "/v1/invocations/{}"), ("GET", "/v1/invocations/{}/result"), ("GET", "/v1/invocations/{}/event"),
+        ("DELETE", "/v1/invocations/{}"), ("POST", "/v1/invocations/{}/retry"),
+        ("GET", "/v1/queues"), ("POST", "/v1/queues/{}/pause"), ("POST", "/v1/queues/{}/resume"), ("POST", "/v1/queues/{}/redrive"),
+        ("GET", "/v1/queues/{}/deliveries"), ("DELETE", "/v1/queues/{}/deliveries"),
+        ("GET", "/v1/topics"), ("PUT", "/v1/topics/{}"), ("POST", "/v1/topics/{}/events"),
+        ("GET", "/v1/schedules"), ("POST", "/v1/schedules/{}/run"), ("POST", "/v1/schedules/{}/pause"), ("POST", "/v1/schedules/{}/resume"),
         ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
     }
     assert {(method, re.sub(r"\{[^}]*\}", "{}", path)) for method, path in documented} == expected

@@ -91,7 +91,7 @@ def test_a_mistyped_name_gets_a_suggestion(ready):
 
 def test_help_of_every_verb():
     help_text = subprocess.run([BINARY, "--help"], capture_output=True, text=True, check=True).stdout
-    for verb in "serve dev new deploy invoke list describe delete versions rollback traffic logs doctor".split():
+    for verb in "serve dev new deploy invoke list describe delete versions rollback traffic logs invocation topic queue dlq schedule doctor".split():
         assert verb in help_text
         done = subprocess.run([BINARY, verb, "--help"], capture_output=True, text=True)
         assert done.returncode == 0 and verb in done.stdout

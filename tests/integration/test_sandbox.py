@@ -137,11 +137,8 @@ def test_an_executable_that_dies_of_a_forbidden_call_is_named(platform, script, 
     platform.deploy("calls", f"#!/bin/sh\necho said >&2\n{script}\n", "calls.sh")
     answer = platform.request("/calls")
     assert (answer.status, answer.problem) == (status, problem), answer.text
-
-    def newest():  # it is noted behind what it has logged, which may be after its answer
-        return [(one["message"], one.get("stack", "").split("\n")[0]) for one in platform.describe("calls")["live"]["failures"][:1]]
-
-    eventually(lambda: newest() == [(words, "said")], what="the failure with its last words")
+    failure = platform.describe("calls")["live"]["failures"][0]
+    assert (failure["message"], failure["stack"].splitlines()[0]) == (words, "said")
     assert run(platform, "exec", "echo on") == "on\n", "neighbours go on"
 
 
