@@ -1,6 +1,7 @@
 #include "pool/calls.h"
 
 #include <algorithm>
+#include <array>
 
 #include "problem/problem.h"
 
@@ -23,6 +24,27 @@ Error too_deep() {
 Error body_too_large(std::uint64_t limit) {
   return Error{CallErrc::body_too_large, "the call's body is larger than the function takes", {}}.with(
       "limit", std::to_string(limit));
+}
+
+/// Fields that only the platform gives: another function must not be able to say who a caller is, or that it
+/// brings an event.
+constexpr std::array<std::string_view, 4> kOwnFields{"mayfly-event", "mayfly-jwt-claims", "mayfly-key",
+                                                     "x-forwarded-prefix"};
+
+void leave_out_own_fields(std::string& headers) {
+  for (std::size_t at = 0; at < headers.size();) {
+    const auto name_end = headers.find('\0', at);
+    const auto value_end = name_end == std::string::npos ? name_end : headers.find('\0', name_end + 1);
+    const auto end = value_end == std::string::npos ? headers.size() : value_end + 1;
+    const auto same = [](char given, char wanted) {
+      return std::tolower(static_cast<unsigned char>(given)) == wanted || (given == '_' && wanted == '-');
+    };
+    const auto name = std::string_view(headers).substr(at, name_end - at);
+    if (std::ranges::any_of(kOwnFields, [&](auto own) { return std::ranges::equal(name, own, same); }))
+      headers.erase(at, end - at);
+    else
+      at = end;
+  }
 }
 
 }  // namespace
@@ -154,6 +176,8 @@ void Calls::fill(Call& call, const wire::CallHead& head, std::string_view body, 
   invocation.remote = text.substr(head.method.size() + head.target.size());
   invocation.scheme = caller.scheme;
   invocation.headers.assign(head.headers);
+  // Who calls is known from the gateway alone; what is handed on to the next was checked by it.
+  if (head.kind != wire::CallKind::next) leave_out_own_fields(invocation.headers);
   invocation.body.assign(body);
   invocation.body_complete = call.body_done;
 }

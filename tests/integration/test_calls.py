@@ -90,6 +90,14 @@ def test_the_callee_gets_the_request_and_the_caller_the_answer(functions):
         assert seen["headers"]["x-one"] == "1" and seen["headers"]["content-length"] == "5"
 
 
+def test_a_caller_cannot_say_who_calls(functions):
+    """Fields that the gateway alone gives do not come from another function."""
+    forged = {"mayfly-key": "admin", "Mayfly-Jwt-Claims": "e30", "mayfly_key": "admin", "x-forwarded-prefix": "/x", "x-own": "kept"}
+    seen = json.loads(call(functions, name="echo", headers=forged)["text"])["headers"]
+    assert seen["x-own"] == "kept"
+    assert not {"mayfly-key", "mayfly-jwt-claims", "mayfly_key", "x-forwarded-prefix"} & set(seen), seen
+
+
 def test_the_trace_goes_on(functions):
     trace = "0af7651916cd43dd8448eb211c80319c"
     answer = functions.request("/caller", "POST", body=b'{"name":"echo"}',
