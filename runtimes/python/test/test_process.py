@@ -118,7 +118,7 @@ def handler(event, context):
     environment, arguments, folder, _, name, path, modules, shell = runtime.get().json
     assert environment.pop("PATH") and environment.pop("LANG")
     assert environment == {"ONE": "1", "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "4", "MKL_NUM_THREADS": "1", "NUMEXPR_NUM_THREADS": "1"}
-    assert (arguments, folder, name, path, modules) == ([f"{runtime.root}/main.py"], runtime.root, "main", [runtime.root], [])
+    assert (arguments, folder, name, path, modules) == ([f"{runtime.root}/main.py"], runtime.root, "main", [runtime.root], ["mayfly"])
     assert shell == "1 4\n"
 
 
