@@ -238,7 +238,9 @@ TEST_F(Api, HealthAndReadiness) {
   daemon.operations.is_ready = false;
   EXPECT_EQ(call("GET", "/healthz").status, 200U);
   EXPECT_EQ(problem(call("GET", "/readyz")), "admin:not-ready");
-  EXPECT_EQ(call("GET", "/metrics").body, "mayfly_up 1\n");
+  const auto metrics = call("GET", "/metrics").body;
+  EXPECT_TRUE(metrics.starts_with("mayfly_up 1\n")) << metrics;
+  EXPECT_NE(metrics.find("\nmayfly_events_accepted_total 0\n"), std::string::npos) << "and those of events";
   EXPECT_EQ(get("/v1/openapi.json")["openapi"], "3.1.0");
 }
 
