@@ -142,7 +142,7 @@ Result<std::vector<CloudEvent>> parse_json_batch(std::string_view text) {
 std::string to_json(const CloudEvent& event) {
   std::string text = "{";
   for (const auto& [name, value] : event.attributes)
-    text.append(text.size() == 1 ? "" : ",").append(quoted(name)).append(":").append(quoted(value));
+    text.append(text.size() == 1 ? "" : ",").append(json_text(name)).append(":").append(json_text(value));
   if (!event.data.empty()) {
     text.append(text.size() == 1 ? "" : ",");
     const auto string = has_text_type(event) ? quoted_exactly(event.data) : std::nullopt;

@@ -93,7 +93,7 @@ std::vector<std::string_view> elements_of(std::string_view array) {
 
 std::string text_of(std::string_view string) { return json::parse(string).get<std::string>(); }
 
-std::string quoted(std::string_view text) {
+std::string json_text(std::string_view text) {
   return json(text).dump(-1, ' ', false, json::error_handler_t::replace);
 }
 

@@ -24,7 +24,7 @@ struct RawMember {
 /// A JSON string's text.
 [[nodiscard]] std::string text_of(std::string_view string);
 /// A text as a JSON string. Bytes that are no UTF-8 become U+FFFD.
-[[nodiscard]] std::string quoted(std::string_view text);
+[[nodiscard]] std::string json_text(std::string_view text);
 /// Nothing if it is not UTF-8.
 [[nodiscard]] std::optional<std::string> quoted_exactly(std::string_view text);
 

@@ -73,7 +73,7 @@ json schedule_json(const events::Event& event) {
 
 /// JSON as it is, other text as a string.
 std::string payload_json(const std::string& payload) {
-  return cloudevents::is_json(payload) ? payload : cloudevents::quoted(payload);
+  return cloudevents::is_json(payload) ? payload : cloudevents::json_text(payload);
 }
 
 void put_schedule(admin::InvokeRequest& request, const events::Event& event) {
