@@ -64,8 +64,9 @@ void Pool::fork_template() {
   fork_client_->start();
 
   tmpl::ChildHandlers child;
-  child.forked = [alive = alive_, this, client = fork_client_](Result<Fd> pidfd) {
-    if (*alive && fork_client_ == client) return on_template_forked(std::move(pidfd));
+  // The runtime process may keep this for longer than there is the shard that the client belongs to.
+  child.forked = [alive = alive_, this, client = std::weak_ptr(fork_client_)](Result<Fd> pidfd) {
+    if (*alive && fork_client_ && fork_client_ == client.lock()) return on_template_forked(std::move(pidfd));
     if (pidfd) kill_process(pidfd->get());  // it may compute for ever, and would never hear that
   };
   context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
