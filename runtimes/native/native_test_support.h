@@ -43,7 +43,7 @@ struct Instance {
   void send(const wire::Frame& frame) {
     std::string out;
     wire::append_frame(out, frame);
-    ASSERT_EQ(::send(data.get(), out.data(), out.size(), 0), static_cast<ssize_t>(out.size()));
+    ASSERT_EQ(::send(data.get(), out.data(), out.size(), MSG_NOSIGNAL), static_cast<ssize_t>(out.size()));
   }
   void invoke(std::string_view target = "/", std::string_view body = {}, bool ends = true) {
     std::string head;
