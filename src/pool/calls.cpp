@@ -166,7 +166,7 @@ void Calls::fill(Call& call, const wire::CallHead& head, std::string_view body, 
   const auto own = invocation.accepted + callee.timeout;
   const bool inherits = callee.timeout.count() == 0 || caller.deadline < own;
   invocation.deadline = inherits ? caller.deadline : own;
-  invocation.deadline_owner = inherits ? caller.deadline_owner : std::move(callee.deadline_owner);
+  invocation.deadline_owner = inherits ? caller.deadline_owner : callee.deadline_owner;
   if (inherits && invocation.deadline_owner.function.empty())
     invocation.deadline_owner = {caller.version->address(), caller.version->config.timeout};
   invocation.depth = static_cast<std::uint8_t>(caller.depth + 1);
