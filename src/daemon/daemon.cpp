@@ -219,11 +219,12 @@ struct OfAllShards {
   sandbox::Cgroups& groups;
   asio::any_io_executor watch;                   ///< where instances are measured
   std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
+  events::Engine& events;
 };
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
                  const Shard::RuntimeOf& runtime_of, logs::FunctionLogs& logs,
-                 const asio::any_io_executor& background, const OfAllShards& shared, events::Engine& events) {
+                 const asio::any_io_executor& background, const OfAllShards& shared) {
   const unsigned cores = std::max(1U, std::thread::hardware_concurrency());
   const unsigned count = options.threads > 0 ? options.threads : std::max(1U, cores / 2);
   const auto mover = [&shards](unsigned shard, gateway::MovedConnection connection) {
@@ -235,12 +236,22 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.secrets = shared.secrets;
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.groups = &shared.groups;
-    shard.events = &events;
+    shard.events = &shared.events;
     shard.watch_executor = shared.watch;
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
     };
     shards.push_back(std::make_unique<Shard>(shard, runtime_of, logs, background, mover));
+  }
+}
+
+void start_shards(const std::vector<std::unique_ptr<Shard>>& shards, const access::KeyTablePtr& keys) {
+  std::vector<RemoteCalls*> remote_calls;
+  for (const auto& shard : shards) remote_calls.push_back(&shard->remote_calls());
+  for (const auto& shard : shards) shard->remote_calls().connect(remote_calls);
+  for (const auto& shard : shards) {
+    shard->publish_keys(keys);  // before its thread runs
+    shard->start();
   }
 }
 
@@ -329,12 +340,20 @@ void on_signals(asio::signal_set& signals, std::function<void()> first, std::fun
   });
 }
 
-}  // namespace
-
-int serve(const cli::ServeOptions& options) {
+void set_up_process(const cli::ServeOptions& options) {
   spdlog::set_level(spdlog::level::from_str(options.log_level));
   std::signal(SIGPIPE, SIG_IGN);
   raise_file_limit();
+}
+
+std::unique_ptr<network::Networks> make_networks(const std::vector<sandbox::Layer>& layers) {
+  return sandbox::has_layer(layers, "namespaces") ? std::make_unique<network::Networks>() : nullptr;
+}
+
+}  // namespace
+
+int serve(const cli::ServeOptions& options) {
+  set_up_process(options);
   const auto layers = prepare_sandbox(options);
   if (!layers) return complain(layers.error());
   const auto listen = parse_endpoints(options);
@@ -361,8 +380,7 @@ int serve(const cli::ServeOptions& options) {
     return runtimes.of(version.runtime, version.config);
   };
 
-  std::unique_ptr<network::Networks> networks;
-  if (sandbox::has_layer(*layers, "namespaces")) networks = std::make_unique<network::Networks>();
+  const auto networks = make_networks(*layers);
   const auto boxes = make_boxes(options, *layers, runtimes, networks.get());
   if (!boxes) return complain(boxes.error());
 
@@ -371,10 +389,11 @@ int serve(const cli::ServeOptions& options) {
   asio::thread_pool watch(1);       // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const OfAllShards shared{secrets.get(), **boxes, *groups, watch.get_executor(), key_source};
   const auto events = Events::open(options.data, shards);
   if (!events) return complain(events.error());
-  make_shards(shards, options, runtime_of, logs, background.get_executor(), shared, (*events)->engine());
+  const OfAllShards shared{secrets.get(),        **boxes,    *groups,
+                           watch.get_executor(), key_source, (*events)->engine()};
+  make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
@@ -383,13 +402,7 @@ int serve(const cli::ServeOptions& options) {
       {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes));
-  std::vector<RemoteCalls*> remote_calls;
-  for (const auto& shard : shards) remote_calls.push_back(&shard->remote_calls());
-  for (const auto& shard : shards) shard->remote_calls().connect(remote_calls);
-  for (const auto& shard : shards) {
-    shard->publish_keys(keys->table());  // before its thread runs
-    shard->start();
-  }
+  start_shards(shards, keys->table());
   registry->attach(operations);
 
   Door door(control, shards, certificates.data());

@@ -55,8 +55,8 @@ class RemoteCalls::Outgoing final : public pool::Service, public pool::Runner {
   Outgoing(RemoteCalls& here, RemoteCalls& there) : here_(here), there_(there) {}
 
   void submit(Invocation& invocation) override {
-    while (++last_key_ == 0 || open_.contains(last_key_)) {
-    }
+    do ++last_key_;
+    while (last_key_ == 0 || open_.contains(last_key_));
     const auto key = last_key_;
     open_.emplace(key, &invocation);
     invocation.state = Invocation::State::running;
