@@ -5,6 +5,7 @@
 #include "access/credential.h"
 #include "access/error.h"
 #include "access/jwt.h"
+#include "base/fields.h"
 
 namespace mayfly::access {
 namespace {
@@ -112,10 +113,8 @@ Result<Admission> Guard::admit(const Rule& rule, std::string_view function, std:
     caller = *known;
   }
   Admission admission{.credential = caller.credential};
-  if (caller.key != nullptr)
-    admission.identity.append(kKeyField).append(1, '\0').append(caller.key->name).append(1, '\0');
-  if (!caller.claims.empty())
-    admission.identity.append(kClaimsField).append(1, '\0').append(caller.claims).append(1, '\0');
+  if (caller.key != nullptr) append_field(admission.identity, kKeyField, caller.key->name);
+  if (!caller.claims.empty()) append_field(admission.identity, kClaimsField, caller.claims);
   if (auto counted = count(rule, function, caller.key, admission.limits); !counted) return propagate(counted);
   return admission;
 }
@@ -191,8 +190,8 @@ Result<void> Guard::count(const Rule& rule, std::string_view function, const Key
     fields.add("function", *rule.limit, verdict);
     if (!verdict.allowed) return too_many(fields, *rule.limit, verdict.wait, "the function");
   }
-  limits.append("ratelimit-policy").append(1, '\0').append(fields.policy).append(1, '\0');
-  limits.append("ratelimit").append(1, '\0').append(fields.state).append(1, '\0');
+  append_field(limits, "ratelimit-policy", fields.policy);
+  append_field(limits, "ratelimit", fields.state);
   return {};
 }
 

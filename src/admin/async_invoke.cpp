@@ -4,6 +4,8 @@
 #include <nlohmann/json.hpp>
 
 #include "admin/await_then.h"
+#include "base/ascii.h"
+#include "base/fields.h"
 #include "base/text.h"
 #include "intake/async_request.h"
 #include "registry/error.h"
@@ -36,10 +38,6 @@ Result<void> check_reference(const registry::Function& function, const std::stri
               "'" + function.name + "' has no version or alias '" + reference + "'");
 }
 
-void put_field(events::NewEvent& event, std::string_view name, std::string_view value) {
-  event.fields.append(name).append(1, '\0').append(value).append(1, '\0');
-}
-
 Result<events::NewEvent> event_of(InvokeRequest& wanted, const std::string& reference) {
   events::NewEvent event;
   event.form = wanted.event ? events::Form::payload : events::Form::request;
@@ -50,12 +48,12 @@ Result<events::NewEvent> event_of(InvokeRequest& wanted, const std::string& refe
     return std::unexpected(
         Error{intake::IntakeErrc::body_too_large, "the payload is too large to be kept", {}}.with(
             "limit", std::to_string(intake::kMaxEventBody)));
-  if (!reference.empty()) put_field(event, intake::kReferenceField, reference);
+  if (!reference.empty()) append_field(event.fields, intake::kReferenceField, reference);
   for (const auto& [name, value] : wanted.headers) {
-    const auto folded = lower_case(name);
+    const auto folded = lower(name);
     if (folded == "prefer" || folded == intake::kReferenceField) continue;
     if (folded == "idempotency-key") event.idempotency_key = value;
-    put_field(event, folded, value);
+    append_field(event.fields, folded, value);
   }
   if (event.idempotency_key.size() > kMaxKey)
     return fail(intake::IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes");
@@ -77,11 +75,11 @@ awaitable<Result<events::State>> state_of(const Services& services, events::Deli
 
 bool prefers_async(const Headers& headers) {
   for (const auto& [name, value] : headers) {
-    if (lower_case(name) != "prefer") continue;
+    if (lower(name) != "prefer") continue;
     for (std::string_view rest = value; !rest.empty();) {
       const auto one = rest.substr(0, rest.find(','));
       rest.remove_prefix(std::min(rest.size(), one.size() + 1));
-      if (lower_case(trimmed(one.substr(0, one.find_first_of(";=")))) == "respond-async") return true;
+      if (lower(trimmed(one.substr(0, one.find_first_of(";=")))) == "respond-async") return true;
     }
   }
   return false;

@@ -6,6 +6,7 @@
 
 #include "admin/await_then.h"
 #include "admin/errors.h"
+#include "base/fields.h"
 #include "base/text.h"
 #include "intake/async_request.h"
 #include "intake/delivery_view.h"
@@ -49,16 +50,12 @@ json event_json(const events::Event& event, bool whole) {
   if (!event.partition.empty()) item["partition"] = event.partition;
   if (!event.idempotency_key.empty()) item["idempotency_key"] = event.idempotency_key;
   json fields = json::array();
-  for (std::string_view rest = event.fields; !rest.empty();) {
-    const auto name = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-    const auto value = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), value.size() + 1));
+  for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
     if (name == intake::kReferenceField)
       item["reference"] = value;
     else
       fields.push_back({name, is_secret(name) ? "(not shown)" : value});
-  }
+  });
   if (whole) {
     item["fields"] = std::move(fields);
     item["bytes"] = event.body.size();

@@ -7,6 +7,8 @@
 #include "admin/endpoint.h"
 #include "admin/errors.h"
 #include "admin/event_queues.h"
+#include "base/ascii.h"
+#include "base/fields.h"
 
 namespace mayfly::admin {
 
@@ -126,15 +128,11 @@ awaitable<Result<Response>> result(const Services& services, Request& request) {
   Response response{.status = 200, .content_type = "", .body = std::move(record->answer->body)};
   response.headers.emplace_back("Mayfly-Status", std::to_string(record->answer->status));
   response.headers.emplace_back("Mayfly-State", events::name_of(record->state));
-  for (std::string_view rest = record->answer->headers; !rest.empty();) {
-    const auto name = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-    const auto value = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), value.size() + 1));
-    const auto folded = lower_case(name);
+  for_each_field(record->answer->headers, [&](std::string_view name, std::string_view value) {
+    const auto folded = lower(name);
     if (folded == "content-type") response.content_type = value;
     if (!is_dropped(folded)) response.headers.emplace_back(name, value);
-  }
+  });
   co_return response;
 }
 

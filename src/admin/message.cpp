@@ -55,12 +55,6 @@ Response problem_response(const Error& error) {
           .body = problem::document(error, problem::Audience::developer, error.detail("invocation")) + "\n"};
 }
 
-std::string lower_case(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](char c) { return c >= 'A' && c <= 'Z' ? char(c + 32) : c; });
-  return out;
-}
-
 std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank) {
   std::string out;
   out.reserve(text.size());

@@ -49,8 +49,6 @@ struct Response {
 /// The problem document of an error, with its status.
 [[nodiscard]] Response problem_response(const Error& error);
 
-/// ASCII letters in lower case: names of headers.
-[[nodiscard]] std::string lower_case(std::string_view text);
 /// "a%20b" → "a b" ('+' is a blank only in a query); nothing when it is malformed or holds a NUL.
 [[nodiscard]] std::optional<std::string> percent_decode(std::string_view text, bool plus_is_blank = false);
 /// What follows '?'. Malformed pairs are an error.

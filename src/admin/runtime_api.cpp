@@ -9,6 +9,7 @@
 #include "admin/event_metrics.h"
 #include "admin/event_queues.h"
 #include "admin/openapi.h"
+#include "base/ascii.h"
 #include "base/text.h"
 
 namespace mayfly::admin {
@@ -33,7 +34,7 @@ bool is_own_header(std::string_view name) {
                                                          "trailer",
                                                          "transfer-encoding",
                                                          "upgrade"};
-  return std::ranges::find(kOwn, lower_case(name)) != kOwn.end();
+  return std::ranges::find(kOwn, lower(name)) != kOwn.end();
 }
 
 /// What a function allows pages of other origins is not for the admin plane.

@@ -8,6 +8,8 @@
 #include "admin/errors.h"
 #include "admin/event_queues.h"
 #include "admin/view.h"
+#include "base/ascii.h"
+#include "base/fields.h"
 #include "intake/publish_request.h"
 #include "registry/trigger.h"
 
@@ -68,9 +70,8 @@ std::string fields_of(const Request& request) {
                                                  "host",          "transfer-encoding", "content-length"};
   std::string fields;
   for (const auto& [name, value] : request.headers) {
-    const auto folded = lower_case(name);
-    if (std::ranges::find(kOwn, folded) == kOwn.end())
-      fields.append(folded).append(1, '\0').append(value).append(1, '\0');
+    const auto folded = lower(name);
+    if (std::ranges::find(kOwn, folded) == kOwn.end()) append_field(fields, folded, value);
   }
   return fields;
 }

@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "base/fields.h"
 #include "cloudevents/attribute.h"
 
 namespace mayfly::cloudevents {
@@ -63,8 +64,7 @@ bool has_json_type(const CloudEvent& event) {
 
 std::string to_fields(const CloudEvent& event) {
   std::string fields;
-  for (const auto& [name, value] : event.attributes)
-    fields.append(name).append(1, '\0').append(value).append(1, '\0');
+  for (const auto& [name, value] : event.attributes) append_field(fields, name, value);
   return fields;
 }
 

@@ -46,16 +46,4 @@ inline constexpr std::size_t kMaxAttributeBytes =
 [[nodiscard]] std::string to_fields(const CloudEvent& event);
 [[nodiscard]] CloudEvent from_fields(std::string_view fields, std::string data);
 
-/// Calls `use` with each name and value of "name\0value\0…".
-template <class Use>
-void for_each_field(std::string_view fields, Use use) {
-  while (!fields.empty()) {
-    const auto name = fields.substr(0, fields.find('\0'));
-    fields.remove_prefix(std::min(fields.size(), name.size() + 1));
-    const auto value = fields.substr(0, fields.find('\0'));
-    fields.remove_prefix(std::min(fields.size(), value.size() + 1));
-    use(name, value);
-  }
-}
-
 }  // namespace mayfly::cloudevents

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fields.h"
 #include "cloudevents/attribute.h"
 #include "cloudevents/cloud_event.h"
 

@@ -3,6 +3,7 @@
 #include <array>
 #include <optional>
 
+#include "base/fields.h"
 #include "cloudevents/attribute.h"
 #include "cloudevents/json_format.h"
 
@@ -15,10 +16,6 @@ constexpr std::string_view kEventType = "application/cloudevents";
 constexpr std::string_view kStructured = "application/cloudevents+json";
 constexpr std::string_view kBatched = "application/cloudevents-batch+json";
 constexpr std::array<std::string_view, 4> kRequired{"ce-specversion", "ce-id", "ce-source", "ce-type"};
-
-void append_field(std::string& fields, std::string_view name, std::string_view value) {
-  fields.append(name).append(1, '\0').append(value).append(1, '\0');
-}
 
 std::string_view content_type_of(std::string_view fields) {
   std::string_view type;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/fields.h"
 #include "base/text.h"
 #include "cloudevents/cloud_event.h"
 
@@ -15,10 +16,6 @@ bool is_origin(std::string_view text) {
            std::string_view("-._:*").contains(c);
   };
   return !text.empty() && text.size() <= 255 && std::ranges::all_of(text, allowed);
-}
-
-void append_field(std::string& fields, std::string_view name, std::string_view value) {
-  fields.append(name).append(1, '\0').append(value).append(1, '\0');
 }
 
 }  // namespace

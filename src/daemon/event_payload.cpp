@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/fields.h"
 #include "base/text.h"
 #include "cloudevents/http_binding.h"
 #include "cloudevents/json_format.h"
@@ -22,7 +23,7 @@ void put_request(admin::InvokeRequest& request, const events::Event& event) {
   request.target = event.target;
   request.body = event.body;
   request.event = event.form == events::Form::payload;
-  cloudevents::for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
+  for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
     if (name == intake::kReferenceField)
       request.function.append("@").append(value);
     else
@@ -64,7 +65,7 @@ void put_batch(admin::InvokeRequest& request, const events::Task& task) {
 /// A schedule's text, time zone and time.
 json schedule_json(const events::Event& event) {
   json about = json::object();
-  cloudevents::for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
+  for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
     const auto millis = name == "time" ? parse_integer(value) : std::nullopt;
     about[name] = millis ? timestamp(WallTime{} + milliseconds(*millis)) : std::string(value);
   });
@@ -106,7 +107,7 @@ void put_http(admin::InvokeRequest& request, const events::Task::Item& item) {
   const bool scheduled = item.event->form == events::Form::schedule;
   auto message = cloudevents::to_binary(
       scheduled ? schedule_event(item) : cloudevents::from_fields(item.event->fields, item.event->body));
-  cloudevents::for_each_field(message.fields, [&](std::string_view name, std::string_view value) {
+  for_each_field(message.fields, [&](std::string_view name, std::string_view value) {
     request.headers.emplace_back(name, value);
   });
   request.body = std::move(message.body);

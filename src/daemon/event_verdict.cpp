@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/fields.h"
 #include "base/text.h"
 #include "gateway/error.h"
 #include "pool/failure.h"
@@ -48,12 +49,11 @@ std::string_view header(const admin::InvokeAnswer& answer, std::string_view want
 
 events::Answer kept(const admin::InvokeAnswer& answer) {
   events::Answer result{answer.status, {}, {}};
-  for (const auto& [name, value] : answer.headers)
-    result.headers.append(name).append(1, '\0').append(value).append(1, '\0');
+  for (const auto& [name, value] : answer.headers) append_field(result.headers, name, value);
   if (answer.body.size() <= kMaxKeptAnswer)
     result.body = answer.body;
   else
-    result.headers.append("mayfly-not-kept").append(1, '\0').append("too long").append(1, '\0');
+    append_field(result.headers, "mayfly-not-kept", "too long");
   return result;
 }
 

@@ -1,5 +1,7 @@
 #include "daemon/one_invocation.h"
 
+#include "base/ascii.h"
+#include "base/fields.h"
 #include "pool/failure.h"
 
 namespace mayfly::daemon {
@@ -18,18 +20,14 @@ void OneInvocation::begin(MonotonicTime now, std::chrono::milliseconds timeout) 
   bool has_length = false;
   bool has_host = false;
   for (const auto& [name, value] : request.headers) {
-    std::string lower = name;
-    for (char& c : lower) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-    has_length |= lower == "content-length";
-    has_host |= lower == "host";
-    invocation.headers.append(lower).append(1, '\0').append(value).append(1, '\0');
+    const auto folded = lower(name);
+    has_length |= folded == "content-length";
+    has_host |= folded == "host";
+    append_field(invocation.headers, folded, value);
   }
-  if (!has_host) invocation.headers.append("host").append(1, '\0').append("localhost").append(1, '\0');
+  if (!has_host) append_field(invocation.headers, "host", "localhost");
   if (!has_length && !request.body.empty())
-    invocation.headers.append("content-length")
-        .append(1, '\0')
-        .append(std::to_string(request.body.size()))
-        .append(1, '\0');
+    append_field(invocation.headers, "content-length", std::to_string(request.body.size()));
   invocation.body = request.body.substr(0, wire::kWindow);
   rest_ = request.body.size() > wire::kWindow ? request.body.substr(wire::kWindow) : std::string();
   invocation.body_complete = rest_.empty();
@@ -51,13 +49,9 @@ void OneInvocation::finish(Result<admin::InvokeAnswer> answer) {
 void OneInvocation::on_response(pool::Invocation&, unsigned status, std::string_view headers,
                                 std::string_view body, bool end) {
   answer_.status = status;
-  while (!headers.empty()) {
-    const auto name = headers.substr(0, headers.find('\0'));
-    headers.remove_prefix(std::min(headers.size(), name.size() + 1));
-    const auto value = headers.substr(0, headers.find('\0'));
-    headers.remove_prefix(std::min(headers.size(), value.size() + 1));
+  for_each_field(headers, [&](std::string_view name, std::string_view value) {
     answer_.headers.emplace_back(name, value);
-  }
+  });
   answer_.headers.emplace_back("mayfly-invocation", invocation.id_text());
   on_body(invocation, body, end);
 }

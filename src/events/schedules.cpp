@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "base/fields.h"
+
 namespace mayfly::events {
 namespace {
 
@@ -54,7 +56,7 @@ NewEvent Schedules::event(const One& one, WallTime time) const {
   for (const auto& [name, value] : {std::pair<std::string, std::string>{"schedule", one.spec.text},
                                     {"timezone", one.spec.timezone},
                                     {"time", std::to_string(to_millis(time))}})
-    event.fields.append(name).append(1, '\0').append(value).append(1, '\0');
+    append_field(event.fields, name, value);
   event.body = one.spec.payload;
   return event;
 }

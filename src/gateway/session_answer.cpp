@@ -4,6 +4,7 @@
 #include <cerrno>
 #include <charconv>
 
+#include "base/fields.h"
 #include "gateway/session.h"
 #include "problem/problem.h"
 
@@ -119,8 +120,7 @@ void Session::answer_error(const Error& error) {
   const auto text = problem::document(error, problem::Audience::everyone, invocation_.id_text());
   std::string headers("content-type\0application/problem+json\0", 38);
   for (const auto field : kErrorFields)
-    if (const auto value = error.detail(field); !value.empty())
-      headers.append(field).append(1, '\0').append(value).append(1, '\0');
+    if (const auto value = error.detail(field); !value.empty()) append_field(headers, field, value);
   if (row.status == 503 && error.detail("retry-after").empty()) headers.append("retry-after\0001\0", 14);
   auto what = facts(row.status, headers);
   what.whole_length = text.size();

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/fields.h"
 #include "base/hex.h"
 #include "cloudevents/cloud_event.h"
 #include "intake/delivery_view.h"
@@ -30,7 +31,7 @@ std::string subject_of(std::string_view claims) {
 std::string caller_of(std::string_view fields) {
   std::string checked;
   std::string said;
-  cloudevents::for_each_field(fields, [&](std::string_view name, std::string_view value) {
+  for_each_field(fields, [&](std::string_view name, std::string_view value) {
     if (name == "mayfly-key") checked.append("key ").append(value);
     if (name == "mayfly-jwt-claims") checked.append("subject ").append(subject_of(value));
     if (name == "authorization") said.append("said ").append(value);
@@ -60,24 +61,16 @@ void AsyncRequest::on_request(const pool::Invocation& invocation, std::string bo
   event.method = invocation.method;
   event.target = invocation.target;
   event.body = std::move(body);
-  if (!reference_.empty())
-    event.fields.append(kReferenceField).append(1, '\0').append(reference_).append(1, '\0');
+  if (!reference_.empty()) append_field(event.fields, kReferenceField, reference_);
   bool has_length = false;
-  for (std::string_view rest = invocation.headers; !rest.empty();) {
-    const auto name = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-    const auto value = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), value.size() + 1));
-    if (name == "prefer" || name == kReferenceField) continue;
+  for_each_field(invocation.headers, [&](std::string_view name, std::string_view value) {
+    if (name == "prefer" || name == kReferenceField) return;
     if (name == "idempotency-key") event.idempotency_key = value;
     has_length |= name == "content-length";
-    event.fields.append(name).append(1, '\0').append(value).append(1, '\0');
-  }
+    append_field(event.fields, name, value);
+  });
   if (!has_length && !event.body.empty())  // it came in chunks
-    event.fields.append("content-length")
-        .append(1, '\0')
-        .append(std::to_string(event.body.size()))
-        .append(1, '\0');
+    append_field(event.fields, "content-length", std::to_string(event.body.size()));
   if (event.idempotency_key.size() > 255)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
   event.idempotency_key = key_of_caller(event.idempotency_key, invocation.headers);
@@ -95,8 +88,8 @@ void AsyncRequest::on_accepted(Result<std::vector<events::Accepted>> accepted) {
   name(id);
   const auto path = std::string(kInvocationsPath) + id;
   std::string headers;
-  headers.append("location").append(1, '\0').append(path).append(1, '\0');
-  headers.append("preference-applied").append(1, '\0').append("respond-async").append(1, '\0');
+  append_field(headers, "location", path);
+  append_field(headers, "preference-applied", "respond-async");
   const nlohmann::json body{{"invocation", id}, {"function", function_}, {"status", "queued"}, {"url", path}};
   answer_json(202, body.dump(), std::move(headers));
 }

@@ -1,5 +1,6 @@
 #include "intake/delivery_view.h"
 
+#include "base/fields.h"
 #include "base/text.h"
 
 namespace mayfly::intake {
@@ -10,13 +11,8 @@ namespace {
 
 json headers_json(std::string_view headers) {
   json list = json::array();
-  while (!headers.empty()) {
-    const auto name = headers.substr(0, headers.find('\0'));
-    headers.remove_prefix(std::min(headers.size(), name.size() + 1));
-    const auto value = headers.substr(0, headers.find('\0'));
-    headers.remove_prefix(std::min(headers.size(), value.size() + 1));
-    list.push_back({name, value});
-  }
+  for_each_field(headers,
+                 [&](std::string_view name, std::string_view value) { list.push_back({name, value}); });
   return list;
 }
 

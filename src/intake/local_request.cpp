@@ -2,6 +2,7 @@
 
 #include <atomic>
 
+#include "base/fields.h"
 #include "events/store.h"
 
 namespace mayfly::intake {
@@ -99,7 +100,7 @@ void LocalRequest::answer(unsigned status, const std::string& headers, const std
 }
 
 void LocalRequest::answer_json(unsigned status, const std::string& json, std::string headers) {
-  headers.append("content-type").append(1, '\0').append("application/json").append(1, '\0');
+  append_field(headers, "content-type", "application/json");
   answer(status, headers, json);
 }
 

@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/fields.h"
 #include "base/hex.h"
 #include "base/text.h"
 #include "cloudevents/http_binding.h"
@@ -26,7 +27,7 @@ std::string random_id() {
 
 std::string_view field(std::string_view fields, std::string_view wanted) {
   std::string_view found;
-  cloudevents::for_each_field(fields, [&](std::string_view name, std::string_view value) {
+  for_each_field(fields, [&](std::string_view name, std::string_view value) {
     if (name == wanted) found = value;
   });
   return found;

@@ -1,5 +1,6 @@
 #include "intake/status_request.h"
 
+#include "base/fields.h"
 #include "intake/async_request.h"
 #include "intake/delivery_view.h"
 
@@ -45,8 +46,7 @@ void StatusRequest::on_request(const pool::Invocation& invocation, std::string) 
 void StatusRequest::on_status(const Result<DeliveryRecord>& record) {
   if (!record) return refuse(record.error());
   std::string headers;
-  if (!events::is_final(record->state))
-    headers.append("retry-after").append(1, '\0').append("1").append(1, '\0');
+  if (!events::is_final(record->state)) append_field(headers, "retry-after", "1");
   answer_json(200, delivery_json(*record, Audience::everyone).dump(), std::move(headers));
 }
 
@@ -55,7 +55,7 @@ void StatusRequest::on_result(const Result<DeliveryRecord>& record) {
   if (!record) return refuse(record.error());
   if (!events::is_final(record->state)) {
     std::string headers;
-    headers.append("retry-after").append(1, '\0').append("1").append(1, '\0');
+    append_field(headers, "retry-after", "1");
     return answer_json(202, delivery_json(*record, Audience::everyone).dump(), std::move(headers));
   }
   if (!record->answer) {
@@ -63,13 +63,9 @@ void StatusRequest::on_result(const Result<DeliveryRecord>& record) {
     return refuse(error.with("state", std::string(events::name_of(record->state))));
   }
   std::string headers;
-  for (std::string_view rest = record->answer->headers; !rest.empty();) {
-    const auto name = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), name.size() + 1));
-    const auto value = rest.substr(0, rest.find('\0'));
-    rest.remove_prefix(std::min(rest.size(), value.size() + 1));
-    if (is_kept(name)) headers.append(name).append(1, '\0').append(value).append(1, '\0');
-  }
+  for_each_field(record->answer->headers, [&](std::string_view name, std::string_view value) {
+    if (is_kept(name)) append_field(headers, name, value);
+  });
   answer(record->answer->status, headers, record->answer->body);
 }
 
