@@ -1,11 +1,12 @@
 #include "gateway/request_parser.h"
 
 #include <algorithm>
-#include <array>
 #include <boost/beast/core/string.hpp>
 #include <boost/beast/http/rfc7230.hpp>
 #include <functional>
 #include <utility>
+
+#include "pool/own_fields.h"
 
 namespace mayfly::gateway {
 namespace {
@@ -14,8 +15,6 @@ namespace beast = boost::beast;
 using beast::http::error;
 using std::string_view;
 
-/// The gateway's own: nobody else's is believed.
-constexpr std::array<string_view, 3> kOwnFields{"x-forwarded-prefix", "mayfly-key", "mayfly-jwt-claims"};
 constexpr string_view kTraceField = "traceparent";
 
 constexpr bool is_decimal(char c) { return c >= '0' && c <= '9'; }
@@ -55,15 +54,6 @@ void append_lower(std::string& out, beast::string_view text) {
   out.append(text.data(), text.size());
   for (std::size_t i = begin; i < out.size(); ++i)
     if (out[i] >= 'A' && out[i] <= 'Z') out[i] = static_cast<char>(out[i] - 'A' + 'a');
-}
-
-/// Also one with '_' for '-': in the variables of CGI and WSGI they are the same.
-bool is_own(string_view name) {
-  const auto same = [](char given, char wanted) {
-    return given == wanted || (given == '_' && wanted == '-');
-  };
-  return std::ranges::any_of(kOwnFields,
-                             [&](string_view own) { return std::ranges::equal(name, own, same); });
 }
 
 /// Whether a value of Prefer (RFC 7240, section 2) has the preference respond-async (section 4.1).
@@ -155,7 +145,7 @@ void RequestParser::append_field(beast::string_view name, beast::string_view val
   const std::size_t begin = out.size();
   append_lower(out, name);
   const auto lower = string_view(out).substr(begin);
-  if (is_own(lower)) return out.resize(begin);
+  if (pool::is_own_field(lower)) return out.resize(begin);
   const bool is_trace = lower == kTraceField;
   out.push_back('\0');
   if (is_trace) head_.traceparent = out.size();

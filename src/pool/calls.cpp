@@ -1,8 +1,10 @@
 #include "pool/calls.h"
 
-#include <algorithm>
 #include <array>
 
+#include "base/ascii.h"
+#include "base/fields.h"
+#include "pool/own_fields.h"
 #include "problem/problem.h"
 
 namespace mayfly::pool {
@@ -26,25 +28,15 @@ Error body_too_large(std::uint64_t limit) {
       "limit", std::to_string(limit));
 }
 
-/// Fields that only the platform gives: another function must not be able to say who a caller is, or that it
-/// brings an event.
-constexpr std::array<std::string_view, 4> kOwnFields{"mayfly-event", "mayfly-jwt-claims", "mayfly-key",
-                                                     "x-forwarded-prefix"};
-
-void leave_out_own_fields(std::string& headers) {
-  for (std::size_t at = 0; at < headers.size();) {
-    const auto name_end = headers.find('\0', at);
-    const auto value_end = name_end == std::string::npos ? name_end : headers.find('\0', name_end + 1);
-    const auto end = value_end == std::string::npos ? headers.size() : value_end + 1;
-    const auto same = [](char given, char wanted) {
-      return std::tolower(static_cast<unsigned char>(given)) == wanted || (given == '_' && wanted == '-');
-    };
-    const auto name = std::string_view(headers).substr(at, name_end - at);
-    if (std::ranges::any_of(kOwnFields, [&](auto own) { return std::ranges::equal(name, own, same); }))
-      headers.erase(at, end - at);
-    else
-      at = end;
-  }
+/// Another function must not be able to say who a caller is, or that it brings an event.
+std::string without_own_fields(std::string_view headers) {
+  std::string kept;
+  for_each_field(headers, [&](std::string_view name, std::string_view value) {
+    const auto folded = lower(name);
+    if (!is_own_field(folded) && folded != "mayfly-event" && folded != "mayfly_event")
+      append_field(kept, name, value);
+  });
+  return kept;
 }
 
 }  // namespace
@@ -175,9 +167,9 @@ void Calls::fill(Call& call, const wire::CallHead& head, std::string_view body, 
   invocation.target = text.substr(head.method.size(), head.target.size());
   invocation.remote = text.substr(head.method.size() + head.target.size());
   invocation.scheme = caller.scheme;
-  invocation.headers.assign(head.headers);
   // Who calls is known from the gateway alone; what is handed on to the next was checked by it.
-  if (head.kind != wire::CallKind::next) leave_out_own_fields(invocation.headers);
+  invocation.headers =
+      head.kind == wire::CallKind::next ? std::string(head.headers) : without_own_fields(head.headers);
   invocation.body.assign(body);
   invocation.body_complete = call.body_done;
 }
