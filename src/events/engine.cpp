@@ -7,6 +7,7 @@
 #include <future>
 
 #include "base/text.h"
+#include "events/after.h"
 
 namespace mayfly::events {
 namespace {
@@ -51,10 +52,7 @@ void Engine::start() {
 void Engine::read_all() {
   const auto failed = [this](const Error& error) {
     spdlog::error("events cannot be read: {}", error.message);
-    auto timer = std::make_shared<asio::steady_timer>(io_, kReadAgain);
-    timer->async_wait([this, timer](const boost::system::error_code& stopped) {
-      if (!stopped) read_all();
-    });
+    after(io_.get_executor(), kReadAgain, [this] { read_all(); });
   };
   store_.marks(here<std::map<std::string, std::int64_t>>([this, failed](auto marks) {
     if (!marks) return failed(marks.error());
@@ -263,13 +261,11 @@ void Engine::attach(const std::string& stream, const std::string& queue, const s
   }
   const auto failed = [this, stream, queue, function, policy, filter](const Error& error) {
     spdlog::error("the queue {} cannot be opened: {}", queue, error.message);
-    auto timer = std::make_shared<asio::steady_timer>(io_, std::chrono::seconds(1));
-    timer->async_wait(
-        [this, timer, stream, queue, function, policy, filter](const boost::system::error_code& stopped) {
-          const auto found = functions_.find(function);
-          if (!stopped && found != functions_.end() && found->second.contains(queue))
-            attach(stream, queue, function, policy, filter);
-        });
+    after(io_.get_executor(), kReadAgain, [this, stream, queue, function, policy, filter] {
+      const auto found = functions_.find(function);
+      if (found != functions_.end() && found->second.contains(queue))
+        attach(stream, queue, function, policy, filter);
+    });
   };
   open(stream, [this, queue, function, policy, filter, failed](Result<StreamInfo> info) {
     if (!info) return failed(info.error());
@@ -285,7 +281,6 @@ void Engine::add_queue(const QueueInfo& info, const std::string& function, const
   auto& slot = by_name_[info.name];
   if (!slot) {
     slot = std::make_shared<Queue>(context_, info, function);
-    slot->set(policy, filter);
     slot->follow_up = [this](const std::vector<EventPtr>& events) { on_appended(events); };
     queues_[info.id] = slot;
     by_stream_[info.stream].push_back(slot);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "events/after.h"
 #include "events/queue_here.h"
 
 namespace mayfly::events {
@@ -230,19 +231,17 @@ void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
   auto copy = *outcomes;
   const auto at = cursor(*outcomes);
   told_ = std::max(told_, at);
-  context_.store.record(
-      std::move(copy), {{info_.id, at}}, here<std::vector<EventPtr>>([this, outcomes](auto result) {
-        if (result) {
-          --recording_;
-          if (follow_up && !result->empty()) follow_up(*result);
-          return on_recorded(*outcomes);
-        }
-        auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kWriteAgain);
-        timer->async_wait([weak = weak_from_this(), outcomes, timer](const boost::system::error_code& error) {
-          const auto self = weak.lock();
-          if (!error && self) self->write(outcomes);
-        });
-      }));
+  context_.store.record(std::move(copy), {{info_.id, at}},
+                        here<std::vector<EventPtr>>([this, outcomes](auto result) {
+                          if (result) {
+                            --recording_;
+                            if (follow_up && !result->empty()) follow_up(*result);
+                            return on_recorded(*outcomes);
+                          }
+                          after(context_.executor, kWriteAgain, [weak = weak_from_this(), outcomes] {
+                            if (const auto self = weak.lock()) self->write(outcomes);
+                          });
+                        }));
 }
 
 void Queue::on_recorded(const std::vector<Outcome>& outcomes) {

@@ -1,6 +1,7 @@
 // What of a queue is in memory.
 #include <algorithm>
 
+#include "events/after.h"
 #include "events/queue.h"
 #include "events/queue_here.h"
 
@@ -21,22 +22,20 @@ void Queue::start(Position newest) {
   loaded_ = told_ = info_.cursor;
   loading_ = true;  // until it is known what has a row already
   forgotten_ = true;
-  context_.store.with_rows(
-      info_.id, info_.cursor, newest, here<std::vector<Position>>([this](auto positions) {
-        if (!positions) {  // nothing is delivered before it is known what was
-          auto timer = std::make_shared<boost::asio::steady_timer>(context_.executor, kReadAgain);
-          return timer->async_wait([weak = weak_from_this(), timer](const auto& error) {
-            const auto self = weak.lock();
-            if (!error && self) self->start(self->newest_);
-          });
-        }
-        rows_ahead_.insert(positions->begin(), positions->end());
-        loading_ = false;
-        started_ = true;
-        load_due();
-        load();
-        dispatch();
-      }));
+  context_.store.with_rows(info_.id, info_.cursor, newest,
+                           here<std::vector<Position>>([this](auto positions) {
+                             if (!positions) {  // nothing is delivered before it is known what was
+                               return after(context_.executor, kReadAgain, [weak = weak_from_this()] {
+                                 if (const auto self = weak.lock()) self->start(self->newest_);
+                               });
+                             }
+                             rows_ahead_.insert(positions->begin(), positions->end());
+                             loading_ = false;
+                             started_ = true;
+                             load_due();
+                             load();
+                             dispatch();
+                           }));
 }
 
 bool Queue::has_room() const {
