@@ -1,61 +1,21 @@
-// The verbs about events, as a user types them, against the admin API with the engine and its store.
-#include <gtest/gtest.h>
-
-#include <boost/asio/executor_work_guard.hpp>
-#include <boost/asio/use_future.hpp>
-#include <fstream>
-#include <thread>
-
-#include "admin/api_test_support.h"
-#include "admin/server.h"
+// The verbs about events, with the engine and its store.
 #include "cli/actions.h"
-#include "cli/cli.h"
-#include "cli/error.h"
 #include "cli/event_view.h"
 #include "cli/later_answer.h"
+#include "cli/verbs_test_support.h"
 
 namespace mayfly::cli {
 namespace {
 
-namespace asio = boost::asio;
 using events::Verdict;
 using nlohmann::json;
 
-struct EventVerbs : testing::Test {
+struct EventVerbs : Verbs {
   void SetUp() override {
-    auto routes = admin::api_routes(daemon.services());
-    server = std::make_unique<admin::Server>(
-        daemon.context, admin::ServerOptions{.token = "secret", .upload_folder = daemon.folder()},
-        std::move(routes));
-    port = server->listen({asio::ip::make_address("127.0.0.1"), 0}).value().port();
-    thread = std::thread([this] { daemon.context.run(); });
-    const auto file = files.path() / "hello.js";
-    std::ofstream(file) << "export default { fetch: () => new Response('hello') };\n";
-    ASSERT_EQ(run({"deploy", file.string()}).code, kOk);
+    Verbs::SetUp();
+    ASSERT_EQ(run({"deploy", path("hello.js")}).code, kOk);
   }
-  void TearDown() override {
-    asio::co_spawn(daemon.context, server->stop(std::chrono::seconds(0)), asio::use_future).get();
-    work.reset();
-    thread.join();
-  }
-
-  struct Ran {
-    int code;
-    std::string out;
-    std::string err;
-  };
-  Ran run(std::vector<std::string> words) const {
-    words.insert(words.end(), {"--admin-url", "127.0.0.1:" + std::to_string(port), "--token", "secret"});
-    words.insert(words.begin(), "mayfly");
-    std::vector<char*> argv;
-    for (auto& word : words) argv.push_back(word.data());
-    testing::internal::CaptureStdout();
-    testing::internal::CaptureStderr();
-    const int code =
-        cli_main(static_cast<int>(argv.size()), argv.data(), [](const ServeOptions&) { return 0; });
-    return {code, testing::internal::GetCapturedStdout(), testing::internal::GetCapturedStderr()};
-  }
-  std::string accepted() const {
+  std::string accepted() {
     auto id = run({"invoke", "hello", "{}", "--async"}).out;
     EXPECT_EQ(id.size(), 33U) << id;
     id.pop_back();
@@ -70,16 +30,7 @@ struct EventVerbs : testing::Test {
       return verdict;
     });
   }
-
-  TempFolder files;
-  admin::FakeDaemon daemon;
-  asio::executor_work_guard<asio::io_context::executor_type> work{daemon.context.get_executor()};
-  std::unique_ptr<admin::Server> server;
-  std::uint16_t port = 0;
-  std::thread thread;
 };
-
-#define EXPECT_HAS(text, part) EXPECT_NE((text).find(part), std::string::npos) << (text)
 
 const std::string kBinary("\xff\0\n", 3);
 
