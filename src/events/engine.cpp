@@ -24,6 +24,10 @@ constexpr std::chrono::seconds kReadAgain{1};
 
 }  // namespace
 
+std::string own_stream(const std::string& function) {
+  return function.starts_with(kPipelinePrefix) ? function : "function:" + function;
+}
+
 Engine::Engine(EventStore& store, Deliverer& deliverer, const Clock& clock, std::uint64_t max_backlog)
     : store_(store),
       clock_(clock),
@@ -161,6 +165,14 @@ void Engine::append(std::vector<NewEvent> events, Then<std::vector<Accepted>> th
   });
 }
 
+void Engine::decide(Decision decision, Then<void> then) {
+  store_.decide(std::move(decision), [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
+    if (!accepted) return then(propagate(accepted));
+    if (!accepted->empty()) asio::post(io_, [this, fresh = std::move(*accepted)] { on_appended(fresh); });
+    then({});
+  });
+}
+
 void Engine::on_appended(const std::vector<EventPtr>& events) {
   for (const auto& event : events) {
     const auto stream = streams_.find(event->stream);
@@ -220,7 +232,7 @@ void Engine::set_function(std::string name, std::optional<FunctionEvents> events
   asio::post(io_, [this, name = std::move(name), events = std::move(events)] {
     std::set<std::string> wanted;
     if (events) {
-      wanted.insert("function:" + name);
+      wanted.insert(own_stream(name));
       for (const auto& one : events->subscriptions) wanted.insert(one.topic + ">" + name);
       for (const auto& one : events->schedules) wanted.insert(one.name(name));
     }
@@ -234,12 +246,12 @@ void Engine::set_function(std::string name, std::optional<FunctionEvents> events
       functions_.erase(name);
       return;
     }
-    attach("function:" + name, "function:" + name, name, events->async, {});
+    attach(own_stream(name), own_stream(name), name, {events->async, {}, events->role});
     for (const auto& one : events->subscriptions)
-      attach("topic:" + one.topic, one.topic + ">" + name, name, one.policy, one.filter);
+      attach("topic:" + one.topic, one.topic + ">" + name, name, {one.policy, one.filter, events->role});
     for (const auto& one : events->schedules) {
       specs_[one.name(name)] = one;
-      attach(one.name(name), one.name(name), name, one.policy, {});
+      attach(one.name(name), one.name(name), name, {one.policy, {}, events->role});
     }
   });
 }
@@ -253,40 +265,39 @@ void Engine::set_schedule(const Queue& queue) {
 
 /// Makes a queue, or finds it, and gives it its policy.
 void Engine::attach(const std::string& stream, const std::string& queue, const std::string& function,
-                    const Policy& policy, const Queue::Filter& filter) {
+                    const QueueRules& rules) {
   if (const auto found = by_name_.find(queue); found != by_name_.end()) {
-    found->second->set(policy, filter);
+    found->second->set(rules.policy, rules.filter, rules.role);
     set_schedule(*found->second);
     return found->second->attach(true);
   }
-  const auto failed = [this, stream, queue, function, policy, filter](const Error& error) {
+  const auto failed = [this, stream, queue, function, rules](const Error& error) {
     spdlog::error("the queue {} cannot be opened: {}", queue, error.message);
-    after(io_.get_executor(), kReadAgain, [this, stream, queue, function, policy, filter] {
+    after(io_.get_executor(), kReadAgain, [this, stream, queue, function, rules] {
       const auto found = functions_.find(function);
-      if (found != functions_.end() && found->second.contains(queue))
-        attach(stream, queue, function, policy, filter);
+      if (found != functions_.end() && found->second.contains(queue)) attach(stream, queue, function, rules);
     });
   };
-  open(stream, [this, queue, function, policy, filter, failed](Result<StreamInfo> info) {
+  open(stream, [this, queue, function, rules, failed](Result<StreamInfo> info) {
     if (!info) return failed(info.error());
-    store_.open_queue(queue, info->id, here<QueueInfo>([this, function, policy, filter, failed](auto opened) {
+    store_.open_queue(queue, info->id, here<QueueInfo>([this, function, rules, failed](auto opened) {
                         if (!opened) return failed(opened.error());
-                        add_queue(*opened, function, policy, filter);
+                        add_queue(*opened, function, rules);
                       }));
   });
 }
 
-void Engine::add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
-                       const Queue::Filter& filter) {
+void Engine::add_queue(const QueueInfo& info, const std::string& function, const QueueRules& rules) {
   auto& slot = by_name_[info.name];
   if (!slot) {
     slot = std::make_shared<Queue>(context_, info, function);
     slot->follow_up = [this](const std::vector<EventPtr>& events) { on_appended(events); };
     queues_[info.id] = slot;
     by_stream_[info.stream].push_back(slot);
+    slot->set(rules.policy, rules.filter, rules.role);  // before the first event comes
     slot->start(streams_.find(info.stream)->newest);
   }
-  slot->set(policy, filter);
+  slot->set(rules.policy, rules.filter, rules.role);
   const auto known = functions_.find(function);
   slot->attach(known != functions_.end() && known->second.contains(info.name));
   set_schedule(*slot);

@@ -31,7 +31,13 @@ struct FunctionEvents {
   Policy async;  ///< for its asynchronous invocations
   std::vector<Subscription> subscriptions;
   std::vector<ScheduleSpec> schedules;
+  std::shared_ptr<const QueueRole> role{};  ///< of all of its queues; null for functions
 };
+
+/// The stream, and the queue, for what is sent to a function itself; a pipeline's name has its prefix
+/// already.
+[[nodiscard]] std::string own_stream(const std::string& function);
+inline constexpr std::string_view kPipelinePrefix = "pipeline:";
 
 /// One queue, for people.
 struct QueueView {
@@ -65,9 +71,9 @@ class Engine final {
 
   // --- From any thread. What answers does so on the store's or the engine's thread, and must not wait. ---
 
-  /// Accepts events in one stream, named "topic:NAME" or "function:NAME". A function's stream is made if it
-  /// is not there; a topic that does not exist is unknown_topic. Errors besides those of the store:
-  /// backlog_full.
+  /// Accepts events in one stream, named "topic:NAME", "function:NAME" or "pipeline:NAME". A function's
+  /// stream is made if it is not there, and so is a pipeline's; a topic that does not exist is unknown_topic.
+  /// Errors besides those of the store: backlog_full.
   void accept(std::string stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
   /// Makes a topic, if it is not there; `open`: whether everybody may publish to it, from now on.
   void make_topic(const std::string& name, bool open, Then<void> then);
@@ -79,9 +85,15 @@ class Engine final {
   [[nodiscard]] std::vector<TopicView> topics() const;
   [[nodiscard]] bool is_open_topic(const std::string& name) const;
 
-  /// A function was deployed or changed; nothing: it was deleted. Its queues stay, and wait for it to come
-  /// back.
+  /// A function ("pipeline:NAME": a pipeline) was deployed or changed; nothing: it was deleted. Its queues
+  /// stay, and wait for it to come back.
   void set_function(std::string name, std::optional<FunctionEvents> events);
+
+  /// Runs a decision of its own; what it had accepted is delivered. Refusals are the decision's.
+  void decide(Decision decision, Then<void> then);
+  void documents(DocumentQuery query, Then<std::vector<Document>> then) {
+    store_.documents(std::move(query), std::move(then));
+  }
 
   void find(DeliveryId id, Then<DeliveryRecord> then);
   void cancel(DeliveryId id, Then<State> then);
@@ -101,6 +113,11 @@ class Engine final {
 
  private:
   using QueuePtr = std::shared_ptr<Queue>;
+  struct QueueRules {
+    Policy policy;
+    Queue::Filter filter{};
+    std::shared_ptr<const QueueRole> role{};
+  };
 
   void accept_here(const std::string& stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
   void look_at_backlog(Stream& stream);
@@ -111,9 +128,8 @@ class Engine final {
   [[nodiscard]] bool is_wanted(const std::string& topic) const;
   void set_schedule(const Queue& queue);
   void attach(const std::string& stream, const std::string& queue, const std::string& function,
-              const Policy& policy, const Queue::Filter& filter);
-  void add_queue(const QueueInfo& info, const std::string& function, const Policy& policy,
-                 const Queue::Filter& filter);
+              const QueueRules& rules);
+  void add_queue(const QueueInfo& info, const std::string& function, const QueueRules& rules);
   [[nodiscard]] QueuePtr queue_of(const DeliveryId& id) const;
   void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(const DeliveryId&, Then<State>));
   void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/result.h"
 
 namespace mayfly::events {
 
@@ -103,6 +105,10 @@ struct Answer {
   std::string body{};
 };
 
+class Transaction;
+/// Work inside the store: see transaction.h.
+using Decision = std::function<Result<void>(Transaction&)>;
+
 /// What has become of a delivery.
 struct Outcome {
   QueueId queue = 0;
@@ -117,6 +123,7 @@ struct Outcome {
   WallTime at{};                     ///< now
   WallTime expires{};                ///< (final) from when nobody needs to know any more
   std::optional<NewEvent> follow_up{};  ///< accepted together with this: a callback
+  Decision decision{};                  ///< run together with this; what it refuses is only logged
 };
 
 /// A delivery that is not done and of which more is known than that its event was accepted.

@@ -15,6 +15,7 @@
 #include "events/payload_digest.h"
 #include "events/random_checks.h"
 #include "events/store.h"
+#include "events/transaction.h"
 #include "store/database.h"
 
 namespace mayfly::events {
@@ -48,6 +49,9 @@ class EventTables {
                                                      const std::map<QueueId, Position>& cursors,
                                                      std::span<const std::shared_ptr<Event>> follow_ups);
 
+  [[nodiscard]] Result<std::vector<EventPtr>> decide(const Decision& decision);
+  [[nodiscard]] Result<std::vector<Document>> documents(const DocumentQuery& query);
+
   [[nodiscard]] Result<std::vector<EventPtr>> read(StreamId stream, Position after, ReadLimits limits);
   [[nodiscard]] Result<std::vector<EventPtr>> fetch(StreamId stream, const std::vector<Position>& positions);
   [[nodiscard]] Result<std::vector<OpenDelivery>> open_deliveries(QueueId queue, WallTime until,
@@ -63,6 +67,7 @@ class EventTables {
   [[nodiscard]] Result<std::size_t> purge(QueueId queue, State state, std::size_t limit);
 
  private:
+  class DecisionTransaction;
   /// What is kept in memory of a queue that was used.
   struct Queue {
     StreamId stream = 0;
@@ -102,6 +107,7 @@ class EventTables {
 
   [[nodiscard]] Result<void> remove_delivery(std::int64_t id, State state);
   [[nodiscard]] Result<std::size_t> expire_deliveries(WallTime now, std::size_t limit);
+  [[nodiscard]] Result<std::size_t> expire_documents(WallTime now, std::size_t limit);
   [[nodiscard]] Result<std::size_t> expire_keys(WallTime now, std::size_t limit);
   [[nodiscard]] Result<std::size_t> expire_events(StreamId stream, WallTime now,
                                                   std::chrono::milliseconds keep, std::size_t& limit);

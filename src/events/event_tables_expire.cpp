@@ -75,6 +75,9 @@ Result<std::size_t> EventTables::expire(WallTime now, std::chrono::milliseconds 
   auto keys = expire_keys(now, limit - *removed);
   if (!keys) return keys;
   *removed += *keys;
+  auto documents = expire_documents(now, limit - *removed);
+  if (!documents) return documents;
+  *removed += *documents;
   auto left = limit - *removed;
   std::vector<StreamId> streams;
   auto read = database_.query("SELECT id FROM streams", [&](const store::Row& row) {

@@ -1,6 +1,9 @@
 // EventTables: what becomes of deliveries.
+#include <spdlog/spdlog.h>
+
 #include "events/event_rows.h"
 #include "events/event_tables.h"
+#include "events/refusal.h"
 
 namespace mayfly::events {
 
@@ -22,6 +25,16 @@ Result<std::vector<EventPtr>> EventTables::record(const std::vector<Outcome>& ou
   events.reserve(accepted->size());
   for (auto& one : *accepted)
     if (!one.known) events.push_back(std::move(one.event));
+  for (const auto& outcome : outcomes) {
+    if (!outcome.decision) continue;
+    auto decided = decide(outcome.decision);
+    if (decided)
+      events.insert(events.end(), decided->begin(), decided->end());
+    else if (is_refusal(decided.error()))  // what has become of the delivery is true all the same
+      spdlog::error("what follows from a delivery was refused: {}", decided.error().message);
+    else
+      return propagate(decided);
+  }
   return events;
 }
 

@@ -31,10 +31,11 @@ Queue::Queue(const QueueContext& context, const QueueInfo& info, std::string fun
       paused_(info.paused),
       random_(std::random_device{}()) {}
 
-void Queue::set(const Policy& policy, Filter filter) {
+void Queue::set(const Policy& policy, Filter filter, std::shared_ptr<const QueueRole> role) {
   const bool other_order = policy.ordered != policy_.ordered;
   policy_ = policy;
   filter_ = std::move(filter);
+  role_ = std::move(role);
   if (other_order) reorder();
   if (started_) dispatch();
 }
@@ -73,8 +74,9 @@ void Queue::rearm() {
   if (!delayed_.empty()) when = now + (delayed_.begin()->first - context_.clock.wall());
   if (forgotten_ && !is_full()) when = std::min(when, look_again_);
   if (!ready_.empty()) {  // they grow old, also while nobody takes them
-    const auto age = context_.clock.wall() - entries_.at(*ready_.begin()).since;
-    when = std::min(when, now + (policy_.max_age - age) + milliseconds(1));
+    const auto& oldest = entries_.at(*ready_.begin());
+    const auto age = context_.clock.wall() - oldest.since;
+    when = std::min(when, now + (max_age_of(oldest) - age) + milliseconds(1));
   }
   if (!ready_.empty() && attached_ && !paused_) {
     if (hold_until_ > now)
@@ -168,13 +170,22 @@ Outcome Queue::outcome(Position position, const Entry& entry, State state) const
   return outcome;
 }
 
+Policy Queue::policy_of(const Event& event) const { return role_ ? role_->policy(event, policy_) : policy_; }
+
+/// What its end means for the larger thing that a delivery is a part of.
+void Queue::decide(const EventPtr& event, Outcome& outcome) const {
+  if (role_ && is_final(outcome.state))
+    outcome.decision = role_->decision(event, id_of(outcome.position, event->check), outcome);
+}
+
 /// What an attempt's end means for its delivery.
 Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
   const bool succeeded = verdict.kind == Verdict::Kind::succeeded;
   const auto now = context_.clock.wall();
-  const auto delay = verdict.delay.value_or(backoff_delay(policy_, entry.attempts, random_));
-  const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy_.attempts ||
-                    now + delay > entry.since + policy_.max_age;
+  const auto policy = policy_of(*entry.event);
+  const auto delay = verdict.delay.value_or(backoff_delay(policy, entry.attempts, random_));
+  const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy.attempts ||
+                    now + delay > entry.since + policy.max_age;
   State state = State::failed;
   if (succeeded)
     state = State::succeeded;
@@ -200,9 +211,9 @@ void Queue::give_up_old() {
   std::vector<Position> old;
   for (const auto position : ready_) {  // in the order of acceptance, but for what people have begun again
     const auto& entry = entries_.at(position);
-    if (entry.since + policy_.max_age < now)
+    if (entry.since + max_age_of(entry) < now)
       old.push_back(position);
-    else if (!entry.has_row)
+    else if (!entry.has_row && !role_)
       break;
   }
   if (old.empty() || stopped_) return;
@@ -219,9 +230,10 @@ void Queue::give_up_old() {
 
 /// Writes down what has become of deliveries, again and again until it is written.
 void Queue::record(std::vector<Outcome> outcomes) {
-  for (const auto& one : outcomes) {
+  for (auto& one : outcomes) {
     auto& entry = entries_.at(one.position);
     entry.place = Place::recording;
+    decide(entry.event, one);
   }
   ++recording_;
   write(std::make_shared<std::vector<Outcome>>(std::move(outcomes)));

@@ -18,6 +18,7 @@
 #include "base/deadline_wheel.h"
 #include "events/deliverer.h"
 #include "events/policy.h"
+#include "events/queue_role.h"
 #include "events/store.h"
 
 namespace mayfly::events {
@@ -55,7 +56,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
 
   /// Begin: `newest` is the newest position of its stream. Until then nothing is attempted.
   void start(Position newest);
-  void set(const Policy& policy, Filter filter);
+  /// `role`: null for the most.
+  void set(const Policy& policy, Filter filter, std::shared_ptr<const QueueRole> role = {});
   /// Whether there is a function to deliver to; and whether somebody has stopped the queue.
   void attach(bool attached);
   void pause(bool paused);
@@ -105,8 +107,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
     Place place = Place::ready;
     int attempts = 0;
     bool has_row = false;
-    bool cancelled = false;  // while it runs: its end is a cancellation
-    WallTime since{};        // its age counts from then
+    bool cancelled = false;                 // while it runs: its end is a cancellation
+    WallTime since{};                       // its age counts from then …
+    std::chrono::milliseconds max_age{-1};  // … up to this; -1: what the queue's policy says
     WallTime not_before{};
     MonotonicTime ready_since{};
     WallTime started{};
@@ -123,6 +126,11 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void on_verdicts(const std::vector<Position>& batch, std::vector<Verdict> verdicts);
   [[nodiscard]] Outcome judge(Position position, Entry& entry, Verdict& verdict);
   [[nodiscard]] Outcome outcome(Position position, const Entry& entry, State state) const;
+  [[nodiscard]] Policy policy_of(const Event& event) const;
+  [[nodiscard]] std::chrono::milliseconds max_age_of(const Entry& entry) const {
+    return entry.max_age.count() < 0 ? policy_.max_age : entry.max_age;
+  }
+  void decide(const EventPtr& event, Outcome& outcome) const;
   void give_up_old();
   void record(std::vector<Outcome> outcomes);
   void write(std::shared_ptr<std::vector<Outcome>> outcomes);
@@ -164,6 +172,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::string function_;
   Policy policy_{};
   Filter filter_{};
+  std::shared_ptr<const QueueRole> role_{};
   bool attached_ = false;
   bool paused_ = false;
   bool started_ = false;

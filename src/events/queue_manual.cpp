@@ -61,6 +61,7 @@ void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>
   entry.since = retry ? context_.clock.wall() : record.since;
   const auto state = retry ? State::queued : State::cancelled;
   auto change = outcome(position, entry, state);
+  decide(record.event, change);
   changing_.emplace(position, nullptr);
   ++recording_;
   context_.store.record({std::move(change)}, {},
@@ -68,6 +69,7 @@ void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>
                           --recording_;
                           on_changed(position, state, result.has_value());
                           if (!result) return then(propagate(result));
+                          if (follow_up && !result->empty()) follow_up(*result);
                           then(state);
                         }));
 }

@@ -111,6 +111,7 @@ void Queue::put(Position position, Entry entry) {
   bytes_ += entry.event->body.size() + entry.event->fields.size();
   if (policy_.ordered && !entry.event->partition.empty())
     partitions_[entry.event->partition].insert(position);
+  if (role_) entry.max_age = policy_of(*entry.event).max_age;
   const auto [at, fresh] = entries_.emplace(position, std::move(entry));
   place(position, at->second);
 }

@@ -94,6 +94,15 @@ CREATE TABLE attempts (
   PRIMARY KEY (delivery, number)
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Of what consists of several deliveries.
+    R"sql(
+CREATE TABLE documents (
+  key TEXT PRIMARY KEY,
+  expires INTEGER,                   -- NULL: it does not
+  value BLOB NOT NULL
+) STRICT;
+CREATE INDEX documents_by_expiry ON documents(expires) WHERE expires IS NOT NULL;
+)sql",
 };
 
 }  // namespace

@@ -142,6 +142,19 @@ void SqliteStore::record(std::vector<Outcome> outcomes, std::map<QueueId, Positi
   group_.put(writing<std::vector<EventPtr>>(weight, work, count));
 }
 
+void SqliteStore::decide(Decision decision, Then<std::vector<EventPtr>> then) {
+  group_.put(writing<std::vector<EventPtr>>(
+      0, [this, decision = std::move(decision)] { return tables_.decide(decision); },
+      [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
+        if (accepted) appended_ += accepted->size();
+        then(std::move(accepted));
+      }));
+}
+
+void SqliteStore::documents(DocumentQuery query, Then<std::vector<Document>> then) {
+  group_.put(reading([this, query = std::move(query)] { return tables_.documents(query); }, std::move(then)));
+}
+
 void SqliteStore::read(StreamId stream, Position after, ReadLimits limits, Then<std::vector<EventPtr>> then) {
   group_.put(reading([this, stream, after, limits] { return tables_.read(stream, after, limits); },
                      std::move(then)));

@@ -14,6 +14,7 @@
 
 #include "base/result.h"
 #include "events/event.h"
+#include "events/transaction.h"
 
 namespace mayfly::events {
 
@@ -98,9 +99,13 @@ class EventStore {
 
   /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done
   /// or open. All or nothing; but what is said of queues and events that are not kept any more is left out.
-  /// Gives the follow-ups that were accepted.
+  /// Gives the follow-ups that were accepted, and what decisions had accepted.
   virtual void record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
                       Then<std::vector<EventPtr>> then) = 0;
+
+  /// Runs a decision by itself. Gives the events that it had accepted; or its refusal.
+  virtual void decide(Decision decision, Then<std::vector<EventPtr>> then) = 0;
+  virtual void documents(DocumentQuery query, Then<std::vector<Document>> then) = 0;
 
   /// Events of a stream behind a position, in order.
   virtual void read(StreamId stream, Position after, ReadLimits limits, Then<std::vector<EventPtr>> then) = 0;

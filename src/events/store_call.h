@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "events/group_commit.h"
+#include "events/refusal.h"
 #include "events/store.h"
 #include "store/database.h"
 
@@ -20,12 +21,6 @@ namespace mayfly::events {
   auto told = error;
   told.code = full ? EventsErrc::store_full : EventsErrc::store_failed;
   return told;
-}
-
-/// An error of a call that wrote nothing.
-[[nodiscard]] inline bool is_refusal(const Error& error) {
-  return error.code == EventsErrc::unknown_delivery || error.code == EventsErrc::unknown_queue ||
-         error.code == EventsErrc::idempotency_mismatch;
 }
 
 /// Work is `Result<T>()`.

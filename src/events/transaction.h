@@ -2,13 +2,15 @@
 // belong to one thing (a pipeline's run), what has become of it so far is in *documents*: values under keys.
 // A decision reads them, changes them and has further events accepted; all of it is durable together with the
 // outcome that it was made for, or not at all.
+//
+// A decision runs on the store's thread, more than once if its first transaction failed: what it does depends
+// on the transaction alone. It must not wait, nor take longer than some milliseconds. It passes an error of
+// the transaction on. An error of its own (EventsErrc) refuses, and nothing may have been written before.
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -16,7 +18,7 @@
 
 namespace mayfly::events {
 
-/// A document and its key. Keys are compared by bytes; by convention parts separated by '/'.
+/// A document and its key. Keys are UTF-8 and compared by bytes; by convention parts separated by '/'.
 struct Document {
   std::string key;
   std::string value;
@@ -26,7 +28,7 @@ struct Document {
 /// Which documents are read: those whose keys begin like this, in the order of keys.
 struct DocumentQuery {
   std::string prefix;
-  std::string before{};      ///< only lesser keys, or all if empty; to page
+  std::string before{};       ///< only lesser keys, or all if empty; to page
   bool newest_first = false;  ///< the greatest keys first
   std::size_t limit = 100;    ///< 1 … 100,000
 };
@@ -41,17 +43,15 @@ class Transaction {
   /// A document that was there is replaced. It is kept until it is removed, or expires.
   [[nodiscard]] virtual Result<void> put(const std::string& key, const std::string& value) = 0;
   [[nodiscard]] virtual Result<void> remove(const std::string& key) = 0;
-  /// From `when` on nobody needs to know any more what is under the keys that begin like this.
+  /// From `when` on nobody needs to know any more what is under the keys that begin like this;
+  /// WallTime::max(): it is kept again.
   [[nodiscard]] virtual Result<void> expire(const std::string& prefix, WallTime when) = 0;
+  /// The stream of this name; it is made if it is not there.
+  [[nodiscard]] virtual Result<StreamId> stream(const std::string& name) = 0;
   /// Has an event accepted, and gives it with its position, check and time.
   [[nodiscard]] virtual Result<EventPtr> append(NewEvent event) = 0;
   /// Now.
   [[nodiscard]] virtual WallTime now() const = 0;
 };
-
-/// Runs on the store's thread, more than once if its first transaction failed: what it does depends on the
-/// transaction alone. It must not wait, nor take longer than some milliseconds. An error of the transaction is
-/// passed on. An error of its own (EventsErrc) refuses, and nothing may have been written before.
-using Decision = std::function<Result<void>(Transaction&)>;
 
 }  // namespace mayfly::events
