@@ -396,7 +396,7 @@ TEST_F(InstanceTest, OneThatNeverComesUpIsNotAwaitedForEver) {
   ASSERT_TRUE(ended());
   EXPECT_EQ(owner.why->code, PoolErrc::fork_failed);
   EXPECT_EQ(owner.why->detail("limit"), "30s");
-  EXPECT_TRUE(bridge->dead);
+  EXPECT_TRUE(loop.until([&] { return bridge->dead; }));
 }
 
 TEST_F(InstanceTest, OnceItServesNothingIsLeftOfTheDeadlineForComingUp) {
