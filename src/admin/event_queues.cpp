@@ -33,6 +33,8 @@ std::string_view form_name(events::Form form) {
       return "schedule";
     case events::Form::callback:
       return "callback";
+    case events::Form::step:
+      return "step";
   }
   return "unknown";
 }

@@ -24,7 +24,7 @@ constexpr std::string_view kSchemas = R"json({
       "status": {"$ref": "#/components/schemas/State"}}},
   "AcceptedEvent": {"type": "object", "required": ["form"],
     "properties": {
-      "form": {"enum": ["request", "payload", "event", "schedule", "callback"]},
+      "form": {"enum": ["request", "payload", "event", "schedule", "callback", "step"]},
       "method": {"type": "string"},
       "target": {"type": "string"},
       "reference": {"type": "string", "description": "The version or alias that was asked for"},

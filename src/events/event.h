@@ -29,6 +29,7 @@ enum class Form {
   event = 3,     ///< an event with the attributes of CloudEvents
   schedule = 4,  ///< a schedule's time has come
   callback = 5,  ///< the result of another delivery, for a URL
+  step = 6,      ///< a step of a pipeline's run, or (without a target) a timer of one
 };
 
 /// A number that is kept under a name and only ever grows: how far something has got.
@@ -42,7 +43,7 @@ struct NewEvent {
   StreamId stream = 0;
   Form form = Form::event;
   std::string method{};  ///< of a request
-  std::string target{};  ///< of a request: path and query; of a callback: the URL
+  std::string target{};  ///< of a request: path and query; of a callback: the URL; of a step: function
   std::string fields{};  ///< "name\0value\0…": the headers of a request, the attributes of an event
   std::string body{};
   std::string partition{};  ///< events with the same one are delivered one after another; "": in any order

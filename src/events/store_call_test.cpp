@@ -24,7 +24,9 @@ TEST(StoreCall, TellsWhatItsWorkGaveLast) {
 
 TEST(StoreCall, ARefusalUndoesNoGroup) {
   for (const auto code :
-       {EventsErrc::unknown_delivery, EventsErrc::unknown_queue, EventsErrc::idempotency_mismatch}) {
+       {EventsErrc::unknown_delivery, EventsErrc::unknown_queue, EventsErrc::idempotency_mismatch,
+        EventsErrc::unknown_pipeline, EventsErrc::unknown_run, EventsErrc::run_ended, EventsErrc::not_awaited,
+        EventsErrc::bad_value}) {
     Result<int> told = 0;
     auto refused = call([&]() -> Result<int> { return fail(code, "no"); }, told);
     EXPECT_TRUE(refused.run());
