@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "registry/config_choices.h"
 #include "registry/config_keys.h"
+#include "registry/trigger_json.h"
 #include "registry/trigger_keys.h"
 
 namespace mayfly::registry {
@@ -11,68 +12,18 @@ namespace {
 
 using nlohmann::json;
 
-ConfigValue value_from(const json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_boolean()) return value.get<bool>();
-  if (value.is_number_integer()) return value.get<std::int64_t>();
-  if (value.is_number_float()) return value.get<double>();
-  if (value.is_array()) return value.get<std::vector<std::string>>();
-  if (!value.is_object()) return std::monostate{};
-  if (std::ranges::all_of(value, [](const json& item) { return item.is_array(); }) && !value.empty())
-    return value.get<std::map<std::string, std::vector<std::string>>>();
-  return value.get<std::map<std::string, std::string>>();
-}
-
-void add_delivery(json& object, const DeliveryPolicy& delivery) {
-  object["attempts"] = delivery.attempts;
-  object["backoff"] = format_duration(delivery.backoff);
-  object["backoff_max"] = format_duration(delivery.backoff_max);
-  object["max_age"] = format_duration(delivery.max_age);
-}
-
-json trigger_to_json(const Trigger& trigger) {
-  json object;
-  if (const auto* topic = std::get_if<TopicTrigger>(&trigger.source)) {
-    object = {{"topic", topic->topic},
-              {"batch", topic->batch},
-              {"batch_wait", format_duration(topic->batch_wait)},
-              {"ordered", topic->ordered},
-              {"concurrency", trigger.delivery.concurrency}};
-    if (!topic->filter.empty()) object["filter"] = topic->filter;
-  } else {
-    const auto& schedule = std::get<ScheduleTrigger>(trigger.source);
-    object = {{"schedule", schedule.schedule},
-              {"timezone", schedule.timezone},
-              {"missed", name_of(kMissed, schedule.missed)}};
-    if (!schedule.payload.empty()) object["payload"] = schedule.payload;
-  }
-  add_delivery(object, trigger.delivery);
-  return object;
-}
-
 json async_to_json(const AsyncConfig& config) {
   json object = {{"concurrency", config.delivery.concurrency},
                  {"keep_result", format_duration(config.keep_result)}};
-  add_delivery(object, config.delivery);
+  put_delivery(object, config.delivery);
   return object;
-}
-
-Result<void> read_triggers(FunctionConfig& config, const json& list) {
-  for (const auto& object : list) {
-    auto trigger = make_trigger(object.contains("topic"), object.contains("schedule"));
-    if (!trigger) return propagate(trigger);
-    for (const auto& [key, value] : object.items())
-      if (auto set = set_trigger_key(*trigger, key, value_from(value)); !set) return set;
-    if (auto added = add_trigger(config, std::move(*trigger)); !added) return added;
-  }
-  return {};
 }
 
 Result<void> read_key(FunctionSpec& spec, const std::string& key, const json& value) {
   if (key == "on" && value.is_array()) return read_triggers(spec.config, value);
-  if (key != "async" || !value.is_object()) return set_key(spec, key, value_from(value));
+  if (key != "async" || !value.is_object()) return set_key(spec, key, config_value(value));
   for (const auto& [name, part] : value.items())
-    if (auto set = set_async_key(spec.config.async, name, value_from(part)); !set) return set;
+    if (auto set = set_async_key(spec.config.async, name, config_value(part)); !set) return set;
   return {};
 }
 

@@ -1,4 +1,4 @@
-// A table of the keys that a part of the configuration has. For config_keys.cpp and trigger_keys.cpp.
+// A table of the keys that a part of the configuration has. For this folder's tables and that of pipelines/.
 #pragma once
 
 #include <algorithm>

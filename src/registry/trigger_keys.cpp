@@ -6,7 +6,7 @@
 #include "base/text.h"
 #include "cloudevents/filter.h"
 #include "registry/config_choices.h"
-#include "registry/key_table.h"
+#include "registry/delivery_keys.h"
 #include "schedule/schedule.h"
 
 namespace mayfly::registry {
@@ -29,48 +29,8 @@ std::unexpected<Error> bad(std::string key, std::string message) {
   return error;
 }
 
-template <std::int64_t Low, std::int64_t High>
-Result<void> take(const ConfigValue& value, int& target) {
-  const auto number = std::get<std::int64_t>(value);
-  if (number < Low || number > High) return refused();
-  target = static_cast<int>(number);
-  return {};
-}
-
-Result<void> take(const ConfigValue& value, milliseconds low, milliseconds high, milliseconds& target) {
-  const auto time = parse_duration(std::get<std::string>(value));
-  if (!time || *time < low || *time > high) return refused();
-  target = *time;
-  return {};
-}
-
-template <class Target>
-Result<void> set_attempts(Target& target, const ConfigValue& value) {
-  return take<1, 100>(value, target.delivery.attempts);
-}
-
-template <class Target>
-Result<void> set_backoff(Target& target, const ConfigValue& value) {
-  return take(value, 1ms, 24h, target.delivery.backoff);
-}
-
-template <class Target>
-Result<void> set_backoff_max(Target& target, const ConfigValue& value) {
-  return take(value, 1ms, 24h, target.delivery.backoff_max);
-}
-
-template <class Target>
-Result<void> set_max_age(Target& target, const ConfigValue& value) {
-  return take(value, 1s, 30 * 24h, target.delivery.max_age);
-}
-
-template <class Target>
-Result<void> set_concurrency(Target& target, const ConfigValue& value) {
-  return take<1, 1000>(value, target.delivery.concurrency);
-}
-
 Result<void> set_keep_result(AsyncConfig& config, const ConfigValue& value) {
-  return take(value, 0ms, 30 * 24h, config.keep_result);
+  return take_duration(value, 0ms, 30 * 24h, config.keep_result);
 }
 
 Result<void> set_topic(Trigger& trigger, const ConfigValue& value) {
@@ -101,11 +61,11 @@ Result<void> set_filter(Trigger& trigger, const ConfigValue& value) {
 }
 
 Result<void> set_batch(Trigger& trigger, const ConfigValue& value) {
-  return take<1, 1000>(value, topic_of(trigger).batch);
+  return take_integer<1, 1000>(value, topic_of(trigger).batch);
 }
 
 Result<void> set_batch_wait(Trigger& trigger, const ConfigValue& value) {
-  return take(value, 0ms, 5min, topic_of(trigger).batch_wait);
+  return take_duration(value, 0ms, 5min, topic_of(trigger).batch_wait);
 }
 
 Result<void> set_ordered(Trigger& trigger, const ConfigValue& value) {
@@ -139,22 +99,6 @@ Result<void> set_payload(Trigger& trigger, const ConfigValue& value) {
   if (text.size() > kMaxPayload || !is_plain_text(text)) return refused();
   schedule_of(trigger).payload = text;
   return {};
-}
-
-template <class Target>
-constexpr std::array kDeliveryKeys{
-    KeyOf<Target>{"attempts", Kind::integer, "1 to 100", set_attempts<Target>},
-    KeyOf<Target>{"backoff", Kind::text, "1ms to backoff_max, like \"1s\"", set_backoff<Target>},
-    KeyOf<Target>{"backoff_max", Kind::text, "1ms to 1d, like \"1h\"", set_backoff_max<Target>},
-    KeyOf<Target>{"max_age", Kind::text, "1s to 30d, like \"1d\"", set_max_age<Target>},
-};
-
-template <class T, std::size_t N, std::size_t M>
-constexpr std::array<T, N + M> joined(const std::array<T, N>& first, const std::array<T, M>& second) {
-  std::array<T, N + M> all{};
-  std::ranges::copy(first, all.begin());
-  std::ranges::copy(second, all.begin() + N);
-  return all;
 }
 
 using Key = KeyOf<Trigger>;
@@ -225,13 +169,6 @@ std::unexpected<Error> twice(const Trigger& trigger) {
                                 schedule.timezone);
 }
 
-Result<void> check_policy(std::string_view prefix, const DeliveryPolicy& policy) {
-  if (policy.backoff <= policy.backoff_max) return {};
-  const auto key = std::string(prefix) + "backoff";
-  return bad(key, key + " (" + format_duration(policy.backoff) + ") is more than backoff_max (" +
-                      format_duration(policy.backoff_max) + ")");
-}
-
 /// Goes on with the trigger that has this topic or schedule, or begins one.
 Result<void> begin(FunctionSpec& spec, std::string_view key, const std::string& text) {
   auto trigger = make_trigger(key == "topic", key == "schedule");
@@ -257,6 +194,13 @@ bool is_topic_name(std::string_view name) {
   return !name.empty() && name.size() <= 128 && plain(name[0]) && std::ranges::all_of(name, allowed);
 }
 
+Result<void> check_delivery(std::string_view prefix, const DeliveryPolicy& policy) {
+  if (policy.backoff <= policy.backoff_max) return {};
+  const auto key = std::string(prefix) + "backoff";
+  return bad(key, key + " (" + format_duration(policy.backoff) + ") is more than backoff_max (" +
+                      format_duration(policy.backoff_max) + ")");
+}
+
 Result<Trigger> make_trigger(bool has_topic, bool has_schedule) {
   if (has_topic == has_schedule)
     return bad("on", has_topic ? "on: a trigger has a topic or a schedule, not both"
@@ -274,7 +218,7 @@ Result<void> check_trigger(const Trigger& trigger) {
   const auto* topic = std::get_if<TopicTrigger>(&trigger.source);
   if (topic != nullptr && topic->batch_wait > 0ms && topic->batch == 1)
     return bad("on.batch_wait", "on.batch_wait needs a batch of more than 1");
-  return check_policy(kOn, trigger.delivery);
+  return check_delivery(kOn, trigger.delivery);
 }
 
 Result<void> check_meaning(const Trigger& trigger) {
@@ -309,7 +253,7 @@ Result<void> check_triggers(const FunctionConfig& config) {
     if (auto added = add_trigger(sum, trigger); !added) return added;
     if (auto checked = check_meaning(trigger); !checked) return checked;
   }
-  return check_policy(kAsync, config.async.delivery);
+  return check_delivery(kAsync, config.async.delivery);
 }
 
 Result<void> set_trigger_text(FunctionSpec& spec, std::string_view key, std::string_view text) {
