@@ -1,26 +1,13 @@
-#include <curl/curl.h>
-
-#include <array>
 #include <fstream>
-#include <memory>
 
 #include "access/error.h"
 #include "access/key_source.h"
+#include "outbound/get.h"
 
 namespace mayfly::access {
 namespace {
 
 constexpr std::size_t kMostBytes = 1U << 20U;
-
-struct Cleanup {
-  void operator()(CURL* transfer) const { ::curl_easy_cleanup(transfer); }
-};
-
-std::size_t append(const char* bytes, std::size_t, std::size_t count, std::string* text) {
-  if (text->size() + count > kMostBytes) return 0;  // ends the transfer
-  text->append(bytes, count);
-  return count;
-}
 
 std::unexpected<Error> failed(const std::string& location, const std::string& why) {
   return fail(AccessErrc::keys_unavailable, location + ": " + why);
@@ -36,26 +23,8 @@ Result<std::string> read_file(const std::string& path) {
 }
 
 Result<std::string> read_url(const std::string& url, std::chrono::seconds longest) {
-  // The first transfer would make it, but not safely beside others.
-  static const bool ready = ::curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  const std::unique_ptr<CURL, Cleanup> transfer(ready ? ::curl_easy_init() : nullptr);
-  if (!transfer) return failed(url, "libcurl cannot be used");
-  CURL* raw = transfer.get();
-  std::string text;
-  std::array<char, CURL_ERROR_SIZE> why{};
-  ::curl_easy_setopt(raw, CURLOPT_URL, url.c_str());
-  ::curl_easy_setopt(raw, CURLOPT_PROTOCOLS_STR, url.starts_with("https:") ? "https" : "http");
-  ::curl_easy_setopt(raw, CURLOPT_FOLLOWLOCATION, 0L);
-  ::curl_easy_setopt(raw, CURLOPT_FAILONERROR, 1L);
-  ::curl_easy_setopt(raw, CURLOPT_NOSIGNAL, 1L);
-  ::curl_easy_setopt(raw, CURLOPT_TIMEOUT, static_cast<long>(longest.count()));
-  ::curl_easy_setopt(raw, CURLOPT_MAXFILESIZE, static_cast<long>(kMostBytes));
-  ::curl_easy_setopt(raw, CURLOPT_USERAGENT, "mayfly");
-  ::curl_easy_setopt(raw, CURLOPT_ERRORBUFFER, why.data());
-  ::curl_easy_setopt(raw, CURLOPT_WRITEFUNCTION, append);
-  ::curl_easy_setopt(raw, CURLOPT_WRITEDATA, &text);
-  const auto code = ::curl_easy_perform(raw);
-  if (code != CURLE_OK) return failed(url, why[0] != '\0' ? why.data() : ::curl_easy_strerror(code));
+  auto text = outbound::get(url, longest, kMostBytes);
+  if (!text) return failed(url, text.error().message);
   return text;
 }
 

@@ -88,6 +88,15 @@ constexpr auto kTable = std::to_array<Row>({
     {"intake", "body-too-large", 413, "The event is too large"},
     {"intake", "no-answer", 503, "The store did not answer in time"},
     {"intake", "not-allowed", 405, "This method is not for this path"},
+    // outbound/: requests to other servers
+    {"outbound", "address-not-allowed", 400, "The URL leads to an address that is not asked"},
+    {"outbound", "bad-url", 400, "This URL cannot be asked"},
+    {"outbound", "broken", 502, "The upstream's answer broke off", guarded},
+    {"outbound", "busy", 503, "Too many requests to upstreams are under way"},
+    {"outbound", "not-trusted", 502, "The upstream's certificate is not good", guarded},
+    {"outbound", "stopped", 503, "The daemon is shutting down"},
+    {"outbound", "timed-out", 504, "The upstream did not answer in time", guarded},
+    {"outbound", "unreachable", 502, "The upstream cannot be reached", guarded},
     // pool/: what became of an instance
     {"pool", "answer-broken", 502, "The answer broke off", guarded},
     {"pool", "answer-too-large", 502, "The answer is too large"},
