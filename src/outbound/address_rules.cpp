@@ -61,7 +61,7 @@ std::optional<std::uint32_t> inner(const ip::address_v6& address) {
 bool is_public(const ip::address_v6& address) {
   if (const auto v4 = inner(address)) return is_public(*v4);
   const auto first = word(address.to_bytes(), 0);
-  const bool global = first >> 29U == 1;                // 2000::/3
+  const bool global = first >> 29U == 1;                   // 2000::/3
   const bool protocols = first >> 9U == 0x20010000 >> 9U;  // 2001::/23, with Teredo
   const bool documentation = first == 0x20010db8 || first >> 12U == 0x3fff0;
   return global && !protocols && !documentation;
@@ -102,8 +102,7 @@ bool AddressRules::allows(const ip::address& address) const {
     return std::ranges::any_of(v4_, [&](const auto& range) { return is_in(range, address.to_v4()); });
   if (std::ranges::any_of(v6_, [&](const auto& range) { return is_in(range, address.to_v6()); })) return true;
   const auto v4 = inner(address.to_v6());
-  return v4 && std::ranges::any_of(
-                   v4_, [&](const auto& range) { return is_in(range, ip::address_v4(*v4)); });
+  return v4 && std::ranges::any_of(v4_, [&](const auto& range) { return is_in(range, ip::address_v4(*v4)); });
 }
 
 }  // namespace mayfly::outbound

@@ -37,11 +37,13 @@ Result<Url> parse_url(std::string_view text) {
     return bad(text, "it holds a blank or a control character");
   if (text.contains(":///")) return bad(text, "it names no host");  // libcurl would take the path for one
   const std::unique_ptr<CURLU, Cleanup> url(::curl_url());
-  if (!url || ::curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_PATH_AS_IS) != CURLUE_OK)
+  if (!url ||
+      ::curl_url_set(url.get(), CURLUPART_URL, std::string(text).c_str(), CURLU_PATH_AS_IS) != CURLUE_OK)
     return bad(text, "it is not a URL");
   Url result;
   result.scheme = lower(part(url.get(), CURLUPART_SCHEME));
-  if (result.scheme != "http" && result.scheme != "https") return bad(text, "it must begin with https:// or http://");
+  if (result.scheme != "http" && result.scheme != "https")
+    return bad(text, "it must begin with https:// or http://");
   if (!part(url.get(), CURLUPART_USER).empty() || !part(url.get(), CURLUPART_PASSWORD).empty())
     return bad(text, "it must not hold a user's name or a password");
   result.host = lower(part(url.get(), CURLUPART_HOST));

@@ -23,10 +23,11 @@ TEST(Url, ThePortOfItsSchemeIsNotNamed) {
 TEST(Url, WhatCannotBeAskedIsRefused) {
   const std::string blank = "http://a.example/a b";
   for (const auto& text :
-       {std::string("ftp://a.example/"), std::string("file:///etc/passwd"), std::string("gopher://a.example/"),
-        std::string("a.example/path"), std::string("http://"), std::string("https:///path"), std::string(""),
-        std::string("http://user@a.example/"), std::string("http://user:word@a.example/"), blank,
-        std::string("http://a.example/\r\nx: y"), "http://a.example/" + std::string(kMaxUrl, 'a')}) {
+       {std::string("ftp://a.example/"), std::string("file:///etc/passwd"),
+        std::string("gopher://a.example/"), std::string("a.example/path"), std::string("http://"),
+        std::string("https:///path"), std::string(""), std::string("http://user@a.example/"),
+        std::string("http://user:word@a.example/"), blank, std::string("http://a.example/\r\nx: y"),
+        "http://a.example/" + std::string(kMaxUrl, 'a')}) {
     const auto url = parse_url(text);
     ASSERT_FALSE(url) << text;
     EXPECT_EQ(url.error().code, OutboundErrc::bad_url) << text;
@@ -40,10 +41,10 @@ Result<void> check(const std::string& text, const AddressRules& rules = {}) {
 }
 
 TEST(Url, AnAddressThatIsNotPublicIsRefusedAtOnceHoweverItIsWritten) {
-  for (const auto* text :
-       {"http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/", "http://017700000001/",
-        "http://[::1]/", "http://[::ffff:10.0.0.1]/", "http://169.254.169.254/latest", "http://localhost/",
-        "http://LOCALHOST:80/", "http://a.localhost/", "http://localhost./", "http://0/"}) {
+  for (const auto* text : {"http://127.0.0.1/", "http://127.1/", "http://2130706433/", "http://0x7f.0.0.1/",
+                           "http://017700000001/", "http://[::1]/", "http://[::ffff:10.0.0.1]/",
+                           "http://169.254.169.254/latest", "http://localhost/", "http://LOCALHOST:80/",
+                           "http://a.localhost/", "http://localhost./", "http://0/"}) {
     const auto checked = check(text);
     ASSERT_FALSE(checked) << text;
     EXPECT_EQ(checked.error().code, OutboundErrc::address_not_allowed) << text;
