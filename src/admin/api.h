@@ -25,6 +25,7 @@ struct Services {
   Tokens& tokens;
   access::Keys& keys;
   events::Engine& events;
+  std::string callback_secret{};  ///< that receivers of callbacks need
 };
 
 /// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
@@ -45,6 +46,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> invocation_routes(const Services& services);
 /// List, stop, empty queues; their dead letters: queues_api.cpp.
 [[nodiscard]] std::vector<Route> queue_routes(const Services& services);
+/// Callbacks' secret: callbacks_api.cpp.
+[[nodiscard]] std::vector<Route> callback_routes(const Services& services);
 /// List and make topics: topics_api.cpp.
 [[nodiscard]] std::vector<Route> topic_routes(const Services& services);
 /// List, run, stop schedules: schedules_api.cpp.

@@ -38,7 +38,8 @@ Result<void> check_reference(const registry::Function& function, const std::stri
               "'" + function.name + "' has no version or alias '" + reference + "'");
 }
 
-Result<events::NewEvent> event_of(InvokeRequest& wanted, const std::string& reference) {
+Result<events::NewEvent> event_of(const events::Engine& engine, InvokeRequest& wanted,
+                                  const std::string& reference) {
   events::NewEvent event;
   event.form = wanted.event ? events::Form::payload : events::Form::request;
   event.method = wanted.method;
@@ -52,6 +53,11 @@ Result<events::NewEvent> event_of(InvokeRequest& wanted, const std::string& refe
   for (const auto& [name, value] : wanted.headers) {
     const auto folded = lower(name);
     if (folded == "prefer" || folded == intake::kReferenceField) continue;
+    if (folded == intake::kCallbackField) {
+      if (auto checked = engine.check_callback(value); !checked) return propagate(checked);
+      event.callback = value;
+      continue;
+    }
     if (folded == "idempotency-key") event.idempotency_key = value;
     append_field(event.fields, folded, value);
   }
@@ -91,7 +97,7 @@ awaitable<Result<Response>> accept_invocation(const Services& services, registry
   const auto reference = at == std::string::npos ? std::string() : wanted.function.substr(at + 1);
   auto checked = check_reference(*function, reference);
   if (!checked) co_return propagate(checked);
-  auto event = event_of(wanted, reference);
+  auto event = event_of(services.events, wanted, reference);
   if (!event) co_return propagate(event);
   auto events = std::make_shared<std::vector<events::NewEvent>>();
   events->push_back(std::move(*event));

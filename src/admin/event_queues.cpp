@@ -49,6 +49,7 @@ json event_json(const events::Event& event, bool whole) {
   json item{{"form", form_name(event.form)}};
   if (!event.method.empty()) item["method"] = event.method;
   if (!event.target.empty()) item["target"] = event.target;
+  if (!event.callback.empty()) item["callback"] = event.callback;
   if (!event.partition.empty()) item["partition"] = event.partition;
   if (!event.idempotency_key.empty()) item["idempotency_key"] = event.idempotency_key;
   json fields = json::array();
@@ -90,7 +91,8 @@ awaitable<Result<std::vector<QueueView>>> event_queues(const Services& services,
 }
 
 std::string queue_name(std::string_view given) {
-  if (given.contains('>') || given.contains(':')) return std::string(given);
+  if (given.contains('>') || given.contains(':') || given == events::kCallbackQueue)
+    return std::string(given);
   std::string name(given);
   const auto slash = name.find('/');
   if (slash == std::string::npos) return "function:" + name;

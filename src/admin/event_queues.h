@@ -17,7 +17,7 @@ namespace mayfly::admin {
     const Services& services, std::string function = {});
 
 /// A queue's name, from what people call it: its name ("orders>mail", "function:hello"), TOPIC/FUNCTION,
-/// which needs no quotes in a shell, or a function, whose asynchronous invocations are meant.
+/// which needs no quotes in a shell, "callbacks", or a function, whose asynchronous invocations are meant.
 [[nodiscard]] std::string queue_name(std::string_view given);
 
 /// {"queue", "function", "topic"?, "paused", "attached", "backlog", "waiting", "running", "dead_letters",

@@ -9,6 +9,7 @@
 #include "admin/event_queues.h"
 #include "base/ascii.h"
 #include "base/fields.h"
+#include "intake/delivery_view.h"
 
 namespace mayfly::admin {
 
@@ -55,6 +56,28 @@ QueueView queue_of(const std::vector<QueueView>& queues, const events::DeliveryI
   return found == queues.end() ? QueueView{} : *found;
 }
 
+/// How the callback of a delivery stands: {"url", "invocation"?, "status"?, "attempts"?, "history"?, …}.
+/// Without an id there is none yet.
+awaitable<Result<json>> callback_of(const Services& services, const DeliveryRecord& record) {
+  using Documents = std::vector<events::Document>;
+  json callback{{"url", record.event ? record.event->callback : ""}};
+  auto asking =
+      await_then<Documents>(services.control, [&services, id = record.id](events::Then<Documents> then) {
+        services.events.documents({.prefix = events::callback_key(id)}, std::move(then));
+      });
+  const auto documents = co_await std::move(asking);
+  if (!documents) co_return std::unexpected(documents.error());
+  const auto id = documents->empty() ? std::nullopt : events::parse_delivery_id(documents->front().value);
+  if (!id) co_return callback;
+  auto finding =
+      await_then<DeliveryRecord>(services.control, [&services, id = *id](events::Then<DeliveryRecord> then) {
+        services.events.find(id, std::move(then));
+      });
+  const auto its = co_await std::move(finding);
+  if (its) callback.update(intake::delivery_json(*its, intake::Audience::developer));
+  co_return callback;
+}
+
 awaitable<Result<Response>> describe(const Services& services, Request& request) {
   auto finding = find(services, request);
   auto record = co_await std::move(finding);
@@ -63,7 +86,13 @@ awaitable<Result<Response>> describe(const Services& services, Request& request)
   auto queues = co_await std::move(asking);
   if (!queues) co_return propagate(queues);
   const auto queue = queue_of(*queues, record->id);
-  const json body = invocation_json(*record, queue, true);
+  json body = invocation_json(*record, queue, true);
+  if (record->event && !record->event->callback.empty()) {
+    auto looking = callback_of(services, *record);
+    auto callback = co_await std::move(looking);
+    if (!callback) co_return propagate(callback);
+    body["callback"] = std::move(*callback);
+  }
   co_return json_response(body);
 }
 

@@ -51,6 +51,8 @@ std::string candidates(ValueKind kind) {
       return "echo create list revoke";
     case ValueKind::invocation_action:
       return "echo list get result cancel retry";
+    case ValueKind::callback_action:
+      return "echo secret";
     case ValueKind::topic_action:
       return "echo list create publish";
     case ValueKind::queue_action:

@@ -38,14 +38,25 @@ std::string accepted_as(const json& event) {
   const auto form = event.value("form", "");
   std::string text = form;
   if (form == "request") text = event.value("method", "") + " " + event.value("target", "");
+  if (form == "callback") text = "callback to " + event.value("target", "");
   if (event.contains("bytes")) text += ", " + event["bytes"].dump() + " bytes";
   return text;
+}
+
+/// "https://… succeeded, 1 attempt: mayfly invocation get …"
+std::string callback_state(const json& callback) {
+  auto text = callback.value("url", "");
+  if (!callback.contains("invocation")) return text + ", when it has ended";
+  const auto attempts = callback.value("attempts", 0);
+  return text + fmt::format(" {}, {} attempt{}: mayfly invocation get {}", callback.value("status", ""),
+                            attempts, attempts == 1 ? "" : "s", callback.value("invocation", ""));
 }
 
 }  // namespace
 
 std::string short_queue(const std::string& name) {
   constexpr std::string_view kFunction = "function:";
+  if (name == "function:callbacks") return name;  // without its beginning it would be the platform's queue
   if (name.starts_with(kFunction)) return name.substr(kFunction.size());
   if (name.starts_with("schedule:")) return name;
   std::string text = name;
@@ -103,6 +114,8 @@ std::string show_invocation(const json& invocation, const Output& output) {
             fmt::format("{}, {} bytes: mayfly invocation result {}", result.value("status", 0),
                         result.value("bytes", 0), id));
   }
+  if (invocation.contains("callback"))
+    add_row(text, output, "callback", callback_state(invocation["callback"]));
   if (!function.empty() && invocation.value("attempts", 0) > 0)
     add_row(text, output, "log", "mayfly logs " + function + " --invocation " + id);
   if (!invocation.contains("history")) return text;

@@ -29,6 +29,7 @@ struct InvokeArguments {
   bool wait = false;
   std::optional<std::string> timeout;
   std::optional<std::string> key;
+  std::optional<std::string> callback;
 };
 
 Result<HttpRequest> request_of(const InvokeArguments& arguments) {
@@ -94,10 +95,11 @@ void print_answer(Context& context, const HttpAnswer& answer) {
 
 Result<void> check_async(const InvokeArguments& arguments) {
   if (arguments.async) return {};
-  const auto* const option = arguments.wait      ? "--wait"
-                             : arguments.timeout ? "--timeout"
-                             : arguments.key     ? "--idempotency-key"
-                                                 : nullptr;
+  const auto* const option = arguments.wait       ? "--wait"
+                             : arguments.timeout  ? "--timeout"
+                             : arguments.key      ? "--idempotency-key"
+                             : arguments.callback ? "--callback"
+                                                  : nullptr;
   if (option == nullptr) return {};
   return fail(CliErrc::usage,
               std::string(option) + " is for --async: without it the answer is waited for anyway");
@@ -109,6 +111,7 @@ Result<int> invoke_async(Context& context, const InvokeArguments& arguments, Htt
   if (!patience) return propagate(patience);
   request.headers.emplace_back("Prefer", "respond-async");
   if (arguments.key) request.headers.emplace_back("Idempotency-Key", *arguments.key);
+  if (arguments.callback) request.headers.emplace_back("Mayfly-Callback", *arguments.callback);
   auto client = DaemonClient::open(context.connection);
   if (!client) return propagate(client);
   auto sent = client->send(std::move(request));
@@ -164,11 +167,13 @@ Verb invoke_verb() {
           "With --async the call is accepted and delivered later, again and again until it succeeds or is "
           "given up; "
           "its id is printed when it is on disk. `mayfly invocation` looks at it; --wait waits for its "
-          "answer.",
-      .examples = {"mayfly invoke hello", "mayfly invoke hello '{\"name\": \"Ada\"}'",
-                   "mayfly invoke shop --path /cart?id=7 --method GET", "mayfly invoke hello -d @event.json",
-                   "date | mayfly invoke hello -d -", "mayfly invoke report '{\"month\": 5}' --async",
-                   "mayfly invoke pay @order.json --async --idempotency-key order-7 --wait"},
+          "answer. --callback has it sent to a URL, signed; `mayfly callback` tells the secret.",
+      .examples =
+          {"mayfly invoke hello", "mayfly invoke hello '{\"name\": \"Ada\"}'",
+           "mayfly invoke shop --path /cart?id=7 --method GET", "mayfly invoke hello -d @event.json",
+           "date | mayfly invoke hello -d -", "mayfly invoke report '{\"month\": 5}' --async",
+           "mayfly invoke pay @order.json --async --idempotency-key order-7 --wait",
+           "mayfly invoke report '{\"month\": 5}' --async --callback https://hooks.example.com/report"},
       .arguments =
           {{"name", "NAME", "The function, or an address of it", &arguments->name, ValueKind::function, true},
            {"payload", "PAYLOAD", "The payload; @FILE takes a file's, - standard input", &arguments->payload},
@@ -183,6 +188,8 @@ Verb invoke_verb() {
             &arguments->timeout},
            {"--idempotency-key", "KEY", "With --async: the same key again is the same invocation",
             &arguments->key},
+           {"--callback", "URL", "With --async: the result is sent there when it has ended",
+            &arguments->callback},
            {"-q,--quiet", "", "Print the body only", &arguments->quiet}},
       .run = [arguments](Context& context) { return invoke(context, *arguments); }};
 }

@@ -24,6 +24,7 @@ enum class ValueKind {
   secret_action,
   token_action,
   invocation_action,
+  callback_action,
   topic_action,
   queue_action,
   dlq_action,

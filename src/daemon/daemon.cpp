@@ -389,7 +389,9 @@ int serve(const cli::ServeOptions& options) {
   asio::thread_pool watch(1);       // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const auto events = Events::open(options.data, shards);
+  const auto addresses = outbound::AddressRules::parse(options.callback_allow);
+  if (!addresses) return complain(addresses.error());
+  const auto events = Events::open(options.data, shards, *addresses);
   if (!events) return complain(events.error());
   const OfAllShards shared{secrets.get(),        **boxes,    *groups,
                            watch.get_executor(), key_source, (*events)->engine()};
@@ -412,8 +414,15 @@ int serve(const cli::ServeOptions& options) {
   operations.data_url = url_of(operations.data_address, certificates.data());
 
   fs::create_directories(options.data / "uploads");
-  const admin::Services services{*registry, deployer, operations,         *secrets, control.get_executor(),
-                                 *tokens,   *keys,    (*events)->engine()};
+  const admin::Services services{*registry,
+                                 deployer,
+                                 operations,
+                                 *secrets,
+                                 control.get_executor(),
+                                 *tokens,
+                                 *keys,
+                                 (*events)->engine(),
+                                 (*events)->callback_secret().text()};
   admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
   const auto admin_address = server.listen(listen->admin);

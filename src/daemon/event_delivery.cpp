@@ -36,6 +36,8 @@ registry::Runtime EventDelivery::runtime_of(const std::string& function) const {
 
 std::shared_ptr<events::Attempting> EventDelivery::deliver(
     events::Task task, std::function<void(std::vector<events::Verdict>)> then) {
+  if (task.items.front().event->form == events::Form::callback)
+    return callbacks_->deliver(std::move(task), std::move(then));
   auto request = event_request(task, runtime_of(task.function));
   auto held = std::make_shared<events::Task>(std::move(task));
   auto version = std::make_shared<std::string>();

@@ -20,6 +20,8 @@ class EventDelivery final : public events::Deliverer {
   /// The shards outlive it.
   explicit EventDelivery(std::vector<std::unique_ptr<Shard>>& shards) : shards_(shards) {}
 
+  /// Who brings callbacks to their URLs; before the first delivery.
+  void set_callbacks(events::Deliverer& callbacks) { callbacks_ = &callbacks; }
   /// Where `then` is called; before the first delivery.
   void set_executor(boost::asio::any_io_executor executor) { executor_ = std::move(executor); }
   /// What runs a function decides in which form it gets events.
@@ -32,6 +34,7 @@ class EventDelivery final : public events::Deliverer {
   [[nodiscard]] registry::Runtime runtime_of(const std::string& function) const;
 
   std::vector<std::unique_ptr<Shard>>& shards_;
+  events::Deliverer* callbacks_ = nullptr;
   boost::asio::any_io_executor executor_;
   mutable std::mutex mutex_;
   std::map<std::string, registry::Runtime> runtimes_;

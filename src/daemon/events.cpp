@@ -6,19 +6,29 @@
 namespace mayfly::daemon {
 
 Result<std::unique_ptr<Events>> Events::open(const std::filesystem::path& folder,
-                                             std::vector<std::unique_ptr<Shard>>& shards) {
+                                             std::vector<std::unique_ptr<Shard>>& shards,
+                                             const outbound::AddressRules& addresses) {
+  auto secret = callbacks::Secret::load_or_create(folder);
+  if (!secret) return propagate(secret);
   events::SqliteStoreOptions options;
   options.file = folder / "events.db";
   auto store = events::SqliteStore::open(options);
   if (!store) return propagate(store);
-  return std::unique_ptr<Events>(new Events(std::move(*store), shards));
+  return std::unique_ptr<Events>(new Events(std::move(*store), shards, std::move(*secret), addresses));
 }
 
-Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards)
-    : delivery_(shards),
+Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards,
+               callbacks::Secret secret, const outbound::AddressRules& addresses)
+    : secret_(std::move(secret)),
+      callback_rules_(addresses),
+      delivery_(shards),
       engine_(std::make_unique<events::Engine>(*store, delivery_, clock_)),
+      sender_(secret_, addresses, clock_),
       store_(std::move(store)) {
   delivery_.set_executor(engine_->executor());
+  sender_.set_executor(engine_->executor());
+  delivery_.set_callbacks(sender_);
+  engine_->use_callbacks(callback_rules_, callbacks::callback_policy());
   engine_->start();
 }
 

@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "callbacks/callback_rules.h"
+#include "callbacks/sender.h"
 #include "daemon/event_delivery.h"
 #include "events/engine.h"
 #include "events/sqlite_store.h"
@@ -16,26 +18,33 @@ namespace mayfly::daemon {
 /// Belongs to the control thread but for engine(), which is thread-safe as its header says.
 class Events {
  public:
-  /// `folder` gets events.db. The shards outlive it, and have stopped before it goes.
+  /// `folder` gets events.db and the secret of callbacks, which are sent to `addresses`. These outlive it,
+  /// and so do the shards, which have stopped before it goes.
   [[nodiscard]] static Result<std::unique_ptr<Events>> open(const std::filesystem::path& folder,
-                                                            std::vector<std::unique_ptr<Shard>>& shards);
+                                                            std::vector<std::unique_ptr<Shard>>& shards,
+                                                            const outbound::AddressRules& addresses);
   ~Events() { stop(std::chrono::milliseconds(0)); }
   /// From now on no delivery begins.
   void quiesce() { engine_->quiesce(); }
   /// What is running has `patience` to end.
   void stop(std::chrono::milliseconds patience) { engine_->stop(patience); }
 
+  [[nodiscard]] const callbacks::Secret& callback_secret() const { return secret_; }
   [[nodiscard]] events::Engine& engine() { return *engine_; }
   [[nodiscard]] events::StoreFigures figures() const { return store_->figures(); }
   /// A function changed; null: it was deleted.
   void set_function(const std::string& name, const registry::FunctionPtr& function);
 
  private:
-  Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards);
+  Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards,
+         callbacks::Secret secret, const outbound::AddressRules& addresses);
 
   SystemClock clock_;
+  const callbacks::Secret secret_;
+  const callbacks::CallbackRules callback_rules_;
   EventDelivery delivery_;
   std::unique_ptr<events::Engine> engine_;
+  callbacks::Sender sender_;  // goes before the engine, to which it answers
   // Goes first: its last answers go to the engine.
   std::unique_ptr<events::SqliteStore> store_;
 };

@@ -52,6 +52,17 @@ void Engine::start() {
   thread_ = std::thread([this] { io_.run(); });
 }
 
+void Engine::use_callbacks(const CallbackRules& rules, const Policy& policy) {
+  context_.callbacks = &rules;
+  functions_[{}].insert(kCallbackQueue);  // of no function
+  attach(kCallbackQueue, kCallbackQueue, {}, {policy});
+}
+
+Result<void> Engine::check_callback(const std::string& url) const {
+  if (context_.callbacks == nullptr) return fail(EventsErrc::no_callbacks, "nobody is called back here");
+  return context_.callbacks->check(url);
+}
+
 /// Until it is known which streams there are, and how far schedules had got: again and again.
 void Engine::read_all() {
   const auto failed = [this](const Error& error) {

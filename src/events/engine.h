@@ -60,6 +60,11 @@ class Engine final {
          std::uint64_t max_backlog = kMaxBacklog);
   ~Engine();
 
+  /// Before start(): has those told who wanted to be called back. The rules outlive the engine.
+  void use_callbacks(const CallbackRules& rules, const Policy& policy);
+  /// Whether a result may be sent to this URL; the error says why not.
+  [[nodiscard]] Result<void> check_callback(const std::string& url) const;
+
   /// Reads what is there and begins. Thread-safe calls before are done then.
   void start();
   /// Attempts nothing more. What is accepted is delivered after the next start.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/hex.h"
+#include "events/callbacks.h"
 
 namespace mayfly::events {
 namespace {
@@ -67,6 +68,11 @@ std::optional<State> state_of(std::string_view name) {
   for (const auto& [state, one] : kNames)
     if (one == name) return state;
   return std::nullopt;
+}
+
+std::string callback_key(DeliveryId id) {
+  id.queue = 0;
+  return "callback/" + to_text(id);
 }
 
 }  // namespace mayfly::events

@@ -172,10 +172,14 @@ Outcome Queue::outcome(Position position, const Entry& entry, State state) const
 
 Policy Queue::policy_of(const Event& event) const { return role_ ? role_->policy(event, policy_) : policy_; }
 
-/// What its end means for the larger thing that a delivery is a part of.
+/// What its end means for the larger thing that a delivery is a part of, or for who wants to be called back.
 void Queue::decide(const EventPtr& event, Outcome& outcome) const {
-  if (role_ && is_final(outcome.state))
-    outcome.decision = role_->decision(event, id_of(outcome.position, event->check), outcome);
+  if (!is_final(outcome.state)) return;
+  const auto id = id_of(outcome.position, event->check);
+  if (role_)
+    outcome.decision = role_->decision(event, id, outcome);
+  else if (context_.callbacks != nullptr && !event->callback.empty())
+    outcome.decision = context_.callbacks->decision(function_, event, id, outcome);
 }
 
 /// What an attempt's end means for its delivery.

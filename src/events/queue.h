@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/deadline_wheel.h"
+#include "events/callbacks.h"
 #include "events/deliverer.h"
 #include "events/policy.h"
 #include "events/queue_role.h"
@@ -29,7 +30,8 @@ struct QueueContext {
   Deliverer& deliverer;
   DeadlineWheel& deadlines;
   const Clock& clock;
-  boost::asio::any_io_executor executor;  ///< of the thread that the queues belong to
+  boost::asio::any_io_executor executor;     ///< of the thread that the queues belong to
+  const CallbackRules* callbacks = nullptr;  ///< null: nobody is called back
 };
 
 struct QueueFigures {

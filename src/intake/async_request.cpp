@@ -63,14 +63,24 @@ void AsyncRequest::on_request(const pool::Invocation& invocation, std::string bo
   event.body = std::move(body);
   if (!reference_.empty()) append_field(event.fields, kReferenceField, reference_);
   bool has_length = false;
+  std::size_t callbacks = 0;
   for_each_field(invocation.headers, [&](std::string_view name, std::string_view value) {
     if (name == "prefer" || name == kReferenceField) return;
+    if (name == kCallbackField) {
+      ++callbacks;
+      event.callback = value;
+      return;
+    }
     if (name == "idempotency-key") event.idempotency_key = value;
     has_length |= name == "content-length";
     append_field(event.fields, name, value);
   });
   if (!has_length && !event.body.empty())  // it came in chunks
     append_field(event.fields, "content-length", std::to_string(event.body.size()));
+  if (callbacks > 1) return refuse(Error{IntakeErrc::bad_request, "there can be one Mayfly-Callback", {}});
+  if (callbacks > 0)
+    if (auto checked = engine_.check_callback(event.callback); !checked)
+      return refuse(std::move(checked.error()));
   if (event.idempotency_key.size() > 255)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
   event.idempotency_key = key_of_caller(event.idempotency_key, invocation.headers);

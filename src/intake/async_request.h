@@ -13,6 +13,9 @@ inline constexpr std::size_t kMaxEventBody = 16U << 20U;
 /// Of an event that keeps an asynchronous request: "hello@3", when the request named a version or an alias.
 inline constexpr std::string_view kReferenceField = "mayfly-reference";
 
+/// Of a request: the URL that its result goes to. Not for the function.
+inline constexpr std::string_view kCallbackField = "mayfly-callback";
+
 class AsyncRequest final : public LocalRequest {
  public:
   /// `reference` is the version or alias that was asked for, or empty. The engine outlives the request.

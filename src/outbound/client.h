@@ -30,8 +30,9 @@ class Listener {
   virtual ~Listener() = default;
   /// `fields` as they came, names in lower case.
   virtual void on_head(unsigned status, std::string fields) = 0;
-  /// Of kWindow bytes that were not taken (Client::take) no more come.
-  virtual void on_body(std::string_view bytes) = 0;
+  /// Of kWindow bytes that were not taken (Client::take) no more come. False: no more is wanted, and the end
+  /// is that it was broken off.
+  virtual bool on_body(std::string_view bytes) = 0;
   /// So much of the request's body is on its way: as much more may be sent.
   virtual void on_sent(std::size_t bytes) = 0;
   /// The last word: the answer is complete, or there is none, or no rest of it.

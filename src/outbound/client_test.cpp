@@ -19,10 +19,11 @@ struct Heard final : Listener {
     status = its_status;
     fields = std::move(its_fields);
   }
-  void on_body(std::string_view bytes) override {
+  bool on_body(std::string_view bytes) override {
     const std::lock_guard lock(mutex);
     body.append(bytes);
     changed.notify_all();
+    return body.size() <= most;
   }
   void on_sent(std::size_t bytes) override {
     const std::lock_guard lock(mutex);
@@ -50,6 +51,7 @@ struct Heard final : Listener {
   unsigned status = 0;
   std::string fields{};
   std::string body{};
+  std::size_t most = SIZE_MAX;
   std::size_t sent = 0;
   std::optional<Result<void>> result{};
 };
@@ -154,6 +156,20 @@ TEST_F(ClientTest, WhatIsNotTakenHoldsUpTheRest) {
   }
   EXPECT_TRUE(heard->wait());
   EXPECT_EQ(heard->body.size(), length);
+}
+
+TEST_F(ClientTest, AnAnswerIsBrokenOffWhenNoMoreIsWanted) {
+  const TestServer server([&](TestServer::Socket& socket) {
+    TestServer::read_head(socket);
+    TestServer::write(socket, "HTTP/1.1 200 OK\r\n\r\n");
+    boost::system::error_code error;  // until it is closed
+    while (!error) boost::asio::write(socket, boost::asio::buffer(std::string(10'000, 'x')), error);
+  });
+  heard->most = 100'000;
+  start({.url = server.url()});
+  EXPECT_FALSE(heard->wait());
+  EXPECT_EQ(heard->status, 200U);
+  EXPECT_GT(heard->body.size(), heard->most);
 }
 
 TEST_F(ClientTest, ConnectionsAreKept) {

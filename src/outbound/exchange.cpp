@@ -200,8 +200,7 @@ std::size_t Client::Exchange::on_bytes(char* bytes, std::size_t, std::size_t cou
     return CURL_WRITEFUNC_PAUSE;
   }
   self->untaken_ += count;
-  self->listener_->on_body({bytes, count});
-  return count;
+  return self->listener_->on_body({bytes, count}) ? count : 0;
 }
 
 void Client::Exchange::take(std::size_t bytes) {

@@ -62,6 +62,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"events", "delivery-ended", 409, "The invocation has ended"},
     {"events", "delivery-running", 409, "The invocation is running"},
     {"events", "idempotency-mismatch", 422, "The Idempotency-Key was used for another request"},
+    {"events", "no-callbacks", 501, "Nobody is called back here"},
     {"events", "no-function", 409, "The function is not deployed"},
     {"events", "no-result", 404, "The invocation has ended without an answer"},
     {"events", "not-awaited", 404, "No step of the run waits for this event"},
