@@ -33,8 +33,9 @@ std::optional<ProcessStat> stat_of(pid_t pid) {
   // The name of the program may hold anything, also brackets.
   const auto after = rest.rfind(')');
   if (after == std::string_view::npos) return std::nullopt;
-  rest.remove_prefix(after);
+  rest.remove_prefix(after);  // ") R 1 …"
   ProcessStat stat;
+  if (rest.size() > 2) stat.state = rest[2];
   constexpr int kParent = 4;
   constexpr int kStartCode = 26;
   for (int field = kParent; field <= kStartCode; ++field) {

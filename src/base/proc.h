@@ -23,6 +23,7 @@ using ProcBuffer = std::array<char, 4096>;
 
 /// Of /proc/PID/stat, as far as it is used (proc_pid_stat(5)).
 struct ProcessStat {
+  char state = 0;  ///< R running or about to, S and D waiting, T stopped, Z ended, …
   pid_t parent = 0;
   std::uint64_t start_code = 0;  ///< where its program begins: by chance, so a fork alone has its parent's
 };

@@ -19,6 +19,7 @@ TEST(Proc, AForkHasItsParentAndItsProgram) {
   const auto its = stat_of(pid);
   end_child(pid);
   ASSERT_TRUE(own && its);
+  EXPECT_EQ(own->state, 'R') << "whatever it is called";
   EXPECT_EQ(its->parent, ::getpid());
   EXPECT_EQ(its->start_code, own->start_code);
   EXPECT_FALSE(stat_of(pid)) << "it has ended";

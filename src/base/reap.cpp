@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <ctime>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -156,12 +157,24 @@ std::vector<pid_t> stop_all(std::vector<pid_t> tree) {
   return tree;
 }
 
-/// The same, again and again until no new ones come.
+/// It has its signal and did not come to stop yet: it may be in the middle of a fork, and where hundreds want
+/// the processor it may stay there for long.
+bool is_still_running(pid_t pid) {
+  const auto stat = stat_of(pid);
+  return stat && stat->state == 'R';
+}
+
+/// The same, again and again until all have stopped and no new ones come. Within reason: what waits in the
+/// kernel is not waited for.
 std::vector<pid_t> stop_until_all(const std::vector<pid_t>& roots) {
-  std::vector<pid_t> all = roots;
-  for (std::size_t known = 0; all.size() > known;) {
-    known = all.size();
-    all = stop_all(roots);
+  constexpr int kPatience = 1'000;
+  constexpr timespec kPause{0, 2'000'000};
+  std::vector<pid_t> all = stop_all(roots);
+  for (int i = 0; i < kPatience; ++i) {
+    const bool running = std::ranges::any_of(all, is_still_running);
+    if (running) ::nanosleep(&kPause, nullptr);
+    const auto known = std::exchange(all, stop_all(roots)).size();
+    if (!running && all.size() <= known) break;
   }
   return all;
 }

@@ -27,6 +27,7 @@
 #include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
 #include "daemon/tools.h"
+#include "daemon/watch_threads.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 #include "sandbox/cgroups.h"
@@ -217,7 +218,7 @@ struct OfAllShards {
   const secrets::Secrets* secrets;
   Boxes& boxes;
   sandbox::Cgroups& groups;
-  asio::any_io_executor watch;                   ///< where instances are measured
+  WatchThreads& watch;                           ///< where instances are measured
   std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
   events::Engine& events;
 };
@@ -237,7 +238,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.groups = &shared.groups;
     shard.events = &shared.events;
-    shard.watch_executor = shared.watch;
+    shard.watch_lanes = shared.watch.executors();
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
     };
@@ -386,15 +387,14 @@ int serve(const cli::ServeOptions& options) {
 
   std::vector<std::unique_ptr<Shard>> shards;
   asio::thread_pool background(1);  // ends before what its work answers to
-  asio::thread_pool watch(1);       // limits must not wait for what the other has to do
+  WatchThreads watch;               // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
   const auto addresses = outbound::AddressRules::parse(options.callback_allow);
   if (!addresses) return complain(addresses.error());
   const auto events = Events::open(options.data, shards, *addresses);
   if (!events) return complain(events.error());
-  const OfAllShards shared{secrets.get(),        **boxes,    *groups,
-                           watch.get_executor(), key_source, (*events)->engine()};
+  const OfAllShards shared{secrets.get(), **boxes, *groups, watch, key_source, (*events)->engine()};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};

@@ -83,14 +83,15 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       remote_(io_, [this](const pool::Chain& chain) { return guest_service(chain); }),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
-  if (options_.watch_executor)
-    watch_.emplace(
-        deadlines_, pool::LimitWatch::Options{[this](std::function<void()> work, std::function<void()> then) {
-          asio::post(*options_.watch_executor, [this, work = std::move(work), then = std::move(then)] {
-            work();
-            asio::post(io_, then);
-          });
-        }});
+  if (!options_.watch_lanes.empty())
+    watch_.emplace(deadlines_,
+                   pool::LimitWatch::Options{[this](pool::LimitWatch::Lane lane, auto work, auto then) {
+                     const auto& executor = options_.watch_lanes.at(static_cast<std::size_t>(lane));
+                     asio::post(executor, [this, work = std::move(work), then = std::move(then)] {
+                       work();
+                       asio::post(io_, then);
+                     });
+                   }});
   capacity_.make_room = [this] { warmth_.make_room(); };
   reactor_.wake = [this] { asio::post(io_, [this] { reactor_.finish_turn(); }); };
 }

@@ -39,8 +39,9 @@ struct ShardOptions {
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   sandbox::Cgroups* groups = nullptr;         ///< likewise
   events::Engine* events = nullptr;           ///< takes what is not waited for; likewise; null: nobody does
-  /// Where instances are measured for their limits; empty: they are not.
-  std::optional<boost::asio::any_io_executor> watch_executor{};
+  /// Where instances are measured for their limits: a thread for each pool::LimitWatch::Lane; empty: they are
+  /// not.
+  std::vector<boost::asio::any_io_executor> watch_lanes{};
   gateway::GatewayOptions gateway;
 };
 

@@ -1,5 +1,6 @@
 #include "pool/instance.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -50,6 +51,8 @@ int Instance::pid() const {
   if (pid_ == 0 && pidfd_) pid_ = pid_of(pidfd_.get());
   return pid_;
 }
+
+Fd Instance::process() const { return Fd(pidfd_ ? ::fcntl(pidfd_.get(), F_DUPFD_CLOEXEC, 0) : -1); }
 
 void Instance::on_forked(Fd pidfd) {
   pidfd_ = std::move(pidfd);

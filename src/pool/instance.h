@@ -116,6 +116,7 @@ class Instance
   void end(KillCause cause);
   /// The same, for what it has done: invocations that run in it fail with this error.
   void end_because(const Error& why) override;
+  [[nodiscard]] Fd process() const override;
 
   // What the fork server said about it.
   void on_forked(Fd pidfd);

@@ -45,8 +45,9 @@ struct Visited {
   Process parent;
 };
 
-/// Adds a process's children to a list, and gives the number of its threads.
-std::uint64_t visit(int pid, const Process& process, std::vector<Visited>& list) {
+/// Adds a process's children to a list, and gives the number of its threads; it does not count on when there
+/// are more than `most`.
+std::uint64_t visit(int pid, const Process& process, std::uint64_t most, std::vector<Visited>& list) {
   struct Close {
     void operator()(DIR* folder) const { ::closedir(folder); }
   };
@@ -57,7 +58,7 @@ std::uint64_t visit(int pid, const Process& process, std::vector<Visited>& list)
   ProcBuffer buffer;
   while (const dirent* task = ::readdir(tasks.get())) {
     if (task->d_name[0] == '.') continue;
-    ++threads;
+    if (++threads > most) break;
     auto children = read_proc(path + "/" + task->d_name + "/children", buffer);
     while (const auto child = take_number(children)) list.push_back({static_cast<int>(*child), process});
   }
@@ -73,7 +74,7 @@ InstanceUsage measure_instance(int pid, std::uint64_t most_processes) {
     const auto [one, parent] = tree[i];
     const auto process = look_at(one);
     usage.memory += own_memory(process, parent);
-    usage.processes += visit(one, process, tree);
+    usage.processes += visit(one, process, most_processes - usage.processes, tree);
   }
   return usage;
 }

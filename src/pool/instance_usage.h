@@ -19,8 +19,9 @@ struct InstanceUsage {
 /// The kernel's own counters say that without a lock of the process (proc_pid_statm(5)). Exact figures
 /// (smaps_rollup) need one, and a process that forks all the time keeps whoever asks waiting.
 ///
-/// Some ten microseconds for each process. Ends early when there are more than `most_processes`. What cannot
-/// be read (it has ended) counts nothing. Any thread.
+/// Some ten microseconds for each process. Ends early when there are more processes and threads than
+/// `most_processes`: then more than these are counted, and their memory perhaps not all. What cannot be read
+/// (it has ended) counts nothing. Any thread.
 [[nodiscard]] InstanceUsage measure_instance(int pid, std::uint64_t most_processes);
 
 }  // namespace mayfly::pool

@@ -1,16 +1,21 @@
 // Looks at busy instances from time to time, and ends those that use more than one of them may. The control
 // group of a version holds all of its instances together: this finds the one that takes the others' part.
+//
+// What one function does costs the others nothing of this: all instances are looked at as far as that is
+// cheap, and what has many processes is looked at, and ended, on threads of its own.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <unordered_map>
 #include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
 #include "base/deadline_wheel.h"
+#include "base/fd.h"
 #include "base/reap.h"
 #include "base/result.h"
 #include "pool/instance_usage.h"
@@ -22,6 +27,8 @@ class Limited {
  public:
   virtual ~Limited() = default;
   virtual void end_because(const Error& why) = 0;
+  /// A descriptor of its process (pidfd_open(2)); empty if there is none.
+  [[nodiscard]] virtual Fd process() const = 0;
 };
 
 /// One instance, as it is looked at.
@@ -30,6 +37,7 @@ struct LimitSample {
   int pid = 0;
   std::uint64_t memory = 0;     ///< bytes that it may use
   std::uint64_t processes = 0;  ///< likewise, with threads
+  const void* pool = nullptr;   ///< whose it is; the watch's own
 };
 
 /// Has instances that are to be looked at.
@@ -52,14 +60,26 @@ class LimitWatch final : private DeadlineEntry {
   static constexpr int kPause = 10;
   /// So many are looked at in one turn; if there are more, they take turns.
   static constexpr std::size_t kMost = 256;
+  /// An instance with more processes and threads than this is a large one.
+  static constexpr std::uint64_t kFew = 16;
+
+  /// What need not wait for each other: each has a thread of its own, or more.
+  enum class Lane : std::uint8_t {
+    looks,       ///< at all instances; takes a bounded time for each
+    large_ones,  ///< one look at a large instance, functions taking turns
+    ends         ///< of what a process bomb has made: as long as that takes
+  };
+  static constexpr std::size_t kLanes = 3;
 
   struct Options {
     /// Runs work on another thread, and `then` on this one; not run any more when the watch is gone.
-    std::function<void(std::function<void()> work, std::function<void()> then)> elsewhere;
+    std::function<void(Lane lane, std::function<void()> work, std::function<void()> then)> elsewhere;
     std::function<InstanceUsage(int pid, std::uint64_t most_processes)> measure = measure_instance;
     /// Ends what an instance with too many processes has started. The fork server does so with what is left
-    /// behind, but has to share its processor with all of them.
-    std::function<void(int pid)> end_descendants = mayfly::end_descendants;
+    /// behind, but has to share its processor with all of them. By the descriptor: it may end meanwhile.
+    std::function<void(int pidfd)> end_descendants = [](int pidfd) {
+      mayfly::end_descendants(pid_of(pidfd));
+    };
   };
   /// The wheel must outlive it.
   LimitWatch(DeadlineWheel& wheel, Options options) : wheel_(wheel), options_(std::move(options)) {}
@@ -69,17 +89,38 @@ class LimitWatch final : private DeadlineEntry {
   void busy(LimitedPool& pool) {
     if (pools_.insert(&pool).second) wake(kInterval);
   }
-  void forget(LimitedPool& pool) { pools_.erase(&pool); }
+  void forget(LimitedPool& pool) {
+    pools_.erase(&pool);
+    served_.erase(&pool);
+  }
 
  private:
+  struct Large {
+    LimitSample sample;
+    bool has_worked = true;  ///< since the last look
+    bool ending = false;     ///< it was found to be too large
+    unsigned pause = 0;      ///< turns until it may be looked at again
+  };
+  struct Found;
+
   void on_deadline() override;
   void wake(nanoseconds pause);
+  [[nodiscard]] std::vector<LimitSample> samples();
+  void look(std::vector<LimitSample> samples);
+  void look_at_a_large_one();
+  void on_looked_at_large(const Found& found);
+  void on_found(const Found& found);
+  void end_with_descendants(const std::shared_ptr<Limited>& instance, const Found& found);
 
   DeadlineWheel& wheel_;
   Options options_;
   std::unordered_set<LimitedPool*> pools_;
+  std::unordered_map<const Limited*, Large> large_;
+  std::unordered_map<const void*, std::uint64_t> served_;  // pools, and when a large one of theirs was last
+  std::uint64_t large_looks_ = 0;
   std::size_t turn_ = 0;
-  bool measuring_ = false;
+  bool looking_ = false;
+  bool looking_at_large_ = false;
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
 };
 

@@ -11,6 +11,9 @@
 #include <csignal>
 #include <cstdio>
 #include <cstring>
+#include <latch>
+#include <map>
+#include <thread>
 
 #include "base/fd.h"
 #include "pool/failure.h"
@@ -20,50 +23,136 @@ namespace {
 
 struct FakeInstance final : Limited {
   void end_because(const Error& why) override { ended.push_back(why.message); }
+  Fd process() const override { return Fd(::memfd_create("process", MFD_CLOEXEC)); }
   std::vector<std::string> ended;
 };
 
 struct FakePool final : LimitedPool {
   bool sample(std::vector<LimitSample>& samples) override {
     ++asked;
-    for (const auto& one : instances) samples.push_back({one.first, one.second, 100, 10});
+    for (const auto& one : instances) samples.push_back({one.first, one.second, 100, processes});
     return !instances.empty();
   }
   std::vector<std::pair<std::shared_ptr<FakeInstance>, int>> instances;
+  std::uint64_t processes = 10;
   int asked = 0;
 };
 
 struct LimitWatchTest : testing::Test {
+  using Lane = LimitWatch::Lane;
   void pass(milliseconds time) { wheel.advance(now += time); }
+  /// Another interval; looks are done at once, and what comes of them is brought back.
+  void turn() {
+    pass(LimitWatch::kInterval * 4);
+    come_back(Lane::looks);
+  }
+  void come_back(Lane lane) {
+    auto& those = waiting[lane];
+    const auto now_there = std::exchange(those, {});
+    for (const auto& then : now_there) then();
+  }
+  [[nodiscard]] auto looks_at(int pid) const { return std::ranges::count(measured, pid); }
+
   MonotonicTime now = std::chrono::steady_clock::now();
   DeadlineWheel wheel{now};
   std::vector<int> measured;
-  std::vector<int> cleared;
-  std::function<void()> waiting;  // what was not brought back yet
+  std::map<int, std::uint64_t> processes;  // that one has; 1
+  int cleared = 0;
+  std::map<Lane, std::vector<std::function<void()>>> waiting;  // what was not brought back yet
   LimitWatch watch{wheel,
-                   {[this](const std::function<void()>& work, const std::function<void()>& then) {
+                   {[this](Lane lane, const std::function<void()>& work, const std::function<void()>& then) {
                       work();
-                      waiting = then;
+                      waiting[lane].push_back(then);
                     },
-                    [this](int pid, std::uint64_t) {
+                    [this](int pid, std::uint64_t most) {
                       measured.push_back(pid);
-                      return InstanceUsage{pid == 7 ? 101U : 100U, pid == 8 ? 11U : 10U};
+                      const auto has = processes.contains(pid) ? processes.at(pid) : 1;
+                      return InstanceUsage{pid == 7 ? 101U : 100U, std::min(has, most + 1)};
                     },
-                    [this](int pid) { cleared.push_back(pid); }}};
+                    [this](int) { ++cleared; }}};
 
   FakePool pool;
 };
 
 TEST_F(LimitWatchTest, EndsWhatUsesMoreThanItMayAndNothingElse) {
+  processes[8] = 11;
   for (const int pid : {6, 7, 8}) pool.instances.emplace_back(std::make_shared<FakeInstance>(), pid);
   watch.busy(pool);
-  pass(LimitWatch::kInterval * 2);
-  waiting();
+  turn();
   EXPECT_TRUE(pool.instances[0].first->ended.empty());
   EXPECT_THAT(pool.instances[1].first->ended,
               testing::ElementsAre(testing::HasSubstr("memory limit 100 bytes")));
+  EXPECT_EQ(cleared, 1) << "what it started goes first";
+  EXPECT_TRUE(pool.instances[2].first->ended.empty());
+  come_back(Lane::ends);
   EXPECT_THAT(pool.instances[2].first->ended, testing::ElementsAre(testing::HasSubstr("process limit 10")));
-  EXPECT_THAT(cleared, testing::ElementsAre(8)) << "what it started goes first";
+}
+
+TEST_F(LimitWatchTest, ThoseWithManyProcessesDelayNobody) {
+  processes[8] = 500;
+  FakePool large;
+  large.processes = 1000;
+  large.instances.emplace_back(std::make_shared<FakeInstance>(), 8);
+  pool.instances.emplace_back(std::make_shared<FakeInstance>(), 6);
+  watch.busy(pool);
+  watch.busy(large);
+  for (int i = 0; i < 5; ++i) turn();  // and the look at the large one takes all this time
+  EXPECT_EQ(looks_at(6), 5);
+  EXPECT_EQ(looks_at(8), 2) << "one that showed that it is large, one that goes on";
+  come_back(Lane::large_ones);
+  for (int i = 0; i < 2; ++i) turn();
+  EXPECT_EQ(looks_at(8), 3) << "it may use more than it should later";
+  EXPECT_EQ(looks_at(6), 7);
+}
+
+TEST_F(LimitWatchTest, WhatIsBeingEndedIsNotLookedAtAgainAndDelaysNobody) {
+  processes[8] = 500;
+  for (const int pid : {6, 8}) pool.instances.emplace_back(std::make_shared<FakeInstance>(), pid);
+  pool.processes = 100;
+  watch.busy(pool);
+  turn();
+  turn();
+  come_back(Lane::large_ones);
+  EXPECT_EQ(cleared, 1);
+  for (int i = 0; i < 5; ++i) turn();  // and it takes all this time
+  EXPECT_EQ(looks_at(6), 7);
+  EXPECT_EQ(looks_at(8), 2);
+  EXPECT_EQ(cleared, 1);
+  come_back(Lane::ends);
+  EXPECT_THAT(pool.instances[1].first->ended, testing::ElementsAre(testing::HasSubstr("process limit 100")));
+}
+
+TEST_F(LimitWatchTest, FunctionsWithLargeInstancesTakeTurns) {
+  FakePool bombs;
+  bombs.processes = pool.processes = 1000;
+  for (int pid = 100; pid < 150; ++pid) {
+    processes[pid] = 500;
+    bombs.instances.emplace_back(std::make_shared<FakeInstance>(), pid);
+  }
+  processes[8] = 20;
+  pool.instances.emplace_back(std::make_shared<FakeInstance>(), 8);
+  watch.busy(bombs);
+  watch.busy(pool);
+  turn();
+  turn();
+  measured.clear();
+  for (int i = 0; i < 3; ++i) come_back(Lane::large_ones);
+  EXPECT_EQ(looks_at(8), 1) << "the second look of these three, or the first";
+}
+
+TEST_F(LimitWatchTest, OneThatHasBecomeSmallIsOneOfManyAgain) {
+  processes[8] = 500;
+  pool.processes = 1000;
+  pool.instances.emplace_back(std::make_shared<FakeInstance>(), 8);
+  watch.busy(pool);
+  turn();
+  processes[8] = 3;
+  turn();
+  come_back(Lane::large_ones);
+  measured.clear();
+  for (int i = 0; i < 3; ++i) turn();
+  EXPECT_EQ(looks_at(8), 3);
+  EXPECT_TRUE(waiting[Lane::large_ones].empty());
 }
 
 TEST_F(LimitWatchTest, DoesNotWakeWhileNothingWorks) {
@@ -85,7 +174,7 @@ TEST_F(LimitWatchTest, OneTurnEndsBeforeTheNextBegins) {
   watch.busy(pool);
   pass(LimitWatch::kInterval * 2);
   EXPECT_EQ(measured.size(), 1U);
-  waiting();
+  come_back(Lane::looks);
   EXPECT_EQ(wheel.size(), 1U);
 }
 
@@ -94,7 +183,7 @@ TEST_F(LimitWatchTest, ManyTakeTurns) {
   for (int turn = 0; turn < 4; ++turn) {
     watch.busy(pool);
     pass(milliseconds(10'000));
-    waiting();
+    come_back(Lane::looks);
   }
   std::ranges::sort(measured);
   const auto [first, last] = std::ranges::unique(measured);
@@ -150,6 +239,15 @@ TEST(MeasureInstance, CountsItsProcessesToo) {
   const Child child(0, true);
   EXPECT_EQ(measure_instance(child.pid, 10).processes, 2U);
   EXPECT_LT(measure_instance(child.pid, 10).memory, 4 * kMiB) << "a fork shares everything";
+}
+
+TEST(MeasureInstance, StopsAtTheNumberThatIsAskedFor) {
+  std::latch end(1);
+  std::vector<std::jthread> threads;
+  for (int i = 0; i < 5; ++i) threads.emplace_back([&] { end.wait(); });
+  EXPECT_EQ(measure_instance(::getpid(), 10).processes, 6U);
+  EXPECT_EQ(measure_instance(::getpid(), 2).processes, 3U) << "one more than asked for";
+  end.count_down();
 }
 
 TEST(MeasureInstance, AProcessThatIsGoneUsesNothing) {

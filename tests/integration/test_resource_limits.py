@@ -197,6 +197,30 @@ def test_a_fork_bomb_is_ended_with_all_it_made(daemon, neighbour, name, code, fi
     assert daemon.request(f"/{name}").text == "fine"
 
 
+EATS = """
+import time
+kept = []
+def handler(event, context):
+    if event["rawPath"] == "/bad":
+        kept.append(b"x" * (96 << 20))
+        time.sleep(60)
+    return {"statusCode": 200, "body": "fine"}
+"""
+
+
+def test_one_fork_bomb_after_the_other_keeps_no_limit_of_others_from_being_looked_after(daemon):
+    daemon.deploy("bomb-again", EXEC_FORKS, file="forks.sh", processes="128", timeout="30s", max_instances="2")
+    daemon.deploy("eats", EATS, file="main.py", memory="64MiB", timeout="30s", concurrency="1")
+    assert daemon.request("/eats").text == "fine"
+    with Load(daemon.url + "/bomb-again/bad", threads=1, classify=lambda answer: (answer.status, answer.problem), timeout=40) as load:
+        load.wait_for(1, timeout=40)
+        for _ in range(3):
+            answer = daemon.request("/eats/bad", timeout=40)
+            assert (answer.status, answer.problem, answer.json["limit"]) == (502, OUT_OF_MEMORY, "64MiB"), answer.text
+    assert set(load.outcomes) == {(502, "urn:mayfly:pool:too-many-processes")}, load.outcomes
+    assert daemon.request("/eats").text == "fine"
+
+
 FILLS = """
 import os, threading, time
 def handler(event, context):

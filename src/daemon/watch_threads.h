@@ -1,0 +1,27 @@
+// The threads on which instances are measured for their limits, and ended for them.
+#pragma once
+
+#include <array>
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/thread_pool.hpp>
+#include <vector>
+
+#include "pool/limit_watch.h"
+
+namespace mayfly::daemon {
+
+/// One for each lane of pool::LimitWatch, before functions in the use of the processor where the daemon may
+/// say so (as root): a function with hundreds of processes must not delay its own end, nor others'. Ends, in
+/// its destructor, with what a thread is just doing.
+class WatchThreads {
+ public:
+  WatchThreads();
+  /// As ShardOptions wants them.
+  [[nodiscard]] std::vector<boost::asio::any_io_executor> executors();
+
+ private:
+  std::array<boost::asio::thread_pool, pool::LimitWatch::kLanes> pools_{
+      boost::asio::thread_pool(1), boost::asio::thread_pool(1), boost::asio::thread_pool(1)};
+};
+
+}  // namespace mayfly::daemon
