@@ -2,16 +2,27 @@
 // Errors as people should see them: stacks without the frames of Node and of this bridge, and the place
 // in the user's own code.
 
+const fs = require('fs');
 const path = require('path');
 const { fileURLToPath } = require('url');
 const { inspect } = require('util');
 
 const ownFolder = __dirname + path.sep;
-let root = '';
+let roots = [];
 
-/** Files are told relative to this folder from now on. */
+/**
+ * Files are told relative to this folder from now on. Node names modules by where they really are, and the folder
+ * may be reached through a link: below /tmp it is.
+ */
 function setRoot(folder) {
-  root = folder.endsWith(path.sep) ? folder : folder + path.sep;
+  let real = folder;
+  try {
+    real = fs.realpathSync(folder);
+  } catch {
+    // Loading the code will say it.
+  }
+  roots = [...new Set([real, folder])].map((each) => (each.endsWith(path.sep) ? each : each + path.sep))
+    .sort((a, b) => b.length - a.length);  // one may be the end of the other: "/host/tmp/x/" and "/tmp/x/"
 }
 
 function relative(file) {
@@ -23,7 +34,8 @@ function relative(file) {
       return file;
     }
   }
-  return root !== '' && name.startsWith(root) ? name.slice(root.length) : name;
+  const root = roots.find((each) => name.startsWith(each));
+  return root !== undefined ? name.slice(root.length) : name;
 }
 
 function isInternalFrame(line) {
@@ -35,8 +47,8 @@ function isInternalFrame(line) {
 function cleanStack(error) {
   if (error === null || typeof error !== 'object' || typeof error.stack !== 'string') return inspect(error);
   const lines = error.stack.split('\n').filter((line) => !isInternalFrame(line));
-  let text = lines.join('\n').replaceAll('file://' + root, '');
-  if (root !== '') text = text.replaceAll(root, '');
+  let text = lines.join('\n');
+  for (const root of roots) text = text.replaceAll('file://' + root, '').replaceAll(root, '');
   if (error.cause instanceof Error) text += `\n[cause]: ${cleanStack(error.cause)}`;
   return text;
 }

@@ -1,6 +1,9 @@
 'use strict';
 const test = require('node:test');
 const assert = require('node:assert');
+const fs = require('node:fs');
+const os = require('node:os');
+const path = require('node:path');
 const { start } = require('../testing/harness.js');
 
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -108,6 +111,20 @@ test('syntax errors and init that throws: file and line', async (t) => {
     assert.ok(!failed.stack.includes(runtime.root), failed.stack);
     assert.strictEqual((await runtime.exited)[0], 1);
   }
+});
+
+test('a folder that is reached through a link: files are told by their names in it', async (t) => {
+  const place = fs.mkdtempSync(path.join(os.tmpdir(), 'mayfly-link-'));
+  t.after(() => fs.rmSync(place, { recursive: true }));
+  // As it is below /tmp in a sandbox: the link's path is the end of the real one.
+  const real = path.join(place, 'host', place, 'code');
+  fs.mkdirSync(real, { recursive: true });
+  fs.symlinkSync(real, path.join(place, 'code'));
+  fs.writeFileSync(path.join(real, 'index.mjs'), `\nexport default { fetch() { null.x; } };`);
+  const runtime = start(t, '', { configuration: { root: path.join(place, 'code') } });
+  await runtime.ready();
+  const { error } = await runtime.get('/');
+  assert.match(error.stack, /^TypeError: .*\n +at Object\.fetch \(index\.mjs:2:33\)$/);
 });
 
 test('what a fork cannot share is told', async (t) => {
