@@ -140,7 +140,7 @@ def test_the_admin_plane_shows_the_stack_and_the_last_lines(daemon):
     assert answer.problem == "urn:mayfly:pool:handler-threw"
     assert "for the developer" in answer.text
     frames = answer.json["stack"].splitlines()[1:]
-    assert frames == ["    at inner (index.js:1:26)", "    at Object.fetch (index.js:2:58)"], "by the names that it was deployed with"
+    assert frames == ["    at inner (index.js:1:26)", "    at Object.fetch (index.js:2:56)"], "by the names that it was deployed with"
     assert any("just before" in line for line in answer.json["logs"]), answer.text
 
 
