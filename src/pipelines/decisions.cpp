@@ -54,12 +54,23 @@ Result<void> begin(Transaction& transaction, const RunId& run, const std::string
   return value ? execution.go_to(first) : execution.fail_at_start(value.error());
 }
 
+/// A function can say much about why it failed; a run's head stays small.
+std::string shortened(std::string text) {
+  constexpr std::size_t kMost = 1'024;
+  if (text.size() <= kMost) return text;
+  auto end = kMost;
+  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
+    --end;  // not inside a character
+  return text.substr(0, end) + " …";
+}
+
 /// What an outcome says about the call.
 CallEnd call_end(const events::Outcome& end) {
   if (end.state == events::State::cancelled)
     return {{}, {"pipelines:cancelled", "its delivery was cancelled"}};
   if (end.state != events::State::succeeded) {
-    if (end.attempt && !end.attempt->type.empty()) return {{}, {end.attempt->type, end.attempt->message}};
+    if (end.attempt && !end.attempt->type.empty())
+      return {{}, {end.attempt->type, shortened(end.attempt->message)}};
     return {{}, {"pipelines:gave-up", "no attempt has succeeded"}};
   }
   CallEnd result{end.answer ? end.answer->body : std::string(), {}};

@@ -160,6 +160,15 @@ TEST(Decisions, AFailedStepFailsTheRunWithItsError) {
   EXPECT_THAT(world.open, IsEmpty());
 }
 
+TEST(Decisions, ALongMessageIsShortened) {
+  World world;
+  world.run_of(R"([{"name":"a","function":"f"}])");
+  std::string message = "x";
+  for (int i = 0; i < 600; ++i) message += "ä";
+  world.end_first("f", World::died("t", message));
+  EXPECT_EQ(world.head().error->failure.message, message.substr(0, 1'023) + " …");
+}
+
 TEST(Decisions, ADeliveryThatWasCancelledOrGaveNoReasonFailsItsStep) {
   World world;
   world.run_of(R"([{"name":"a","function":"f"}])");

@@ -26,6 +26,9 @@ Result<void> check_function_name(std::string_view name) {
   if (name == "topics")
     return fail(RegistryErrc::bad_name,
                 "'topics' cannot be the name of a function: /topics/ is where events are published");
+  if (name == "pipelines")
+    return fail(RegistryErrc::bad_name,
+                "'pipelines' cannot be the name of a function: /pipelines/ is where runs are started");
   if (is_name(name)) return {};
   return fail(RegistryErrc::bad_name,
               "'" + std::string(name.substr(0, 80)) + "' cannot be the name of a function: " + kRule);

@@ -21,6 +21,11 @@ TEST(FunctionName, FitsIntoPathsAndHosts) {
   }
 }
 
+TEST(FunctionName, IsNoPathOfThePlatforms) {
+  for (const char* taken : {"topics", "pipelines"}) EXPECT_FALSE(check_function_name(taken)) << taken;
+  EXPECT_TRUE(check_function_name("pipeline"));
+}
+
 TEST(Alias, IsNoNumber) {
   EXPECT_TRUE(check_alias("stable"));
   EXPECT_TRUE(check_alias("3rd"));
