@@ -65,7 +65,7 @@ Execution::Next Execution::enter_await(const Step& step) {
   if (!come) return propagate(come);
   if (*come) {
     if (auto removed = transaction_.remove(key); !removed) return propagate(removed);
-    return succeed(number, **come);
+    return succeed(number, *come);
   }
   if (auto done = begin_waiting(number, step.timeout.value_or(kAwait)); !done) return propagate(done);
   return std::nullopt;

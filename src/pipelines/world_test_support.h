@@ -164,7 +164,7 @@ class World {
     const auto first =
         std::ranges::min_element(timers, {}, [](const auto& event) { return *event->not_before; });
     tx.time = std::max(tx.time, *(*first)->not_before);
-    const auto event = *first;
+    const auto& event = *first;
     std::erase(open, event);
     must(timer(*event));
   }
