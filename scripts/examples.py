@@ -6,6 +6,8 @@ are made by curl, so what is printed can be typed.
     deploy = "hello.js"              file or folder, relative to the example
     name = "hello"                   default: the example's folder
     set = { "env.KEY" = "value" }    further keys of [functions.NAME]; {url} is the data plane's address
+    whole = true                     first all of its mayfly.toml is deployed
+    server = ["python3", "api.py"]   runs meanwhile, with a free port as its last argument; {server} in set is its URL
     after = ["other"]                examples that must be deployed before
     needs = ["go"]                   programs that must be in PATH, else it is left out
 
@@ -18,11 +20,13 @@ are made by curl, so what is printed can be typed.
     logs_have = "text"               a line that the function's log holds soon after
 """
 
+import contextlib
 import gzip
 import json
 import os
 import shlex
 import shutil
+import socket
 import subprocess
 import tempfile
 import time
@@ -64,18 +68,46 @@ class Example:
     set: dict[str, str] = field(default_factory=dict)
     after: list[str] = field(default_factory=list)
     needs: list[str] = field(default_factory=list)
+    whole: bool = False
+    server: list[str] = field(default_factory=list)
     call: list[dict] = field(default_factory=list)
 
     def missing(self) -> list[str]:
         """What it needs and this machine has not."""
         return [program for program in self.needs if shutil.which(program) is None]
 
-    def deploy_arguments(self, url: str) -> list[str]:
+    def deploys(self, url: str, server: str) -> list[list[str]]:
+        """The arguments of each `mayfly` that deploys it."""
         path = os.path.relpath((self.folder / self.deploy).resolve())
         arguments = ["deploy", path, "--name", self.name]
         for key, value in self.set.items():
-            arguments += ["--set", f"{key}={value.replace('{url}', url)}"]
-        return arguments
+            arguments += ["--set", f"{key}={value.replace('{url}', url).replace('{server}', server)}"]
+        return ([["deploy", path]] if self.whole else []) + [arguments]
+
+    @contextlib.contextmanager
+    def serving(self):
+        """Its server, while it runs; gives the URL, or "" if it has none."""
+        if not self.server:
+            yield ""
+            return
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        process = subprocess.Popen([*self.server, str(port)], cwd=self.folder, stdin=subprocess.DEVNULL)
+        try:
+            deadline = time.monotonic() + 20
+            while True:
+                try:
+                    socket.create_connection(("127.0.0.1", port), 1).close()
+                    break
+                except OSError:
+                    if process.poll() is not None or time.monotonic() > deadline:
+                        raise Mismatch(f"{shlex.join(self.server)} does not listen") from None
+                    time.sleep(0.02)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def _is_slow(file: Path) -> tuple[bool, Path]:

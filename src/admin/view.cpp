@@ -26,6 +26,8 @@ const char* text(registry::Runtime runtime) {
       return "native";
     case registry::Runtime::exec:
       return "exec";
+    case registry::Runtime::upstream:
+      return "upstream";
   }
   return "unknown";
 }

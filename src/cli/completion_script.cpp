@@ -53,6 +53,8 @@ std::string candidates(ValueKind kind) {
       return "echo list get result cancel retry";
     case ValueKind::callback_action:
       return "echo secret";
+    case ValueKind::upstream_action:
+      return "echo list set delete";
     case ValueKind::topic_action:
       return "echo list create publish";
     case ValueKind::queue_action:

@@ -89,7 +89,8 @@ Verb deploy_verb() {
       .description =
           "A file is the whole deployment, and the function is called after it: hello.js is hello. Of a "
           "folder every "
-          "function in its mayfly.toml is deployed; without one it is a single function, called after the "
+          "function and upstream in its mayfly.toml is deployed; without one it is a single function, called "
+          "after the "
           "name in "
           "package.json or the folder. TypeScript is bundled, C, C++, Go and Rust are "
           "compiled by the daemon.\n\n"

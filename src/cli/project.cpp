@@ -44,6 +44,8 @@ Result<void> read_configuration(Project& project, const std::string& text) {
           project.sources.push_back(fs::path(*source).lexically_normal().string());
     }
   }
+  if (const auto* upstreams = (*parsed)["upstreams"].as_table())
+    for (const auto& [key, value] : *upstreams) project.functions.emplace_back(key.str());
   return {};
 }
 

@@ -12,13 +12,13 @@ namespace mayfly::cli {
 struct Project {
   std::filesystem::path path{};
   bool folder = false;
-  std::vector<std::string> functions{};  ///< what is to be deployed, sorted
+  std::vector<std::string> functions{};  ///< what is to be deployed: functions, then upstreams
   std::vector<std::string> sources{};    ///< of a folder: relative paths that its configuration names
 };
 
 /// Finds what to deploy. A file is called after itself ("hello.js": hello). A folder deploys every
-/// [functions.NAME] of its mayfly.toml, or only `name`; without a mayfly.toml it is one function, called
-/// after the "name" in package.json or else after the folder. `name` always wins.
+/// [functions.NAME] and [upstreams.NAME] of its mayfly.toml, or only `name`; without a mayfly.toml it is one
+/// function, called after the "name" in package.json or else after the folder. `name` always wins.
 [[nodiscard]] Result<Project> find_project(const std::filesystem::path& path, const std::string& name);
 
 /// The text as a function's name: lower case, '-' for what a name may not hold; "" if nothing is left.

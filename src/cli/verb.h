@@ -25,6 +25,7 @@ enum class ValueKind {
   token_action,
   invocation_action,
   callback_action,
+  upstream_action,
   topic_action,
   queue_action,
   dlq_action,

@@ -22,6 +22,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb traffic_verb();
 [[nodiscard]] Verb logs_verb();
 [[nodiscard]] Verb invocation_verb();
+[[nodiscard]] Verb upstream_verb();
 [[nodiscard]] Verb callback_verb();
 [[nodiscard]] Verb topic_verb();
 [[nodiscard]] Verb queue_verb();

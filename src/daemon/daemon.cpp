@@ -41,6 +41,9 @@ namespace {
 /// Deliveries under way when the daemon stops; those that take longer are begun again by the next one.
 constexpr milliseconds kEventsEnd{2'000};
 
+/// Requests to upstreams at once; one more is answered 503.
+constexpr std::size_t kMostUpstreamRequests = 2'000;
+
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
 
@@ -134,6 +137,7 @@ void start_runtimes(Runtimes& runtimes, const registry::Registry& registry) {
   for (const auto& function : registry.list())
     for (const auto& [number, weight] : function->traffic.weights) {
       const auto& version = function->versions.at(number);
+      if (version->runtime == registry::Runtime::upstream) continue;
       runtimes.of(version->runtime, version->config);
     }
 }
@@ -221,6 +225,7 @@ struct OfAllShards {
   WatchThreads& watch;                           ///< where instances are measured
   std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
   events::Engine& events;
+  outbound::Client& upstreams;
 };
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
@@ -238,6 +243,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.groups = &shared.groups;
     shard.events = &shared.events;
+    shard.upstreams = &shared.upstreams;
     shard.watch_lanes = shared.watch.executors();
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
@@ -386,6 +392,8 @@ int serve(const cli::ServeOptions& options) {
   if (!boxes) return complain(boxes.error());
 
   std::vector<std::unique_ptr<Shard>> shards;
+  // Ends before the shards go, to which it answers.
+  outbound::Client upstreams({.most = kMostUpstreamRequests});
   asio::thread_pool background(1);  // ends before what its work answers to
   WatchThreads watch;               // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
@@ -394,7 +402,8 @@ int serve(const cli::ServeOptions& options) {
   if (!addresses) return complain(addresses.error());
   const auto events = Events::open(options.data, shards, *addresses);
   if (!events) return complain(events.error());
-  const OfAllShards shared{secrets.get(), **boxes, *groups, watch, key_source, (*events)->engine()};
+  const OfAllShards shared{secrets.get(),       **boxes,  *groups, watch, key_source,
+                           (*events)->engine(), upstreams};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};

@@ -76,6 +76,7 @@ tmpl::RuntimeSpec spec_of(Runtime runtime, const std::string& interpreter) {
       return python_spec(interpreter);
     case Runtime::native:
     case Runtime::exec:
+    case Runtime::upstream:  // nobody asks: there is nothing to run
       break;
   }
   return own_spec(registry::name_of(registry::kRuntimes, runtime));

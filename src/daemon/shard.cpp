@@ -81,6 +81,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       remote_(io_, [this](const pool::Chain& chain) { return guest_service(chain); }),
+      upstreams_(io_.get_executor(), deadlines_, options_.upstreams),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
   if (!options_.watch_lanes.empty())
@@ -209,6 +210,7 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
 }
 
 void Shard::prepare(const registry::VersionPtr& version, std::function<void(Result<void>)> then) {
+  if (version->runtime == registry::Runtime::upstream) return then({});
   auto& entry = served(version);
   entry.preparing = true;
   entry.scheduler->pool().prepare([this, &entry, version, then](const Result<void>& result) {
@@ -244,7 +246,11 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
   else
     new_invocation_id(one->invocation.id);
   one->begin(now(), (*version)->config.timeout);
-  one->service = served(*version).scheduler.get();
+  if ((*version)->runtime == registry::Runtime::upstream) {
+    one->invocation.chain.links = std::make_shared<const pool::Chain::Links>(1, *version);
+    one->invocation.deadline_owner = {(*version)->address(), (*version)->config.timeout};
+  }
+  one->service = service_of(*version);
   one->service->submit(one->invocation);
 }
 
@@ -444,7 +450,8 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   if (!version) return propagate(version);
   auto chain = chain_of(*version, head.headers);
   if (!chain) return propagate(chain);
-  const bool is_here = !chain->links || home_shard(function.name, options_.count) == options_.index;
+  const bool is_here = (*version)->runtime != registry::Runtime::upstream &&
+                       (!chain->links || home_shard(function.name, options_.count) == options_.index);
   Served* entry = is_here ? &served(*version) : nullptr;
   const auto& rule = is_here ? entry->rule : rule_for(function, *version);
   if (auto admitted = admit(rule, function.name, head, destination); !admitted) return propagate(admitted);

@@ -20,6 +20,7 @@
 #include "base/wheel_timer.h"
 #include "daemon/one_invocation.h"
 #include "daemon/remote_calls.h"
+#include "daemon/upstreams.h"
 #include "events/engine.h"
 #include "gateway/session.h"
 #include "pool/call_host.h"
@@ -38,6 +39,7 @@ struct ShardOptions {
   const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   sandbox::Cgroups* groups = nullptr;         ///< likewise
+  outbound::Client* upstreams = nullptr;      ///< asks them; likewise; null: nobody does
   events::Engine* events = nullptr;           ///< takes what is not waited for; likewise; null: nobody does
   /// Where instances are measured for their limits: a thread for each pool::LimitWatch::Lane; empty: they are
   /// not.
@@ -182,6 +184,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   std::shared_ptr<const router::RouteTable> table_;
   std::map<std::string, Versions, std::less<>> functions_;
   RemoteCalls remote_;
+  Upstreams upstreams_;
   std::map<registry::VersionPtr, access::Rule> rules_of_wrapped_;  // of other shards' functions
   std::vector<std::unique_ptr<Served>> retired_;
   std::unordered_map<gateway::Session*, std::unique_ptr<gateway::Session>> sessions_;

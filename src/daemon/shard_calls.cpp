@@ -105,7 +105,10 @@ Result<pool::Callee> Shard::called_function(std::string_view called, const regis
 
 Result<pool::Chain> Shard::chain_of(const registry::VersionPtr& version, std::string_view headers) {
   const auto function = table_->find(version->function);
-  if (!function || router::wrap_of(*function, *version).empty()) return pool::Chain{};
+  if (!function) return pool::Chain{};
+  // What takes an upstream's invocations learns from the chain which one is meant.
+  const bool is_upstream = version->runtime == registry::Runtime::upstream;
+  if (router::wrap_of(*function, *version).empty() && !is_upstream) return pool::Chain{};
   pool::Chain::Links links;
   if (auto done = append_links(links, version, headers, 0); !done) return propagate(done);
   return pool::Chain{std::make_shared<const pool::Chain::Links>(std::move(links)), 0};
@@ -131,6 +134,7 @@ Result<void> Shard::append_links(pool::Chain::Links& links, const registry::Vers
 }
 
 pool::Service* Shard::service_of(const registry::VersionPtr& version) {
+  if (version->runtime == registry::Runtime::upstream) return &upstreams_;
   const auto shard = home_shard(version->function, options_.count);
   if (shard != options_.index) return &remote_.service(shard);
   return served(version).scheduler.get();

@@ -134,6 +134,24 @@ TEST_F(ClientTest, ABodyIsSentAsItComes) {
   EXPECT_NE(seen.find("3\r\none\r\n3\r\ntwo\r\n0\r\n"), std::string::npos) << seen;
 }
 
+TEST_F(ClientTest, NoMoreOfABodyIsSentThanItsLengthSays) {
+  std::string seen;
+  const TestServer server([&](TestServer::Socket& socket) {
+    boost::asio::read_until(socket, boost::asio::dynamic_buffer(seen), "hello");
+    TestServer::write(socket, kOk);
+    boost::system::error_code error;
+    boost::asio::read(socket, boost::asio::dynamic_buffer(seen), error);  // until it is closed
+  });
+  {
+    Client own({.rules = &loopback});
+    const auto id = own.start(
+        {.method = "PUT", .url = server.url(), .body = "hello", .body_complete = false, .length = 5}, heard);
+    own.send(id, "GET / HTTP/1.1\r\n\r\n", true);
+    EXPECT_TRUE(heard->wait());
+  }
+  EXPECT_EQ(seen.find("GET /"), std::string::npos) << seen;
+}
+
 TEST_F(ClientTest, WhatIsNotTakenHoldsUpTheRest) {
   const std::size_t length = 4U << 20U;
   const TestServer server([&](TestServer::Socket& socket) {

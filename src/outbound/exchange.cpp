@@ -137,13 +137,17 @@ void Client::Exchange::send(std::string_view bytes, bool end) {
 
 std::size_t Client::Exchange::on_read(char* room, std::size_t size, std::size_t count, Exchange* self) {
   auto& body = self->request_.body;
-  const auto part = std::min(size * count, body.size() - self->sent_);
+  const auto left = self->request_.length.value_or(UINT64_MAX) - self->given_;
+  if (left == 0) return 0;  // what is beyond would be taken for another request
+  const auto part =
+      std::min<std::size_t>(std::min<std::uint64_t>(size * count, left), body.size() - self->sent_);
   if (part == 0 && !self->request_.body_complete) {
     self->waits_for_body_ = true;
     return CURL_READFUNC_PAUSE;
   }
   std::copy_n(body.data() + self->sent_, part, room);
   self->sent_ += part;
+  self->given_ += part;
   if (!self->can_rewind_) {
     body.erase(0, std::exchange(self->sent_, 0));
     if (part > 0) self->listener_->on_sent(part);
@@ -155,6 +159,7 @@ std::size_t Client::Exchange::on_read(char* room, std::size_t size, std::size_t 
 int Client::Exchange::on_seek(Exchange* self, curl_off_t offset, int origin) {
   if (!self->can_rewind_ || origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_CANTSEEK;
   self->sent_ = 0;
+  self->given_ = 0;
   return CURL_SEEKFUNC_OK;
 }
 

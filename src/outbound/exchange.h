@@ -47,8 +47,9 @@ class Client::Exchange {
   std::array<char, CURL_ERROR_SIZE> said_{};
   bool refused_address_ = false;
 
-  std::size_t sent_ = 0;  // of request_.body
-  bool can_rewind_;       // all of it is still there
+  std::uint64_t given_ = 0;  // to the connection: never more than its length says
+  std::size_t sent_ = 0;     // of request_.body
+  bool can_rewind_;          // all of it is still there
   bool waits_for_body_ = false;
 
   unsigned status_ = 0;

@@ -109,14 +109,51 @@ Result<void> run_steps(BuildContext& context) {
       return build_native(context);
     case Runtime::exec:
       return build_exec(context);
+    case Runtime::upstream:
+      break;  // has no source
   }
   return {};
+}
+
+/// Of source, layers, entry and configuration together.
+std::string digest_of(const Built& built) {
+  auto text = built.source.digest() + "\n" + name_of(kRuntimes, built.runtime) + "\n" + built.entry + "\n" +
+              config_to_json(built.config);
+  for (const auto& layer : built.layers) text += "\n" + layer.digest();
+  return digest_of_text(text);
+}
+
+/// Nothing of what was sent is kept: its source is a file that says where it is.
+Result<Built> build_upstream(const SourceStore& sources, FunctionSpec spec) {
+  auto staged = sources.stage();
+  if (!staged) return propagate(staged);
+  const auto folder = staged->path() / "source";
+  fs::create_directory(folder);
+  if (auto written = write_file(folder / "upstream", spec.config.upstream + "\n"); !written)
+    return propagate(written);
+  auto taken = sources.take(folder);
+  if (!taken) return propagate(taken);
+  Built built;
+  built.source = std::move(*taken);
+  built.runtime = Runtime::upstream;
+  built.entry = "upstream";
+  built.config = std::move(spec.config);
+  built.warnings = std::move(spec.warnings);
+  built.digest = digest_of(built);
+  return built;
+}
+
+/// Whether it is deployed by settings alone.
+bool has_no_source(const DeployRequest& request) {
+  return std::ranges::any_of(request.settings,
+                             [](const auto& setting) { return setting.starts_with("upstream="); });
 }
 
 Result<Built> build_staged(const fs::path& root, const DeployRequest& request, const SourceStore& sources,
                            const LayerStore& layers, const DeployOptions& options) {
   auto spec = configure(root, request);
   if (!spec) return propagate(spec);
+  if (spec->runtime == Runtime::upstream) return build_upstream(sources, std::move(*spec));
   if (spec->source.empty()) spec->source = take_module(root, spec->config.handler);
   auto entry = find_entry(root, spec->source);
   if (!entry) return propagate(entry);
@@ -138,10 +175,7 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);
   built.source = std::move(*taken);
-  auto text = built.source.digest() + "\n" + name_of(kRuntimes, built.runtime) + "\n" + built.entry + "\n" +
-              config_to_json(built.config);
-  for (const auto& layer : built.layers) text += "\n" + layer.digest();
-  built.digest = digest_of_text(text);
+  built.digest = digest_of(built);
   return built;
 }
 
@@ -155,6 +189,7 @@ Result<Built> build(const DeployRequest& request, const SourceStore& sources, co
     const auto folder = staged->path() / "source";
     fs::create_directory(folder);
     const bool archive = is_archive(head_of(request));
+    if (!archive && has_no_source(request)) return build_staged(folder, request, sources, layers, options);
     auto placed = archive ? unpack_into(folder, request, sources, options.limits)
                           : place_file(folder, request, options.limits);
     if (!placed) return propagate(placed);

@@ -26,10 +26,11 @@ inline constexpr std::array<Choice<InvocationClass>, 2> kClasses{
 inline constexpr std::array<Choice<Access>, 3> kAccess{
     {{"public", Access::everyone}, {"key", Access::key}, {"jwt", Access::jwt}}};
 inline constexpr std::array<Choice<Missed>, 2> kMissed{{{"once", Missed::once}, {"skip", Missed::skip}}};
-inline constexpr std::array<Choice<Runtime>, 4> kRuntimes{{{"node", Runtime::node},
+inline constexpr std::array<Choice<Runtime>, 5> kRuntimes{{{"node", Runtime::node},
                                                            {"python", Runtime::python},
                                                            {"native", Runtime::native},
-                                                           {"exec", Runtime::exec}}};
+                                                           {"exec", Runtime::exec},
+                                                           {"upstream", Runtime::upstream}}};
 
 template <class Enum, std::size_t N>
 [[nodiscard]] std::string name_of(const std::array<Choice<Enum>, N>& choices, Enum value) {

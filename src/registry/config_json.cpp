@@ -69,6 +69,7 @@ std::string config_to_json(const FunctionConfig& config) {
     object["secrets"].push_back(secret.name + (secret.as_file ? ":file" : ""));
   if (!config.calls.empty()) object["calls"] = config.calls;
   if (!config.publishes.empty()) object["publishes"] = config.publishes;
+  if (!config.upstream.empty()) object["upstream"] = config.upstream;
   if (!config.wrap.empty()) object["wrap"] = config.wrap;
   if (!config.program.empty()) object["program"] = config.program;
   for (const auto& rule : config.network_allow) object["network_allow"].push_back(rule.text());

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "base/text.h"
+#include "outbound/url.h"
 #include "registry/config_choices.h"
 #include "registry/key_table.h"
 #include "registry/name.h"
@@ -54,7 +55,17 @@ Result<void> set_source(FunctionSpec& spec, const ConfigValue& value) {
 
 Result<void> set_runtime(FunctionSpec& spec, const ConfigValue& value) {
   spec.runtime = value_of(kRuntimes, std::get<std::string>(value));
-  return spec.runtime ? Result<void>() : refused();
+  return spec.runtime && *spec.runtime != Runtime::upstream ? Result<void>() : refused();
+}
+
+/// What is behind the URL's path is put there from the request.
+Result<void> set_upstream(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& text = std::get<std::string>(value);
+  const auto url = outbound::parse_url(text);
+  if (!url || !url->query.empty() || text.contains('?') || text.contains('#')) return refused();
+  spec.config.upstream = text;
+  spec.runtime = Runtime::upstream;
+  return {};
 }
 
 /// What it is must be looked at where it is used: another machine may have another one at its place.
@@ -319,6 +330,7 @@ constexpr std::array kKeys{
         name_patterns<&Config::calls>},
     Key{"publishes", Kind::list, "names of topics, like \"image.uploaded\" or \"image.*\"",
         name_patterns<&Config::publishes>},
+    Key{"upstream", Kind::text, "a URL like \"http://10.0.0.7:8000/api\", without a query", set_upstream},
     Key{"wrap", Kind::list, "names of functions that are around it, the outermost first", set_wrap},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
@@ -369,7 +381,30 @@ Result<void> set_text(FunctionSpec& spec, std::string_view setting) {
   return set_text_in(keys(), "", spec, name, text);
 }
 
+namespace {
+
+/// No code of ours runs, so nothing can be said about it.
+Result<void> check_upstream(const FunctionConfig& config) {
+  const std::array<std::pair<const char*, bool>, 5> senseless{{{"on", !config.on.empty()},
+                                                               {"eager", config.eager},
+                                                               {"min_instances", config.min_instances != 0},
+                                                               {"secrets", !config.secrets.empty()},
+                                                               {"env", !config.env.empty()}}};
+  for (const auto& [key, is_set] : senseless) {
+    if (!is_set) continue;
+    auto error = fail(RegistryErrc::bad_config,
+                      std::string(key) + " says nothing to an upstream, which is not a function");
+    error.error().with("key", key);
+    return error;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<void> check_together(const FunctionConfig& config) {
+  if (!config.upstream.empty())
+    if (auto checked = check_upstream(config); !checked) return checked;
   for (const auto& secret : config.secrets) {
     if (!config.env.contains(secret.name)) continue;
     auto error =

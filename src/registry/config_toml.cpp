@@ -114,6 +114,8 @@ Result<FunctionSpec> read_function(std::string_view file, const toml::key& name,
   if (auto named = check_function_name(spec.name); !named)
     return at(file, name.source(), std::move(named.error()));
   for (const auto& [key, node] : table) {
+    if (key.str() == "upstream")
+      return at(file, key.source(), "what is no function is written [upstreams.NAME], with a url");
     const auto nested = read_nested(file, key.str(), node, spec);
     if (!nested) return std::unexpected(nested.error());
     if (*nested) continue;
@@ -123,6 +125,51 @@ Result<FunctionSpec> read_function(std::string_view file, const toml::key& name,
   if (auto checked = check_together(spec.config); !checked)
     return at(file, name.source(), std::move(checked.error()));
   return spec;
+}
+
+/// The keys of [upstreams.NAME], besides url.
+constexpr std::array<std::string_view, 8> kUpstreamKeys{"wrap",       "routes",  "access",      "jwt",
+                                                        "rate_limit", "timeout", "max_request", "url"};
+
+Result<FunctionSpec> read_upstream(std::string_view file, const toml::key& name, const toml::table& table) {
+  FunctionSpec spec;
+  spec.name = name.str();
+  if (auto named = check_function_name(spec.name); !named)
+    return at(file, name.source(), std::move(named.error()));
+  for (const auto& [key, node] : table) {
+    const std::string_view its = key.str();
+    if (std::ranges::find(kUpstreamKeys, its) == kUpstreamKeys.end())
+      return at(file, key.source(),
+                "'" + std::string(its) + "' is not a key of an upstream" + did_you_mean(its, kUpstreamKeys));
+    if (auto set = set_key(spec, its == "url" ? "upstream" : its, value_of(node)); !set)
+      return at(file, key.source(), std::move(set.error()));
+  }
+  if (spec.config.upstream.empty())
+    return at(file, name.source(), "[upstreams." + spec.name + "] needs a url");
+  if (auto checked = check_together(spec.config); !checked)
+    return at(file, name.source(), std::move(checked.error()));
+  return spec;
+}
+
+using ReadOne = Result<FunctionSpec> (*)(std::string_view, const toml::key&, const toml::table&);
+
+/// All tables of [functions] or [upstreams].
+Result<void> read_all(std::string_view file, const toml::key& kind, const toml::node& node, ReadOne read_one,
+                      std::vector<FunctionSpec>& specs) {
+  const std::string what(kind.str());
+  const auto* tables = node.as_table();
+  if (tables == nullptr) return at(file, kind.source(), what + ": write [" + what + ".NAME]");
+  for (const auto& [name, one] : *tables) {
+    const auto* table = one.as_table();
+    if (table == nullptr)
+      return at(file, name.source(), "write [" + what + "." + std::string(name.str()) + "]");
+    auto spec = read_one(file, name, *table);
+    if (!spec) return propagate(spec);
+    if (std::ranges::find(specs, spec->name, &FunctionSpec::name) != specs.end())
+      return at(file, name.source(), "'" + spec->name + "' is a function and an upstream: which is meant?");
+    specs.push_back(std::move(*spec));
+  }
+  return {};
 }
 
 }  // namespace
@@ -136,21 +183,13 @@ Result<std::vector<FunctionSpec>> parse_toml(std::string_view text, std::string_
   }
   std::vector<FunctionSpec> specs;
   for (const auto& [key, node] : root) {
-    if (key.str() != "functions") {
-      constexpr std::array<std::string_view, 1> known{"functions"};
+    if (key.str() != "functions" && key.str() != "upstreams") {
+      constexpr std::array<std::string_view, 2> known{"functions", "upstreams"};
       return at(file, key.source(),
                 "unknown key '" + std::string(key.str()) + "'" + did_you_mean(key.str(), known));
     }
-    const auto* functions = node.as_table();
-    if (functions == nullptr) return at(file, key.source(), "functions: write [functions.NAME]");
-    for (const auto& [name, function] : *functions) {
-      const auto* table = function.as_table();
-      if (table == nullptr)
-        return at(file, name.source(), "write [functions." + std::string(name.str()) + "]");
-      auto spec = read_function(file, name, *table);
-      if (!spec) return propagate(spec);
-      specs.push_back(std::move(*spec));
-    }
+    const auto read_one = key.str() == "functions" ? read_function : read_upstream;
+    if (auto read = read_all(file, key, node, read_one, specs); !read) return propagate(read);
   }
   return specs;
 }

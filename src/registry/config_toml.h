@@ -9,8 +9,9 @@
 
 namespace mayfly::registry {
 
-/// Reads all [functions.NAME] of a mayfly.toml, in order of their names. `file` is what errors call it.
-/// Errors: bad_config with details `file`, `line`, and `key`; the message begins with "file:line: ".
+/// Reads all [functions.NAME] and [upstreams.NAME] of a mayfly.toml, each in order of their names. `file` is
+/// what errors call it. Errors: bad_config with details `file`, `line`, and `key`; the message begins with
+/// "file:line: ".
 [[nodiscard]] Result<std::vector<FunctionSpec>> parse_toml(std::string_view text, std::string_view file);
 
 /// The one that is called `name`, else the only one; more than one: an error that lists them.

@@ -334,5 +334,43 @@ TEST(ConfigJson, KeepsEveryKey) {
   EXPECT_FALSE(config_from_json("{\"routes\": [1]}"));
 }
 
+TEST(ConfigToml, ReadsUpstreams) {
+  const auto specs = parse_toml(R"(
+[functions.gate]
+[upstreams.old]
+url = "https://old.example.com:8443/api"
+wrap = ["gate"]
+routes = ["GET /old/*"]
+access = "key"
+rate_limit = "10/s"
+timeout = "5s"
+max_request = "1MiB"
+)",
+                                "mayfly.toml");
+  ASSERT_TRUE(specs) << specs.error().message;
+  ASSERT_EQ(specs->size(), 2U);
+  const auto& old = specs->back();
+  EXPECT_EQ(old.name, "old");
+  EXPECT_EQ(old.runtime, Runtime::upstream);
+  EXPECT_EQ(old.config.upstream, "https://old.example.com:8443/api");
+  EXPECT_THAT(old.config.wrap, ElementsAre("gate"));
+  EXPECT_EQ(config_from_json(config_to_json(old.config))->upstream, old.config.upstream);
+}
+
+TEST(ConfigToml, WhatAnUpstreamCannotHaveIsRefused) {
+  EXPECT_THAT(error_of("[upstreams.x]\nwrap = [\"a\"]\n").message, HasSubstr("needs a url"));
+  EXPECT_THAT(error_of("[upstreams.x]\nurl = \"http://a\"\nmemory = \"1GiB\"\n").message,
+              HasSubstr("'memory' is not a key of an upstream"));
+  for (const auto* url : {"ftp://a/", "http://a/?b", "http://a/#b", "a", "http://me:word@a/"})
+    EXPECT_THAT(error_of("[upstreams.x]\nurl = \"" + std::string(url) + "\"\n").message,
+                HasSubstr("upstream"))
+        << url;
+  EXPECT_THAT(error_of("[functions.x]\n[upstreams.x]\nurl = \"http://a\"\n").message,
+              HasSubstr("a function and an upstream"));
+  EXPECT_THAT(error_of("[functions.x]\nruntime = \"upstream\"\n").message, HasSubstr("runtime"));
+  EXPECT_THAT(error_of("[functions.x]\nupstream = \"http://a\"\n").message, HasSubstr("[upstreams.NAME]"));
+  EXPECT_THAT(error_of("[upstrems.x]\n").message, HasSubstr("did you mean 'upstreams'"));
+}
+
 }  // namespace
 }  // namespace mayfly::registry

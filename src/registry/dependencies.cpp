@@ -14,6 +14,7 @@ Result<void> install_dependencies(BuildContext& context) {
       return install_python_packages(context);
     case Runtime::native:
     case Runtime::exec:
+    case Runtime::upstream:
       return {};
   }
   return {};

@@ -17,7 +17,8 @@
 
 namespace mayfly::registry {
 
-enum class Runtime { node, python, native, exec };
+/// `upstream`: no code of ours runs, it is a server elsewhere.
+enum class Runtime { node, python, native, exec, upstream };
 enum class Isolation { instance, request };
 enum class Network { none, outbound, host };
 enum class InvocationClass { interactive, background };
@@ -66,6 +67,7 @@ struct FunctionConfig {
   std::vector<std::string> datasets;
   std::vector<std::string> calls;  ///< functions it may call that are not for everyone: "name", "prefix-*"
   std::vector<std::string> publishes;  ///< topics it may publish to: "name", "prefix.*"
+  std::string upstream{};              ///< (Runtime::upstream) URL that requests go to
   std::vector<std::string> wrap;       ///< functions around it, the outermost first
   std::vector<std::string> routes;     ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
   InvocationClass invocation_class = InvocationClass::interactive;

@@ -19,12 +19,14 @@ def target(daemon):
 def test_example(example, target):
     if missing := example.missing():
         pytest.skip(f"{', '.join(missing)} is not installed")
-    target.cli(*example.deploy_arguments(target.url))
     assert example.call, "an example that is never called"
-    for call in example.call:
-        answer = examples.perform(call, example, target)
-        examples.check(call, answer)
-        examples.check_logs(call, example, target)
+    with example.serving() as server:
+        for arguments in example.deploys(target.url, server):
+            target.cli(*arguments)
+        for call in example.call:
+            answer = examples.perform(call, example, target)
+            examples.check(call, answer)
+            examples.check_logs(call, example, target)
 
 
 def test_every_example_has_a_readme():
