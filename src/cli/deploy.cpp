@@ -8,12 +8,15 @@ using nlohmann::json;
 
 namespace {
 
+/// What a tool has said was shown as it came: the message needs no more than its own first line.
 Error without_output(Error error) {
   for (auto& [key, value] : error.details) {
     if (key != "problem") continue;
     auto document = json::parse(value, nullptr, false);
-    if (!document.is_object()) continue;
-    document.erase("output");
+    if (!document.is_object() || document.erase("output") == 0) continue;
+    auto detail = document.value("detail", "");
+    if (const auto end = detail.find(":\n"); end != std::string::npos)
+      document["detail"] = detail.substr(0, end);
     value = document.dump();
   }
   return error;

@@ -1,5 +1,6 @@
 #include "cli/problem_view.h"
 
+#include <array>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
@@ -74,18 +75,29 @@ std::string at(std::string place, std::size_t line, std::size_t column) {
   return column > 0 ? place + ":" + std::to_string(column) : place;
 }
 
+/// The message has this line of a tool's, perhaps without what the tool begins its lines with ("npm error").
+bool is_said(std::string_view line, std::string_view detail) {
+  constexpr std::array<std::string_view, 3> kBegins{"npm error", "npm ERR!", "ERROR:"};
+  for (const auto begin : kBegins)
+    if (line.starts_with(begin)) line.remove_prefix(begin.size());
+  line.remove_prefix(std::min(line.size(), line.find_first_not_of(' ')));
+  for (auto rest = detail; !rest.empty();) {
+    const auto said = rest.substr(0, rest.find('\n'));
+    rest.remove_prefix(std::min(rest.size(), said.size() + 1));
+    if (said == line || (said.ends_with(line) && said[said.size() - line.size() - 1] == ' ')) return true;
+  }
+  return line.empty();
+}
+
 /// What a tool printed, without the lines that the message has already.
 std::string tool_output(const std::string& said, std::string_view detail, const Output& output) {
   std::string lines;
-  bool more = false;
   for (std::string_view rest = said; !rest.empty();) {
     const auto line = rest.substr(0, rest.find('\n'));
     rest.remove_prefix(std::min(rest.size(), line.size() + 1));
-    const auto words = line.substr(std::min(line.size(), line.find_first_not_of(' ')));
-    more = more || (!words.empty() && !detail.contains(words));
-    lines.append(line).append("\n");
+    if (!is_said(line, detail)) lines.append(line).append("\n");
   }
-  return more ? "  what was printed:\n" + output.paint(Style::dim, indented(lines)) : std::string();
+  return lines.empty() ? std::string() : "  what was printed:\n" + output.paint(Style::dim, indented(lines));
 }
 
 /// What helps with a package that was not found: a file goes alone, without the node_modules beside it.

@@ -64,6 +64,17 @@ TEST_F(ProblemView, DoesNotSayThePlaceTwice) {
             "mayfly.toml:3: error: unknown key\n");
 }
 
+TEST_F(ProblemView, DoesNotSayALineOfAToolTwice) {
+  const std::string npm = "npm error code ETARGET\\nnpm error notarget No matching version\\nnpm error\\n";
+  const std::string detail =
+      R"({"detail": "npm failed:\ncode ETARGET\nnotarget No matching version", "output": ")";
+  EXPECT_EQ(show(detail + npm + "\"}", ""),
+            "error: npm failed:\ncode ETARGET\nnotarget No matching version\n");
+  EXPECT_EQ(
+      show(detail + npm + "more\"}", ""),
+      "error: npm failed:\ncode ETARGET\nnotarget No matching version\n  what was printed:\n    more\n");
+}
+
 TEST_F(ProblemView, AdvisesToDeployTheFolderWhenAFileMissesAPackage) {
   const std::string document = R"({"detail": "Could not resolve \"ms\""})";
   EXPECT_NE(show(document, folder.path() / "src/a.js").find("deploy its folder"), std::string::npos);
