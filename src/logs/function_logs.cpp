@@ -23,6 +23,8 @@ constexpr std::size_t kKeptFailures = 20;
 constexpr std::size_t kRecentLines = 200;
 constexpr std::size_t kLinesOfFailure = 20;
 constexpr std::uint64_t kMarkerBytes = 1'000;
+/// Between two lines that say how many are missing.
+constexpr std::chrono::seconds kReportPause{1};
 
 std::string_view level_name(wire::LogLevel level) {
   switch (level) {
@@ -60,6 +62,7 @@ struct FunctionLogs::Log {
   std::uint64_t burst = 0;
   std::uint64_t budget = 0;
   MonotonicTime refilled = std::chrono::steady_clock::now();
+  MonotonicTime reported{};  // when it was last said what was dropped
   std::uint64_t dropped_lines = 0;
   std::uint64_t dropped_bytes = 0;
   std::uint32_t dropped_version = 0;
@@ -193,13 +196,15 @@ bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t by
     return false;
   }
   log.budget -= bytes;
-  report_dropped(log);
+  if (now - log.reported >= kReportPause) report_dropped(log);
   return true;
 }
 
-/// Says how much of a flood is missing: before the next line that is kept, or when a second has passed.
+/// Says how much of a flood is missing: before the next line that is kept, but a second after the last time
+/// at the earliest, or when a second has passed. While a flood lasts now and then a line is kept.
 void FunctionLogs::report_dropped(Log& log) {
   if (log.dropped_lines == 0) return;
+  log.reported = std::chrono::steady_clock::now();
   const auto lines = std::exchange(log.dropped_lines, 0);
   const auto text = std::to_string(lines) + " lines (" + std::to_string(std::exchange(log.dropped_bytes, 0)) +
                     " bytes) dropped: log limit " + size_in_words(log.rate) + " a second";
@@ -209,7 +214,7 @@ void FunctionLogs::report_dropped(Log& log) {
 
 void FunctionLogs::report_dropped_later() {
   if (std::exchange(report_is_due_, true)) return;
-  report_timer_.expires_after(std::chrono::seconds(1));
+  report_timer_.expires_after(kReportPause);
   report_timer_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
     report_is_due_ = false;

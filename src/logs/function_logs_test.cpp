@@ -169,6 +169,31 @@ TEST_F(FunctionLogsTest, WhatTheProcessItselfHadToDropIsSaid) {
   EXPECT_EQ(lines.at(1)["text"], "after the flood");
 }
 
+TEST_F(FunctionLogsTest, WhileAFloodLastsItIsSaidOnceASecondWhatIsMissing) {
+  version.config.log_rate = 10'000;  // now and then there is room for a line
+  logs = std::make_unique<FunctionLogs>(folder.path() / "flooded", 10'000);
+  read(0, {}, followed.follower());
+  process = connect();
+  const auto begin = std::chrono::steady_clock::now();
+  std::size_t sent = 0;
+  for (; std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(500); ++sent)
+    record({wire::LogLevel::info, {}, std::string(500, 'x'), 0, 0});
+  std::size_t accounted = 0, said = 0;
+  for (std::size_t seen = 1; accounted < sent; ++seen) {
+    const auto lines = followed.wait(seen);
+    ASSERT_GE(lines.size(), seen) << accounted << " of " << sent;
+    accounted = said = 0;
+    for (const auto& line : lines) {
+      said += line.contains("dropped") ? 1 : 0;
+      accounted += line.contains("dropped") ? line["dropped"].get<std::size_t>() : 1;
+    }
+    seen = lines.size();
+  }
+  const auto seconds = (std::chrono::steady_clock::now() - begin) / std::chrono::seconds(1);
+  EXPECT_GE(said, 1U);
+  EXPECT_LE(said, 2U + static_cast<std::size_t>(seconds));
+}
+
 TEST_F(FunctionLogsTest, AFloodIsBoundedAndEveryMissingLineCounted) {
   // Nothing is earned while the test runs, however slow it is.
   version.config.log_rate = 0;
