@@ -46,6 +46,23 @@ Result<std::vector<sandbox::Layer>> prepare_sandbox(const cli::ServeOptions& opt
   return layers;
 }
 
+/// What it means for functions that a part of control groups is not there.
+static std::string_view what_is_missing(sandbox::CgroupPart part) {
+  switch (part) {
+    case sandbox::CgroupPart::memory:
+      return "no control group limits memory";
+    case sandbox::CgroupPart::cpu:
+      return "no control group limits the use of the processor";
+    case sandbox::CgroupPart::processes:
+      return "no control group limits processes";
+    case sandbox::CgroupPart::control:
+      return "no control group can end all processes of a function at once (they are ended one by one)";
+    case sandbox::CgroupPart::cpu_time:
+      break;
+  }
+  return "no control group counts what functions use of the processor";
+}
+
 Result<std::shared_ptr<sandbox::Cgroups>> open_groups(const cli::ServeOptions& options) {
   sandbox::CgroupOptions wanted;
   if (options.cgroups) wanted.host = sandbox::find_own_cgroups();
@@ -53,7 +70,7 @@ Result<std::shared_ptr<sandbox::Cgroups>> open_groups(const cli::ServeOptions& o
   wanted.pid = ::getpid();
   auto groups = sandbox::Cgroups::open(wanted);
   for (const auto& missing : groups->missing())
-    spdlog::warn("no control group limits {}: {}", name_of(missing.part), missing.why);
+    spdlog::warn("{}: {}", what_is_missing(missing.part), missing.why);
   for (const auto& required : options.require)
     if (sandbox::is_limit_layer(required))
       if (auto checked = require_layer(sandbox::limit_layers(*groups), required); !checked)
