@@ -12,6 +12,8 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/fields.h"
+
 namespace mayfly::bridge {
 namespace {
 
@@ -264,6 +266,15 @@ void Connection::begin_body() {
   body_at_ = out_.size();
 }
 
+/// What says how long an answer will be that is known as a whole and sent in parts: too long for its
+/// function, it is refused before it begins. Empty if the answer says so itself.
+static std::string length_field(std::string_view headers, std::size_t length) {
+  std::string field;
+  if (header_value(headers, "content-length").empty())
+    append_field(field, "content-length", std::to_string(length));
+  return field;
+}
+
 void Connection::end_response(bool done) {
   constexpr std::size_t kFlags = 5;  // of a frame's header
   Stream& stream = *answering_;
@@ -275,6 +286,12 @@ void Connection::end_response(bool done) {
     return;
   }
   if (out_.size() - body_at_ > wire::kMaxChunk) {  // too much for one frame: the rest follows by credit
+    const auto length =
+        length_field(std::string_view(out_).substr(body_at_ - headers, headers), out_.size() - body_at_);
+    out_.insert(body_at_, length);
+    body_at_ += length.size();
+    const auto all = static_cast<std::uint32_t>(headers + length.size());
+    std::memcpy(out_.data() + headers_at_, &all, sizeof all);
     stream.pending.assign(out_, body_at_ + wire::kMaxChunk);
     out_.resize(body_at_ + wire::kMaxChunk);
     out_[frame_at_ + kFlags] = 0;  // not the end

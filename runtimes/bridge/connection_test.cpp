@@ -137,7 +137,11 @@ TEST_F(ConnectionTest, a_large_answer_waits_for_credit) {
   const std::string large(wire::kWindow + 1000, 'x');
   connection->respond(kStream, 200, {}, large, true);
   std::size_t got = 0;
-  for (const auto& answer : answers())
+  const auto begun = answers();
+  std::string_view body;
+  const auto headers = wire::parse_response_head(begun.at(0).payload, body);
+  EXPECT_EQ(headers, std::string("content-length\0", 15) + std::to_string(large.size()) + '\0');
+  for (const auto& answer : begun)
     got += answer.type == FrameType::response ? body_of(answer).size() : answer.payload.size();
   EXPECT_EQ(got, wire::kWindow);
   EXPECT_EQ(connection->open_streams(), 1U);

@@ -221,6 +221,7 @@ class Instance
   void handle_credit(const wire::Frame& frame);
   [[nodiscard]] bool spend(Stream& stream, std::size_t bytes);
   [[nodiscard]] bool admit(Stream& stream, std::size_t bytes);
+  void refuse_too_large(Stream& stream);
   void violated(std::string_view how);
   void handle_usage(const wire::Frame& frame);
   void overdue(Stream& stream);

@@ -2,11 +2,27 @@
 #include <sys/socket.h>
 
 #include <cerrno>
+#include <charconv>
 
+#include "base/ascii.h"
+#include "base/fields.h"
 #include "base/text.h"
 #include "pool/instance.h"
 
 namespace mayfly::pool {
+namespace {
+
+/// What an answer says of its length; 0: nothing, or nothing that is one (the gateway refuses that).
+std::uint64_t announced(std::string_view headers) {
+  std::uint64_t length = 0;
+  for_each_field(headers, [&](std::string_view name, std::string_view value) {
+    if (lower(name) != "content-length") return;
+    std::from_chars(value.data(), value.data() + value.size(), length);
+  });
+  return length;
+}
+
+}  // namespace
 
 void Instance::on_ready(std::uint32_t events) {
   const auto self = shared_from_this();
@@ -135,6 +151,9 @@ void Instance::handle_response(const wire::Frame& frame) {
     return;
   }
   const bool last = frame.has(wire::kEnd);
+  // One that says how long it will be need not be begun in vain.
+  if (!last && stream->invocation != nullptr && announced(*headers) > owner_.max_response())
+    return refuse_too_large(*stream);
   Invocation* invocation = last ? answered(*stream) : stream->invocation;
   // The slot is given back first: the listener may well bring the next invocation.
   if (frame.has(wire::kDone)) free_stream(*stream);
@@ -145,8 +164,13 @@ void Instance::handle_response(const wire::Frame& frame) {
 /// the handler that nobody waits for it.
 bool Instance::admit(Stream& stream, std::size_t bytes) {
   stream.answer_bytes += bytes;
+  if (stream.answer_bytes <= owner_.max_response()) return true;
+  refuse_too_large(stream);
+  return false;
+}
+
+void Instance::refuse_too_large(Stream& stream) {
   const auto limit = owner_.max_response();
-  if (stream.answer_bytes <= limit) return true;
   const Error error = Error{
       PoolErrc::answer_too_large,
       "the answer is larger than max_response, " + format_size(limit),
@@ -155,7 +179,6 @@ bool Instance::admit(Stream& stream, std::size_t bytes) {
   abandon(invocation, wire::AbortReason::client);
   owner_.on_failure(invocation.id_text(), error);
   invocation.listener->on_failure(invocation, error);
-  return false;
 }
 
 void Instance::handle_usage(const wire::Frame& frame) {

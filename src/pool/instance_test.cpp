@@ -134,6 +134,21 @@ TEST_F(InstanceTest, AnAnswerThatIsTooLargeIsNotGivenOnAndItsSlotBecomesFree) {
   EXPECT_EQ(owner.failures.size(), 2U);
 }
 
+TEST_F(InstanceTest, AnAnswerThatSaysThatItWillBeTooLargeIsNotBegun) {
+  owner.largest = 4;
+  for (const auto& [length, goes_on] : {std::pair{"5", false}, {"4", true}, {"99999999999999999999", true}}) {
+    TestInvocation test;
+    make(2);
+    const auto stream = serve(test);
+    bridge->respond(stream, 200, std::string("Content-Length\0", 15) + length + '\0', {}, 0);
+    ASSERT_TRUE(loop.until([&] { return test.ended > 0 || test.status != 0; }));
+    EXPECT_EQ(test.status, goes_on ? 200U : 0U) << length;
+    if (goes_on) continue;
+    EXPECT_EQ(test.error->code, PoolErrc::answer_too_large);
+    EXPECT_EQ(next().type, FrameType::abort);
+  }
+}
+
 TEST_F(InstanceTest, BackgroundWorkKeepsTheSlot) {
   TestInvocation test;
   const auto stream = serve(test);

@@ -25,18 +25,21 @@ def test_a_header_that_is_too_large(daemon):
 LARGE = """export default { fetch(request) {
   const part = new Uint8Array(40_000);
   if (request.url.endsWith("whole")) return new Response(new Uint8Array(120_000));
-  return new Response(new ReadableStream({ pull: (stream) => stream.enqueue(part) }));
+  const headers = request.url.endsWith("announced") ? { "Content-Length": "120000" } : {};
+  return new Response(new ReadableStream({ pull: (stream) => stream.enqueue(part) }), { headers });
 } };
 """
 
 
 def test_an_answer_that_is_too_large(daemon):
     daemon.deploy("large", LARGE, max_response="100KiB", timeout="60s")
-    for path in ("/large/endless", "/large/whole"):  # the head is sent: what follows can only break off
-        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-            daemon.request(path)
+    with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+        daemon.request("/large/endless")  # the head is sent: what follows can only break off
+    for path in ("/large/whole", "/large/announced"):  # known before
+        answer = daemon.request(path)
+        assert (answer.status, answer.problem, answer.json["limit"]) == (502, "urn:mayfly:pool:answer-too-large", "100KiB"), path
     failures = daemon.describe("large")["live"]["failures"]
-    assert len(failures) == 2
+    assert len(failures) == 3
     for failure in failures:
         assert failure["type"].endswith("pool:answer-too-large"), failures
     daemon.deploy("large", LARGE, max_response="50KiB")
