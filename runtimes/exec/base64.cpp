@@ -40,4 +40,19 @@ std::string base64_decode(std::string_view text) {
   return result;
 }
 
+bool is_base64(std::string_view text) {
+  std::size_t letters = 0;
+  std::size_t padding = 0;
+  for (const char c : text) {
+    if (std::string_view(" \t\r\n").contains(c)) continue;
+    if (c == '=')
+      ++padding;
+    else if (padding > 0 || !(kDigits.contains(c) || c == '-' || c == '_'))
+      return false;
+    else
+      ++letters;
+  }
+  return letters % 4 != 1 && (padding == 0 || (padding <= 2 && (letters + padding) % 4 == 0));
+}
+
 }  // namespace mayfly::exec

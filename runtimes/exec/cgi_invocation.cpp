@@ -231,12 +231,12 @@ void CgiInvocation::succeed() {
   end_answer();
 }
 
-void CgiInvocation::fail(std::string_view message, std::string_view stack) {
+void CgiInvocation::fail(std::string_view message, std::string_view stack, bool answer_is_none) {
   if (answer_ended_) {  // too late for the caller
     const auto text = "after its answer the process ended: " + std::string(message);
     return connection_.log(wire::LogLevel::error, text, static_cast<std::uint32_t>(text.size()), stream_);
   }
-  const bool broken = connection_.has_head(stream_);
+  const bool broken = answer_is_none || connection_.has_head(stream_);
   connection_.respond_error(stream_, broken ? wire::ErrorKind::stream : wire::ErrorKind::threw, message,
                             stack);
 }
@@ -246,7 +246,7 @@ void CgiInvocation::finish() {
   output_.close();
   if (status_ && !aborted_) {
     if (answer_.state() == CgiOutput::State::wrong)
-      fail(answer_.mistake(), errors_.tail());
+      fail(answer_.mistake(), errors_.tail(), true);
     else if (status_->success())
       succeed();
     else

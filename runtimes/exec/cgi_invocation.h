@@ -47,7 +47,7 @@ class CgiInvocation {
   void on_exit();
   void finish();
   void succeed();
-  void fail(std::string_view message, std::string_view stack);
+  void fail(std::string_view message, std::string_view stack, bool answer_is_none = false);
 
   Loop& loop_;
   bridge::Connection& connection_;

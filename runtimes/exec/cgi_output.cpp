@@ -38,10 +38,10 @@ CgiOutput::State CgiOutput::parse(bool end) {
     if (line.ends_with('\r')) line.remove_suffix(1);
     const bool first = parsed_ == 0;
     const auto kind = read_line(line);
+    if (kind == Line::wrong && (first || has_marker_)) return fail_at(line);
     if (kind == Line::empty && !first && (certain_ || has_marker_)) return decide(line_end + 1, end);
-    if (kind == Line::empty || kind == Line::other) {
-      if (certain_)
-        return fail("the output's header has a line that is no header field: '" + shown(line) + "'");
+    if (kind == Line::empty || kind == Line::other || kind == Line::wrong) {
+      if (certain_) return fail_at(line);
       return no_header(end);
     }
     if (kind == Line::marker) has_marker_ = true;
@@ -54,6 +54,8 @@ CgiOutput::State CgiOutput::parse(bool end) {
   }
   if (end) {
     if (certain_) return fail("the output's header is not followed by an empty line");
+    const auto line = std::string_view(text_).substr(parsed_);
+    if (parsed_ == 0 && read_line(line) == Line::wrong) return fail_at(line);
     return no_header(true);
   }
   // The rest of a line that cannot become a field need not be waited for.
@@ -69,7 +71,9 @@ CgiOutput::Line CgiOutput::read_line(std::string_view line) {
   if (colon == std::string_view::npos) return Line::other;
   const auto name = lower_case(line.substr(0, colon));
   const auto value = trim(line.substr(colon + 1));
-  if (!is_token(name) || !is_field_value(value)) return Line::other;
+  if (!is_token(name)) return Line::other;
+  if (!is_field_value(value))
+    return name == "status" || name == "content-type" || name == "location" ? Line::wrong : Line::other;
   if (name == "status") return read_status(value);
   append_field(headers_, name, value);
   if (name == "location" && !value.empty()) {
@@ -83,7 +87,10 @@ CgiOutput::Line CgiOutput::read_status(std::string_view value) {
   std::uint32_t status = 0;
   const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), status);
   const bool whole = end == value.data() + value.size() || *end == ' ';
-  if (error != std::errc{} || !whole || status < 200 || status > 599) return Line::other;
+  if (error == std::errc::invalid_argument || !whole) return Line::other;
+  const auto digits = end - value.data();
+  if (digits < 3 && end != value.data() + value.size()) return Line::other;  // "3 of 4 done"
+  if (error != std::errc{} || status < 200 || status > 599) return Line::wrong;
   status_ = status;
   has_status_ = true;
   return Line::marker;
@@ -95,6 +102,10 @@ CgiOutput::State CgiOutput::no_header(bool end) {
   append_field(headers_, "content-type",
                is_utf8_text(text_, !end) ? "text/plain; charset=utf-8" : "application/octet-stream");
   return State::decided;
+}
+
+CgiOutput::State CgiOutput::fail_at(std::string_view line) {
+  return fail("the output's header has a line that is no header field: '" + shown(line) + "'");
 }
 
 CgiOutput::State CgiOutput::fail(std::string message) {

@@ -14,7 +14,8 @@ namespace mayfly::exec {
 /// The first line decides. "Content-Type: a/b", "Status: 404 …" or "Location: …" (letters as one likes)
 /// begins a header block: from there on what is no header field is a mistake and is said. Any other "Name:
 /// value" begins one only if well-formed fields up to an empty line follow and one of those three is among
-/// them.
+/// them. One of the three whose value can be no field's (it has a bare CR), or is a number that is no status,
+/// is a mistake in the first line, too: it is no prose.
 class CgiOutput {
  public:
   /// A longer header block is a mistake.
@@ -37,13 +38,14 @@ class CgiOutput {
   [[nodiscard]] const std::string& mistake() const { return mistake_; }
 
  private:
-  enum class Line { field, marker, empty, other };
+  enum class Line { field, marker, empty, other, wrong };
 
   State parse(bool end);
   Line read_line(std::string_view line);
   Line read_status(std::string_view value);
   State no_header(bool end);
   State fail(std::string message);
+  State fail_at(std::string_view line);
   State decide(std::size_t header_size, bool end);
 
   State state_ = State::undecided;

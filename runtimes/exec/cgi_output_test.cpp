@@ -53,6 +53,22 @@ TEST(CgiOutput, AfterAFieldOfCgiAMistakeIsSaid) {
   }
 }
 
+TEST(CgiOutput, AFirstLineThatCanBeNothingButAHeadersIsNoText) {
+  for (const char* text :
+       {"Status: 9999\n\nx", "Status: 99999999999999\n\nx", "Status: 0", "Content-Type: a/b\rX: 1\n\nx",
+        "Content-Type: a/b\r\rbody", "Location: /a\001b\n\n"}) {
+    CgiOutput output;
+    EXPECT_EQ(output.take(text, true), State::wrong) << text;
+    EXPECT_NE(output.mistake(), "");
+  }
+  for (const char* text :
+       {"Status: fine\n\nx", "Status: 3 of 4 done\n", "Note: a\rb\n\nx", "Content-Type:\n\nx"}) {
+    CgiOutput output;
+    EXPECT_EQ(output.take(text, true), State::decided) << text;
+    EXPECT_EQ(output.body(), text);
+  }
+}
+
 TEST(CgiOutput, AHeaderHasAnEndAndALimit) {
   CgiOutput cut;
   EXPECT_EQ(cut.take("Content-Type: a/b\n", true), State::wrong);

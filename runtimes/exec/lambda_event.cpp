@@ -244,7 +244,11 @@ Result<LambdaAnswer> answer_of(std::string_view returned) {
   const auto body = document.find("body");
   if (body == document.end() || body->is_null()) return answer;
   answer.body = plain(*body);
-  if (document.value("isBase64Encoded", json(false)) == json(true)) answer.body = base64_decode(answer.body);
+  if (document.value("isBase64Encoded", json(false)) == json(true)) {
+    if (!is_base64(answer.body))
+      return bad_answer("the answer has isBase64Encoded, but its body is not Base64");
+    answer.body = base64_decode(answer.body);
+  }
   if (!has_field(answer.headers, "content-type"))
     append_field(answer.headers, "content-type", "text/plain;charset=utf-8");
   return answer;

@@ -114,8 +114,17 @@ TEST(LambdaAnswer, ThatCannotBeGivenIsAnError) {
   for (const char* returned :
        {R"({"statusCode": 99})", R"({"statusCode": "x"})", R"({"statusCode": {}})",
         R"({"statusCode": 200, "headers": {"x": "a\r\nevil: 1"}})",
-        R"({"statusCode": 200, "headers": {"a b": "1"}})", R"({"statusCode": 200, "cookies": ["a\nb"]})"})
+        R"({"statusCode": 200, "headers": {"a b": "1"}})", R"({"statusCode": 200, "cookies": ["a\nb"]})",
+        R"({"statusCode": 200, "isBase64Encoded": true, "body": "<html>"})",
+        R"({"statusCode": 200, "isBase64Encoded": true, "body": "AAAAA"})",
+        R"({"statusCode": 200, "isBase64Encoded": true, "body": "AA=A"})"})
     EXPECT_FALSE(answer_of(returned)) << returned;
+}
+
+TEST(LambdaAnswer, Base64MayHaveEitherAlphabetLineBreaksAndNoPadding) {
+  const auto answer = answer_of(R"({"statusCode": 200, "isBase64Encoded": true, "body": "AP-\nA"})");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, std::string_view("\0\xff\x80", 3));
 }
 
 TEST(LambdaStream, ThePreludeEndsWithEightZeros) {

@@ -73,7 +73,7 @@ class LambdaService final : public bridge::Service, private RuntimeApiListener {
   void log_line(std::string_view text, std::size_t length);
   Invocation* find(const std::string& id);
   Invocation* find(std::uint32_t stream);
-  void fail(Invocation& invocation, const LambdaFailure& failure);
+  void fail(Invocation& invocation, const LambdaFailure& failure, bool answer_is_none = false);
   bool send_stream(Invocation& invocation);
 
   const Configuration& configuration_;
@@ -188,15 +188,15 @@ void LambdaService::on_response(const std::string& id, std::string_view, const s
     return connection_->respond(invocation->stream, 200, headers, body, false);
   }
   const auto answer = answer_of(body);
-  if (!answer) return fail(*invocation, {answer.error().message, {}});
+  if (!answer) return fail(*invocation, {answer.error().message, {}}, true);
   const bool bare = invocation->no_body || answer->status == 204 || answer->status == 304;
   connection_->respond(invocation->stream, answer->status, answer->headers,
                        bare ? std::string_view{} : std::string_view(answer->body), false);
 }
 
-void LambdaService::fail(Invocation& invocation, const LambdaFailure& failure) {
+void LambdaService::fail(Invocation& invocation, const LambdaFailure& failure, bool answer_is_none) {
   invocation.answered = true;
-  const bool broken = connection_->has_head(invocation.stream);
+  const bool broken = answer_is_none || connection_->has_head(invocation.stream);
   connection_->respond_error(invocation.stream, broken ? wire::ErrorKind::stream : wire::ErrorKind::threw,
                              failure.message, failure.stack);
 }
@@ -230,7 +230,7 @@ void LambdaService::on_stream_end(const std::string& id) {
 bool LambdaService::send_stream(Invocation& invocation) {
   auto& streamed = invocation.streamed;
   if (const auto& mistake = streamed.mistake(); !mistake.empty()) {
-    fail(invocation, {mistake, {}});
+    fail(invocation, {mistake, {}}, true);
     return true;
   }
   if (!streamed.has_head()) return true;

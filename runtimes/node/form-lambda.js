@@ -53,7 +53,7 @@ function settle(invocation, error, result) {
   try {
     send(invocation, result);
   } catch (failure) {
-    invocation.fail(failure);
+    invocation.fail(failure, !invocation.isEvent);
   }
 }
 

@@ -145,12 +145,12 @@ class Invocation {
     bridge.addon.respondEnd(this.id);
     this.#settle();
   }
-  /** The handler threw, or a body that was on its way did. */
-  fail(error) {
+  /** The handler threw, or a body that was on its way did, or what it gave for an answer is none. */
+  fail(error, answerIsNone = false) {
     if (this.#answered) return;
     const isError = error !== null && typeof error === 'object' && 'stack' in error;
     const message = isError ? `${error.name ?? 'Error'}: ${error.message}` : `Thrown: ${String(error)}`;
-    bridge.addon.respondError(this.id, this.headSent ? 'stream' : 'throw', message, cleanStack(error));
+    bridge.addon.respondError(this.id, this.headSent || answerIsNone ? 'stream' : 'throw', message, cleanStack(error));
     this.#settle();
   }
   #settle() {

@@ -26,10 +26,18 @@ function statusOf(answer) {
   return status;
 }
 
+/** Node passes over what is no Base64, and would give a part of the body, or nothing. */
+function decoded(body) {
+  const text = body.replace(/\s+/g, '');
+  if (!/^[\w+/-]*={0,2}$/.test(text) || text.replace(/=+$/, '').length % 4 === 1)
+    throw new TypeError('The handler returned isBase64Encoded, but the body is not Base64');
+  return Buffer.from(text, 'base64');
+}
+
 function bodyOf(answer) {
   const { body, isBase64Encoded } = answer;
   if (body === undefined || body === null) return undefined;
-  if (typeof body === 'string') return isBase64Encoded ? Buffer.from(body, 'base64') : body;
+  if (typeof body === 'string') return isBase64Encoded ? decoded(body) : body;
   return body instanceof Uint8Array ? body : JSON.stringify(body);
 }
 

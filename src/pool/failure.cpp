@@ -139,7 +139,7 @@ Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
     return stack.empty() ? error : error.with("stack", std::move(stack));
   }
   if (kind == wire::ErrorKind::stream)
-    return with_stack(PoolErrc::answer_broken, "the answer broke off: " + message, std::move(stack));
+    return with_stack(PoolErrc::answer_broken, "the answer is broken: " + message, std::move(stack));
   return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));
 }
 

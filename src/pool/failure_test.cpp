@@ -112,7 +112,7 @@ TEST(DescribeHandlerError, TellsThrownFromBrokenOff) {
   EXPECT_EQ(threw.detail("stack"), "stack");
   const auto broken = describe_handler_error(wire::ErrorKind::stream, "x");
   EXPECT_EQ(broken.code, PoolErrc::answer_broken);
-  EXPECT_EQ(broken.message, "the answer broke off: x");
+  EXPECT_EQ(broken.message, "the answer is broken: x");
   // A kind that no bridge sends must still be an error.
   const auto headers = describe_handler_error(wire::ErrorKind::header, "the answer's headers have 9 bytes");
   EXPECT_EQ(headers.code, PoolErrc::headers_too_large);

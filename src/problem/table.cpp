@@ -99,7 +99,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"outbound", "timed-out", 504, "The upstream did not answer in time", guarded},
     {"outbound", "unreachable", 502, "The upstream cannot be reached", guarded},
     // pool/: what became of an instance
-    {"pool", "answer-broken", 502, "The answer broke off", guarded},
+    {"pool", "answer-broken", 502, "The answer broke off, or is none", guarded},
     {"pool", "answer-too-large", 502, "The answer is too large"},
     {"pool", "forbidden-system-call", 502, "The function used a system call that is not allowed"},
     {"pool", "fork-failed", 503, "No instance could be started"},

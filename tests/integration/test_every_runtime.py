@@ -355,7 +355,7 @@ def test_a_header_with_a_line_break_is_none(form, daemon):
 def test_headers_over_the_limit_are_an_error_of_that_answer_alone(form, daemon):
     answer = daemon.request(f"/{form}/head")
     if form in PROCESS_EACH:  # whose header block has a limit of its own
-        assert (answer.status, answer.problem) == (500, "urn:mayfly:pool:handler-threw"), answer.text
+        assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:answer-broken"), answer.text
     else:
         assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:headers-too-large"), answer.text
         assert answer.json["limit"] == "128KiB"

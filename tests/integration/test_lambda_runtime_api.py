@@ -154,7 +154,7 @@ def test_a_stream_without_a_prelude(daemon, deployed):
 
 def test_a_header_with_a_line_break(daemon, deployed):
     answer = daemon.request(deployed("bash") + "/header")
-    assert (answer.status, answer.problem) == (500, HANDLER_THREW)
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:answer-broken")
     assert answer.header("x-evil") is None
 
 

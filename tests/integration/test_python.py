@@ -63,7 +63,7 @@ def handler(event, context):
     return "fine"
 """, file="fails.py", timeout="500ms", max_response="50KiB")
     for path, status, problem in (("/throw", 500, "handler-threw"), ("/exit", 502, "instance-exited"), ("/crash", 502, "instance-killed"),
-                                  ("/loop", 504, "deadline-exceeded"), ("/sleep", 504, "deadline-exceeded"), ("/crlf", 500, "handler-threw"),
+                                  ("/loop", 504, "deadline-exceeded"), ("/sleep", 504, "deadline-exceeded"), ("/crlf", 502, "answer-broken"),
                                   ("/set", 500, "handler-threw"), ("/large", 502, "answer-too-large")):
         answer = daemon.request(f"/fails{path}")
         assert (answer.status, answer.problem.split(":")[-1]) == (status, problem), (path, answer.text)

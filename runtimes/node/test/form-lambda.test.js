@@ -46,6 +46,7 @@ test('answers: shapes, headers, cookies, base64, statuses', async (t) => {
     '/full': { statusCode: 201, headers: { 'X-A': 'b', 'Content-Type': 'text/html' }, cookies: ['a=1', 'b=2'], body: '<p>' },
     '/multi': { statusCode: 200, headers: { x: '1' }, multiValueHeaders: { X: ['2', '3'], 'Set-Cookie': ['c=1', 'd=2'] }, body: 'x' },
     '/base64': { statusCode: 200, body: 'AP8=', isBase64Encoded: true }, '/204': { statusCode: 204 }, '/json': { statusCode: 200, body: { a: 1 } },
+    '/not64': { statusCode: 200, body: '<html>', isBase64Encoded: true }, '/wrapped64': { statusCode: 200, body: 'AP-\\nA', isBase64Encoded: true },
     '/bad': { statusCode: 'x' }, '/header': { statusCode: 200, headers: { 'a b': 'c' } } };
     export const handler = async (event) => answers[event.rawPath];`);
   const of = async (target) => {
@@ -63,6 +64,9 @@ test('answers: shapes, headers, cookies, base64, statuses', async (t) => {
   assert.deepStrictEqual((await runtime.get('/base64')).body, Buffer.from([0, 255]));
   assert.deepStrictEqual(await of('/204'), [204, undefined, '']);
   assert.deepStrictEqual(await of('/json'), [200, 'text/plain;charset=utf-8', '{"a":1}']);
+  assert.deepStrictEqual((await runtime.get('/wrapped64')).body, Buffer.from([0, 255, 128]));
+  const { error } = await runtime.get('/not64');
+  assert.deepStrictEqual([error.kind, error.message], ['stream', 'TypeError: The handler returned isBase64Encoded, but the body is not Base64']);
   assert.match((await runtime.get('/bad')).error.message, /statusCode x/);
   assert.match((await runtime.get('/header')).error.message, /invalid header name/);
 });

@@ -26,9 +26,10 @@ struct Invocation {
   bool more;              ///< parts of the body are still to come
   bool end_told = false;  ///< ASGI: the application knows that the body is over
   bool head_sent = false;
-  bool complete = false;  ///< the whole answer was given
-  bool done = false;      ///< the slot is free
-  bool full = false;      ///< the window is; wait for on_writable
+  bool answer_is_none = false;  ///< what the handler gave for one
+  bool complete = false;        ///< the whole answer was given
+  bool done = false;            ///< the slot is free
+  bool full = false;            ///< the window is; wait for on_writable
   wire::AbortReason aborted{};
   std::string text;  ///< what `head` points into
   wire::InvokeHead head;

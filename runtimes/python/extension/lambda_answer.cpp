@@ -125,7 +125,11 @@ PyObject* lambda_answer(PyObject* self, PyObject* result) {
   Invocation& invocation = invocation_of(self);
   if (!invocation.event && PyDict_Check(result)) {
     PyObject* status = item(result, names().statusCode);
-    if (status != nullptr) return full_answer(invocation, result, status);
+    if (status != nullptr) {
+      PyObject* answered = full_answer(invocation, result, status);
+      invocation.answer_is_none = answered == nullptr;
+      return answered;
+    }
   }
   if (!PyDict_Check(result) && !PyUnicode_Check(result)) {
     if (PyObject_HasAttrString(result, "__await__") != 0) return Py_NewRef(result);

@@ -142,9 +142,10 @@ void Server::end(Invocation& invocation) {
 
 void Server::fail(Invocation& invocation, std::string_view message, std::string_view stack) {
   if (!invocation.complete)
-    connection_.respond_error(invocation.stream,
-                              invocation.head_sent ? wire::ErrorKind::stream : wire::ErrorKind::threw,
-                              message, stack);
+    connection_.respond_error(
+        invocation.stream,
+        invocation.head_sent || invocation.answer_is_none ? wire::ErrorKind::stream : wire::ErrorKind::threw,
+        message, stack);
   invocation.complete = true;
   finish(invocation);
 }

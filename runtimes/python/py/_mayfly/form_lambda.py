@@ -29,8 +29,20 @@ def _authorizer(encoded: str) -> dict:
                     "scopes": list(dict.fromkeys(scopes)) or None}}
 
 
+_STANDARD = str.maketrans("-_", "+/", " \t\r\n")
+
+
+def _base64_decode(body: str) -> bytes:
+    """Python passes over what is no Base64, and would give a part of the body, or nothing."""
+    try:
+        text = body.translate(_STANDARD).rstrip("=")
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except ValueError as error:
+        raise ValueError("the handler returned isBase64Encoded, but the body is not Base64") from error
+
+
 HOOKS = {"to_json": _to_json, "base64_encode": lambda body: base64.b64encode(body).decode(),
-          "base64_decode": base64.b64decode, "authorizer": _authorizer, "on_call": calls.on_call}
+          "base64_decode": _base64_decode, "authorizer": _authorizer, "on_call": calls.on_call}
 NO_HOOKS = dict.fromkeys(("on_abort", "on_stop", "wake", "receive_later", "send_later"), lambda *_: None)
 _hooks: dict = {}
 _async = False
