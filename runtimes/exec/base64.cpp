@@ -47,7 +47,7 @@ bool is_base64(std::string_view text) {
     if (std::string_view(" \t\r\n").contains(c)) continue;
     if (c == '=')
       ++padding;
-    else if (padding > 0 || !(kDigits.contains(c) || c == '-' || c == '_'))
+    else if (padding > 0 || (!kDigits.contains(c) && c != '-' && c != '_'))
       return false;
     else
       ++letters;
