@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/error.h"
+#include "cli/serve_options.h"
 
 namespace mayfly::cli {
 
@@ -42,8 +43,10 @@ fs::path data_folder(const std::optional<std::string>& option) {
 
 std::string admin_url(const Connection& connection) {
   if (connection.admin_url) return *connection.admin_url;
-  const auto url = environment("MAYFLY_ADMIN");
-  return url.empty() ? std::string(kDefaultAdminUrl) : url;
+  if (auto url = environment("MAYFLY_ADMIN"); !url.empty()) return url;
+  std::ifstream stream(data_folder(connection.data) / kAddressFile);
+  std::string url;
+  return stream >> url ? url : std::string(kDefaultAdminUrl);
 }
 
 Result<Url> admin_address(const Connection& connection) {

@@ -16,7 +16,7 @@ inline constexpr std::string_view kDefaultAdminUrl = "http://127.0.0.1:8081";
 /// --data, else MAYFLY_DATA, else /var/lib/mayfly for root, else $XDG_DATA_HOME/mayfly, else
 /// ~/.local/share/mayfly.
 [[nodiscard]] std::filesystem::path data_folder(const std::optional<std::string>& option);
-/// --admin-url, else MAYFLY_ADMIN, else the local default.
+/// --admin-url, else MAYFLY_ADMIN, else where the daemon of the data folder was last, else the local default.
 [[nodiscard]] std::string admin_url(const Connection& connection);
 /// That address, with --ca, else MAYFLY_CA.
 [[nodiscard]] Result<Url> admin_address(const Connection& connection);

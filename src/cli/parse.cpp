@@ -90,7 +90,7 @@ std::vector<Argument> arguments_of(const Verb& verb, Context& context) {
   if (verb.connects) {
     auto& connection = context.connection;
     all.push_back({"--admin-url", "URL",
-                   "The daemon's admin plane (else MAYFLY_ADMIN, else http://127.0.0.1:8081)",
+                   "The daemon's admin plane (else MAYFLY_ADMIN, else as the data folder has it)",
                    &connection.admin_url});
     all.push_back({"--ca", "FILE",
                    "For https: the authorities to believe, PEM (else MAYFLY_CA, else the system's)",
@@ -102,7 +102,7 @@ std::vector<Argument> arguments_of(const Verb& verb, Context& context) {
     const auto taken = [](const Argument& each) { return each.names.ends_with("--data"); };
     if (std::ranges::none_of(verb.arguments, taken))
       all.push_back({"--data", "DIR",
-                     "The daemon's data folder, where the token is (else MAYFLY_DATA, else the default)",
+                     "The daemon's data folder, with token and address (else MAYFLY_DATA, else the default)",
                      &connection.data, ValueKind::path});
   }
   return all;

@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <functional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace mayfly::cli {
@@ -15,6 +16,9 @@ struct TlsFiles {
   std::filesystem::path certificate{};  ///< PEM, with those that lead to the root
   std::filesystem::path key{};
 };
+
+/// In the data folder: the URL of the admin plane, written when the daemon starts.
+inline constexpr std::string_view kAddressFile = "admin-url";
 
 struct ServeOptions {
   std::filesystem::path data{};            ///< the data folder, absolute; made if it is not there

@@ -146,6 +146,25 @@ std::string url_of(const std::string& address, const tls::Certificate* certifica
   return (certificate != nullptr ? "https://" : "http://") + address;
 }
 
+/// Where the admin plane can be asked from this machine: for the command line, which knows the folder.
+Result<void> write_address(const cli::ServeOptions& options, const boost::asio::ip::tcp::endpoint& admin,
+                           const tls::Certificate* certificate) {
+  auto host = admin.address();
+  if (host.is_unspecified())
+    host = host.is_v6() ? asio::ip::address(asio::ip::address_v6::loopback())
+                        : asio::ip::address(asio::ip::address_v4::loopback());
+  auto address = text_of({host, admin.port()});
+  // What a certificate is for has a name.
+  if (certificate != nullptr && !options.admin_names.empty())
+    address = options.admin_names.front().substr(0, options.admin_names.front().find(':')) + ":" +
+              std::to_string(admin.port());
+  const auto file = options.data / cli::kAddressFile;
+  std::ofstream stream(file, std::ios::trunc);
+  stream << url_of(address, certificate) << "\n";
+  stream.close();
+  return stream ? Result<void>() : fail_errno("write " + file.string());
+}
+
 void greet(const cli::ServeOptions& options, const std::string& data_plane, const std::string& admin_plane,
            const Runtimes& runtimes) {
   const auto node = runtimes.interpreter(registry::Runtime::node, {});
@@ -436,6 +455,8 @@ int serve(const cli::ServeOptions& options) {
                        admin::api_routes(services));
   const auto admin_address = server.listen(listen->admin);
   if (!admin_address) return complain(admin_address.error());
+  if (const auto written = write_address(options, *admin_address, certificates.admin()); !written)
+    return complain(written.error());
   operations.serving = true;
 
   certificates.watch();
