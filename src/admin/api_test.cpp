@@ -75,6 +75,37 @@ TEST_F(Api, DeployMakesVersionsAndSaysWhereTheyAnswer) {
   EXPECT_EQ(json::parse(again.body)["unchanged"], true);
 }
 
+TEST_F(Api, ADeploySaysWhichSettingsAreNotAsBefore) {
+  const auto first = deploy("hello", hello("1"), "&set=network%3Dnone&set=secrets%3D&set=env.A%3Dhush");
+  EXPECT_FALSE(json::parse(first.body).contains("before"));
+  const auto answer = json::parse(deploy("hello", hello("2")).body);
+  EXPECT_EQ(answer["before"]["address"], "hello@1");
+  EXPECT_EQ(answer["changes"], json::parse(R"([{"key": "env.A", "kind": "lost", "keep": ["env.A=..."]},
+                            {"key": "network", "kind": "weakened", "before": "none", "after": "outbound",
+                             "keep": ["network=none"]}])"));
+  EXPECT_FALSE(json::parse(deploy("hello", hello("3")).body).contains("changes"))
+      << "it is as the one before";
+}
+
+TEST_F(Api, NoDeployOpensAFunctionByLeavingSomethingOut) {
+  ASSERT_EQ(deploy("pay", hello("1"), "&set=access%3Dkey").status, 201U);
+  const auto refused = deploy("pay", hello("2"));
+  EXPECT_EQ(refused.status, 409U);
+  EXPECT_EQ(problem(refused), "registry:opens-access");
+  EXPECT_EQ(json::parse(refused.body)["keep"], json::parse(R"(["access=key"])"));
+  EXPECT_EQ(get("/v1/functions/pay")["address"], "pay@1") << "what is in service stays";
+  ASSERT_EQ(deploy("pay", hello("2"), "&set=access%3Dkey").status, 201U);
+  const auto opened = deploy("pay", hello("2"), "&set=access%3Dpublic");
+  ASSERT_EQ(opened.status, 201U) << opened.body;
+  EXPECT_EQ(json::parse(opened.body)["changes"][0]["kind"], "weakened");
+  // The same as a version that is there is no way around it.
+  ASSERT_EQ(deploy("pay", hello("3"), "&set=access%3Dkey").status, 201U);
+  ASSERT_EQ(deploy("pay", hello("4"), "&set=access%3Dpublic").status, 201U);
+  call("POST", "/v1/functions/pay/rollback", R"({"version": 4})");
+  EXPECT_EQ(get("/v1/functions/pay")["config"]["access"], "key");
+  EXPECT_EQ(deploy("pay", hello("4")).status, 409U);
+}
+
 TEST_F(Api, SettingsOfADeployAreTakenAndChecked) {
   ASSERT_EQ(deploy("hello", hello("1"), "&set=timeout%3D3s&set=env.A%3Db").status, 201U);
   const auto config = get("/v1/functions/hello")["config"];

@@ -16,6 +16,7 @@ using nlohmann::json;
 
 namespace {
 
+constexpr std::size_t kLongestOrigin = 4096;
 constexpr std::string_view kLines = "application/x-ndjson";
 
 registry::DeployRequest deploy_request(const Request& request) {
@@ -26,9 +27,21 @@ registry::DeployRequest deploy_request(const Request& request) {
       .body_file = request.upload,
       .keep_traffic = request.query_flag("keep_traffic"),
   };
+  wanted.origin = request.query_value("origin").value_or("").substr(0, kLongestOrigin);
   for (const auto& [key, value] : request.query)
     if (key == "set") wanted.settings.push_back(value);
   return wanted;
+}
+
+json changes_json(const std::vector<registry::Change>& changes) {
+  json list = json::array();
+  for (const auto& change : changes) {
+    json one{{"key", change.key}, {"kind", registry::name_of(change.kind)}, {"keep", change.keep}};
+    if (!change.before.empty()) one["before"] = change.before;
+    if (!change.after.empty()) one["after"] = change.after;
+    list.push_back(std::move(one));
+  }
+  return list;
 }
 
 json deployed_json(const Services& services, const registry::Deployed& deployed) {
@@ -37,6 +50,9 @@ json deployed_json(const Services& services, const registry::Deployed& deployed)
   body["url"] = services.operations.url(deployed.version->function);
   if (!deployed.warnings.empty()) body["warnings"] = deployed.warnings;
   if (deployed.unchanged) body["unchanged"] = true;
+  if (deployed.before) body["before"] = {{"address", deployed.before->address()}};
+  if (deployed.before && !deployed.origin_before.empty()) body["before"]["origin"] = deployed.origin_before;
+  if (!deployed.changes.empty()) body["changes"] = changes_json(deployed.changes);
   return body;
 }
 

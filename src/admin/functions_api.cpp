@@ -24,6 +24,7 @@ json summary(const Services& services, const registry::Function& function) {
   item["versions"] = function.versions.size();
   item["traffic"] = traffic_json(function.traffic);
   item["routes"] = main.config.routes;
+  if (const auto origin = services.registry.origin(function.name); !origin.empty()) item["origin"] = origin;
   return item;
 }
 
@@ -122,6 +123,7 @@ const std::vector<Parameter> kDeployQuery = {
     {"file", "string", "The name of what the body holds: hello.js, site.tar.gz, site.zip"},
     {"set", "string", "key=value, any key of [functions.NAME] in mayfly.toml; wins over the file's", false,
      true},
+    {"origin", "string", "Where it comes from, for people: the folder's path. The next deployment is told"},
     {"keep_traffic", "boolean", "Make the version, but give it no traffic yet"},
 };
 constexpr Answer kGone{204, "It is gone"};
@@ -139,6 +141,8 @@ std::vector<Route> deployment_routes(const Services& s) {
          "{\"status\": "
          "422, \"problem\": Problem}",
          "Deployed"},
+        {409, "It would open a function to everyone without saying so", "Problem",
+         "application/problem+json"},
         {413, "The body or what it unpacks to is too large", "Problem", "application/problem+json"},
         {422, "The code or its configuration was refused; what is in service stays", "Problem",
          "application/problem+json"}},

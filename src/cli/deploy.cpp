@@ -1,4 +1,5 @@
 #include "cli/deploy_client.h"
+#include "cli/deploy_view.h"
 #include "cli/error.h"
 #include "cli/verbs.h"
 
@@ -48,7 +49,11 @@ Result<json> deploy_one(Context& context, const DaemonClient& client, const std:
 void print_deployed(Context& context, const json& answer) {
   std::string line = context.out.paint(Style::bold, answer.value("address", "")) + "  " +
                      context.out.paint(Style::cyan, answer.value("url", ""));
-  if (answer.value("unchanged", false)) line += context.out.paint(Style::dim, "  (unchanged)");
+  const auto before = answer.value("before", json::object()).value("address", "");
+  if (answer.value("unchanged", false))
+    line += context.out.paint(Style::dim, "  (unchanged)");
+  else
+    line += context.out.paint(Style::dim, before.empty() ? "  (new)" : "  (was " + before + ")");
   if (answer.value("weight", 0) == 0) line += context.out.paint(Style::dim, "  (no traffic yet)");
   context.out.line(line);
 }
@@ -75,6 +80,8 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
     auto answer = deploy_one(context, *client, name, *upload, arguments);
     if (!answer) return std::unexpected(std::move(answer.error()).with("source", arguments.path));
     print_warnings(context, *answer);
+    if (arguments.name.empty()) context.err.write(show_origin(*answer, upload->origin, context.err));
+    context.err.write(show_changes(*answer, project->functions.size() > 1, context.err));
     if (!context.json) print_deployed(context, *answer);
     answers.push_back(std::move(*answer));
   }
@@ -104,7 +111,12 @@ Verb deploy_verb() {
           "counts, but never for files that the configuration names, nor for vendor and wheels. node_modules "
           "stays here where a package-lock.json lies beside it; with --vendored it goes along.\n\n"
           "A deployment whose code does not load is refused, with file and line, and what is in service "
-          "stays.",
+          "stays.\n\n"
+          "Settings are those of mayfly.toml and --set, every time anew: what the version before had and "
+          "this one "
+          "has not is said, with what keeps it. A function that wanted a key or a token is not opened by "
+          "leaving "
+          "that out: say access=public if it is meant.",
       .examples = {"mayfly deploy hello.js", "mayfly deploy . --name shop --set memory=256MiB",
                    "mayfly deploy api.ts --set env.STAGE=test --set 'routes=GET /api/*'"},
       .arguments = {{"path", "PATH", "A source file, a folder, or a tar.gz or zip archive", &arguments->path,

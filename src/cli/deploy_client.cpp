@@ -10,11 +10,18 @@ Result<Upload> make_upload(const Project& project, bool vendored) {
   if (project.folder) {
     auto package = pack(project.path, project.sources, vendored);
     if (!package) return propagate(package);
-    return Upload{.file = "source.tar.gz", .body = std::move(package->bytes)};
+    return Upload{.file = "source.tar.gz", .body = std::move(package->bytes), .origin = origin_of(project)};
   }
   auto text = read_file(project.path);
   if (!text) return propagate(text);
-  return Upload{.file = project.path.filename().string(), .body = std::move(*text)};
+  return Upload{
+      .file = project.path.filename().string(), .body = std::move(*text), .origin = origin_of(project)};
+}
+
+std::string origin_of(const Project& project) {
+  std::error_code error;
+  const auto path = std::filesystem::canonical(project.path, error);
+  return error ? std::string() : path.string();
 }
 
 Result<nlohmann::json> deploy_function(const DaemonClient& client, const std::string& name,
@@ -22,6 +29,7 @@ Result<nlohmann::json> deploy_function(const DaemonClient& client, const std::st
                                        const std::function<void(std::string_view)>& on_output) {
   std::string target = function_target(name, "?file=" + percent_encode(upload.file));
   for (const auto& each : settings.set) target += "&set=" + percent_encode(each);
+  if (!upload.origin.empty()) target += "&origin=" + percent_encode(upload.origin);
   if (settings.keep_traffic) target += "&keep_traffic=1";
   HttpRequest request{.method = "PUT", .target = std::move(target)};
   request.headers.emplace_back("Content-Type", "application/octet-stream");

@@ -16,6 +16,7 @@ namespace mayfly::cli {
 struct Upload {
   std::string file;
   std::string body;
+  std::string origin;  ///< see origin_of()
 };
 
 /// The file as it is, or the folder packed; see pack() for `vendored`.
@@ -25,6 +26,9 @@ struct DeploySettings {
   std::vector<std::string> set;  ///< "key=value"
   bool keep_traffic = false;
 };
+
+/// The whole path of what is deployed, by which the next deployment can be told from where the last one came.
+[[nodiscard]] std::string origin_of(const Project& project);
 
 /// One function. The answer is what the API gives. `on_output` takes what the daemon's tools print (npm, pip,
 /// compilers), as it comes.

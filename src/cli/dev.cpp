@@ -8,6 +8,7 @@
 #include <map>
 
 #include "cli/deploy_client.h"
+#include "cli/deploy_view.h"
 #include "cli/error.h"
 #include "cli/folder_watch.h"
 #include "cli/log_follower.h"
@@ -79,6 +80,8 @@ class Development {
       log = std::make_unique<LogFollower>(client_, name, several ? name : "", context_.out);
     if (answer->value("unchanged", false) && seen_[name] == answer->value("version", 0)) return;
     seen_[name] = answer->value("version", 0);
+    if (arguments_.name.empty()) context_.err.write(show_origin(*answer, upload.origin, context_.err));
+    context_.err.write(show_changes(*answer, several, context_.err));
     auto& out = context_.out;
     if (context_.json)
       out.line(answer->dump());

@@ -4,6 +4,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "cli/deploy_view.h"
+
 namespace mayfly::cli {
 
 using nlohmann::json;
@@ -139,6 +141,8 @@ std::string show_problem(const std::string& document_text, const Output& output,
   }
   text += tool_output(text_of(document, "output"), detail, output);
   text += advice(detail, source);
+  if (const auto keep = document.find("keep"); keep != document.end())
+    text += "  to keep what was: deploy with" + as_options(*keep) + "\n";
   if (!title.empty() && title != detail) text += output.paint(Style::dim, "  " + title) + "\n";
   if (const auto id = text_of(document, "invocation"); !id.empty())
     text += output.paint(Style::dim, "  invocation " + id) + "\n";

@@ -11,10 +11,33 @@ using nlohmann::json;
 TEST_F(Verbs, DeployPrintsAddressAndUrl) {
   const auto ran = run({"deploy", path("hello.js")});
   EXPECT_EQ(ran.code, kOk) << ran.err;
-  EXPECT_EQ(ran.out, "hello@1  http://127.0.0.1:8080/hello\n");
+  EXPECT_EQ(ran.out, "hello@1  http://127.0.0.1:8080/hello  (new)\n");
   EXPECT_HAS(run({"deploy", path("hello.js")}).out, "(unchanged)");
   EXPECT_EQ(json::parse(run({"deploy", path("hello.js"), "--name", "other", "--json"}).out)["address"],
             "other@1");
+}
+
+TEST_F(Verbs, DeployWarnsOfWhatItLeavesOut) {
+  run({"deploy", path("hello.js"), "--set", "network=none", "--set", "on.topic=orders", "--set",
+       "routes=GET /a"});
+  const auto ran = run({"deploy", path("hello.js"), "--set", "timeout=3s"});
+  EXPECT_EQ(ran.code, kOk);
+  EXPECT_HAS(ran.err, "warning: what hello@1 had is not in hello@2:");
+  EXPECT_HAS(ran.err, "  network  none -> outbound\n");
+  EXPECT_HAS(ran.err, "deploy with --set network=none --set on.topic=orders --set 'routes=GET /a', or");
+  EXPECT_HAS(ran.err, "other settings than hello@1:\n  timeout  10s -> 3s\n");
+  EXPECT_EQ(run({"deploy", path("hello.js"), "--set", "timeout=3s"}).err, "");
+}
+
+TEST_F(Verbs, DeployDoesNotOpenWhatWasClosed) {
+  run({"deploy", path("hello.js"), "--set", "access=key"});
+  const auto refused = run({"deploy", path("hello.js")});
+  EXPECT_EQ(refused.code, kFailed);
+  EXPECT_HAS(refused.err, "hello@1 has access = \"key\"");
+  EXPECT_HAS(refused.err, "to keep what was: deploy with --set access=key\n");
+  const auto opened = run({"deploy", path("hello.js"), "--set", "access=public"});
+  EXPECT_EQ(opened.code, kOk);
+  EXPECT_HAS(opened.err, "access  key -> public: everyone may call it");
 }
 
 TEST_F(Verbs, DeployOfAFolderWithSeveralFunctions) {
@@ -128,6 +151,33 @@ TEST_F(Verbs, TheTokenIsFoundInTheDataFolder) {
   const auto none = run({"list", "--admin-url", url, "--data", path("nowhere")}, false);
   EXPECT_EQ(none.code, kUnreachable);
   EXPECT_HAS(none.err, "nowhere");
+}
+
+TEST_F(Verbs, TheAddressIsFoundInTheDataFolder) {
+  write("admin-token", "secret\n");
+  write("admin-url", "http://127.0.0.1:" + std::to_string(port) + "\n");
+  EXPECT_EQ(run({"list", "--data", files.path().string()}, false).code, kOk);
+  ::setenv("MAYFLY_DATA", files.path().c_str(), 1);
+  const auto ran = run({"list"}, false);
+  ::unsetenv("MAYFLY_DATA");
+  EXPECT_EQ(ran.code, kOk) << ran.err;
+  const auto other =
+      run({"list", "--data", files.path().string(), "--admin-url", "http://127.0.0.1:1"}, false);
+  EXPECT_HAS(other.err, "no daemon at http://127.0.0.1:1");
+}
+
+TEST_F(Verbs, DeployTellsOfAFunctionThatCameFromElsewhere) {
+  write("one/hello.js", "export default { fetch: () => new Response('one') };\n");
+  write("two/hello.js", "export default { fetch: () => new Response('two') };\n");
+  EXPECT_EQ(run({"deploy", path("one/hello.js")}).err, "");
+  const auto other = run({"deploy", path("two/hello.js")});
+  EXPECT_EQ(other.code, kOk);
+  EXPECT_HAS(other.out, "(was hello@1)");
+  EXPECT_HAS(other.err, "hello@2 takes the place of hello@1, which came from " + path("one/hello.js"));
+  EXPECT_HAS(other.err, "mayfly rollback hello");
+  write("two/hello.js", "export default { fetch: () => new Response('three') };\n");
+  EXPECT_EQ(run({"deploy", path("two/hello.js")}).err, "");
+  EXPECT_EQ(run({"deploy", path("one/hello.js"), "--name", "hello"}).err, "") << "the name was given";
 }
 
 TEST_F(Verbs, NewWritesAProjectThatDeploys) {

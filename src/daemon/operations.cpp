@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "registry/error.h"
+#include "router/conflicts.h"
 #include "sandbox/limit_layers.h"
 
 namespace mayfly::daemon {
@@ -92,14 +93,6 @@ Result<void> check_jwt(const registry::FunctionConfig& config) {
                     "jwt.jwks: allowed is an absolute path, https://..., or http:// of the loopback");
   error.error().with("key", "jwt");
   return error;
-}
-
-bool has_route(const registry::Function& function, const std::string& pattern) {
-  return std::ranges::any_of(function.traffic.weights, [&](const auto& weight) {
-    const auto version = function.versions.find(weight.first);
-    return version != function.versions.end() &&
-           std::ranges::count(version->second->config.routes, pattern) > 0;
-  });
 }
 
 json as_json(const std::vector<sandbox::Layer>& layers) {
@@ -184,16 +177,10 @@ Shard& PlatformOperations::home(std::string_view function) {
 }
 
 awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version) {
-  for (const auto& pattern : version->config.routes) {
-    auto route = router::parse_route(pattern);
-    if (!route) {
-      route.error().code = registry::RegistryErrc::bad_config;
-      co_return propagate(route);
-    }
-    for (const auto& [name, other] : functions_)
-      if (name != version->function && has_route(*other, pattern))
-        co_return fail(registry::RegistryErrc::bad_config,
-                       "route '" + pattern + "' belongs to the function '" + name + "' already");
+  if (auto routes = router::check_routes(*version, all_functions()); !routes) {
+    routes.error().code = registry::RegistryErrc::bad_config;
+    routes.error().with("key", "routes");
+    co_return propagate(routes);
   }
   if (auto checked = check_jwt(version->config); !checked) co_return propagate(checked);
   if (auto checked = check_secrets(version->config, parts_.secrets); !checked) co_return propagate(checked);
@@ -207,14 +194,23 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
   co_return Result<void>{};
 }
 
+std::vector<registry::FunctionPtr> PlatformOperations::all_functions() const {
+  std::vector<registry::FunctionPtr> all;
+  for (const auto& [name, function] : functions_) all.push_back(function);
+  return all;
+}
+
+std::vector<std::string> PlatformOperations::warnings_of(const registry::Version& version) {
+  return router::route_warnings(version, all_functions());
+}
+
 void PlatformOperations::publish(const std::string& name, registry::FunctionPtr function) {
   if (function)
     functions_[name] = function;
   else
     functions_.erase(name);
   if (!function) parts_.logs.forget(name);
-  std::vector<registry::FunctionPtr> all;
-  for (const auto& [key, value] : functions_) all.push_back(value);
+  const auto all = all_functions();
   parts_.key_source.want(key_locations(all));
   const auto table = std::make_shared<const router::RouteTable>(all);
   for (const auto& shard : parts_.shards)

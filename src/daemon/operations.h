@@ -42,6 +42,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   bool serving = false;
 
   boost::asio::awaitable<Result<void>> prepare(registry::VersionPtr version) override;
+  std::vector<std::string> warnings_of(const registry::Version& version) override;
   void publish(const std::string& name, registry::FunctionPtr function) override;
 
   boost::asio::awaitable<nlohmann::json> live(std::string function) override;
@@ -60,6 +61,8 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   Shard& home(std::string_view function);
 
   Parts parts_;
+  [[nodiscard]] std::vector<registry::FunctionPtr> all_functions() const;
+
   std::map<std::string, registry::FunctionPtr> functions_;
   MonotonicTime started_ = std::chrono::steady_clock::now();
 };

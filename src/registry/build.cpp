@@ -161,6 +161,7 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
   built.runtime = spec->runtime.value_or(entry->runtime);
   built.entry = std::move(entry->file);
   built.config = std::move(spec->config);
+  built.says_access = spec->says_access;
   built.warnings = std::move(spec->warnings);
   if (options.interpreter) {
     const auto interpreter = options.interpreter(built.runtime, built.config);

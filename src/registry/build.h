@@ -19,6 +19,7 @@ struct Built {
   Runtime runtime = Runtime::node;
   std::string entry;
   FunctionConfig config;
+  bool says_access = false;                  ///< who may call is written down, not only the default
   std::vector<LayerStore::Pin> layers;       ///< of its dependencies
   std::vector<std::filesystem::path> links;  ///< relative: the links to them in the source
   std::vector<std::string> warnings;

@@ -228,6 +228,7 @@ Result<void> set_access(FunctionSpec& spec, const ConfigValue& value) {
   const auto chosen = value_of(kAccess, std::get<std::string>(value));
   if (!chosen) return refused();
   spec.config.access = *chosen;
+  spec.says_access = true;
   return {};
 }
 

@@ -22,6 +22,7 @@ struct FunctionSpec {
   std::optional<Runtime> runtime{};  ///< if it is not to be found from the source
   FunctionConfig config;
   std::vector<std::string> warnings;  ///< keys that are accepted and do nothing yet
+  bool says_access = false;           ///< `access` was set, whatever to
   std::size_t set_trigger = 0;        ///< that of config.on which settings go on with, + 1; 0: none yet
 };
 

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "registry/build.h"
+#include "registry/config_choices.h"
 #include "registry/name.h"
 
 namespace mayfly::registry {
@@ -59,6 +60,24 @@ Version candidate_of(const std::string& name, Registry& registry, const Built& b
 
 VersionPtr newest_of(const FunctionPtr& function) {
   return function ? function->versions.rbegin()->second : nullptr;
+}
+
+/// Nobody opens what was closed by leaving something out. To be said: what keeps it closed, or that it is
+/// meant.
+Result<void> check_access(const VersionPtr& before, const Built& built, const std::vector<Change>& changes) {
+  const bool opens = before && before->config.access != Access::everyone &&
+                     built.config.access == Access::everyone && !built.says_access;
+  if (!opens) return {};
+  std::string keep;
+  for (const auto& change : changes)
+    if (change.key == "access" || change.key.starts_with("jwt."))
+      for (const auto& setting : change.keep) keep += (keep.empty() ? "" : "\n") + setting;
+  auto error = fail(RegistryErrc::opens_access,
+                    before->address() + " has access = \"" + name_of(kAccess, before->config.access) +
+                        "\", and this deployment does not say who may call it: everyone could. Give it the "
+                        "access that it had, or say access = \"public\"");
+  error.error().with("key", "access").with("keep", keep);
+  return error;
 }
 
 /// Decorators may come later, so it is no error.
@@ -145,17 +164,26 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
   if (!built) co_return propagate(built);
 
   warn_of_missing_decorators(registry_, built->config.wrap, built->warnings);
+  const auto before = registry_.version(request->name, "").value_or(nullptr);
+  auto origin_before = registry_.origin(request->name);
+  auto changes = before ? changes_between(before->config, built->config) : std::vector<Change>();
+  auto ready = check_access(before, *built, changes);
   const auto newest = newest_of(registry_.find(request->name));
-  if (newest && newest->digest == built->digest) {
+  if (ready && newest && newest->digest == built->digest) {
     auto kept = keep_newest(newest, request->keep_traffic);
-    if (kept) kept->warnings = std::move(built->warnings);
+    if (!kept) co_return kept;
+    kept->warnings = std::move(built->warnings);
+    kept->before = before;
+    kept->origin_before = std::move(origin_before);
+    kept->changes = std::move(changes);
     co_return kept;
   }
   const std::string source = built->source.digest();
   const auto candidate = std::make_shared<const Version>(candidate_of(request->name, registry_, *built));
-  auto ready = co_await prepare_and_sync(candidate, source);
+  for (auto& warning : platform_.warnings_of(*candidate)) built->warnings.push_back(std::move(warning));
+  if (ready) ready = co_await prepare_and_sync(candidate, source);
   Result<FunctionPtr> added;
-  if (ready) added = registry_.add(candidate, request->keep_traffic);
+  if (ready) added = registry_.add(candidate, request->keep_traffic, request->origin);
   if (!ready || !added) {
     built->source = SourceStore::Pin();
     registry_.discard(source, candidate->layers);
@@ -163,7 +191,14 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
     co_return propagate(added);
   }
   asio::post(pool_, [trash = registry_.collect()] {});
-  co_return Deployed{candidate, std::move(*added), false, std::move(built->warnings)};
+  Deployed deployed;
+  deployed.version = candidate;
+  deployed.function = std::move(*added);
+  deployed.warnings = std::move(built->warnings);
+  deployed.origin_before = std::move(origin_before);
+  deployed.before = before;
+  deployed.changes = std::move(changes);
+  co_return deployed;
 }
 
 /// The template is built while the disk is busy: the version is neither known to anyone nor
@@ -201,7 +236,7 @@ Result<Deployed> Deployer::keep_newest(const VersionPtr& newest, bool keep_traff
       (*function)->traffic.weights.size() == 1 && (*function)->traffic.weights.contains(newest->number);
   if (!keep_traffic && !serves_all) function = registry_.rollback(newest->function, newest->number);
   if (!function) return propagate(function);
-  return Deployed{newest, std::move(*function), true, {}};
+  return Deployed{newest, std::move(*function), true, {}, {}, {}, {}};
 }
 
 }  // namespace mayfly::registry

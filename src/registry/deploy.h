@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "registry/changes.h"
 #include "registry/deploy_request.h"
 #include "registry/error.h"
 #include "registry/platform.h"
@@ -24,6 +25,9 @@ struct Deployed {
   /// all the same (unless keep_traffic): what was deployed last is what serves.
   bool unchanged = false;
   std::vector<std::string> warnings;
+  std::string origin_before{};    ///< of the newest version until now; "": not known
+  VersionPtr before{};            ///< what had most of the traffic until now; null: the function is new
+  std::vector<Change> changes{};  ///< of the settings, since that one
 };
 
 /// Deploys. Lives on the control thread; no deploy() may be resumed once it is destroyed. Its end ends the

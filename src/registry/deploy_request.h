@@ -31,6 +31,7 @@ struct DeployRequest {
   /// deploy gives the new version all traffic, also when it had been split or rolled back by hand. A
   /// first deploy always serves.
   bool keep_traffic = false;
+  std::string origin{};  ///< where it comes from, for people; "": not said
   BuildOutput output{};  ///< may be empty
 };
 

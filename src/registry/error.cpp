@@ -3,10 +3,11 @@
 namespace mayfly::registry {
 
 std::error_code make_error_code(RegistryErrc code) {
-  static const SlugCategory<RegistryErrc, 15> category(
-      "registry", {"unknown-function", "unknown-version", "bad-name", "bad-config", "bad-traffic",
-                   "bad-archive", "unsafe-path", "too-large", "unsupported-source", "no-entry",
-                   "syntax-error", "missing-export", "init-failed", "build-failed", "version-in-use"});
+  static const SlugCategory<RegistryErrc, 16> category(
+      "registry",
+      {"unknown-function", "unknown-version", "bad-name", "bad-config", "bad-traffic", "bad-archive",
+       "unsafe-path", "too-large", "unsupported-source", "no-entry", "syntax-error", "missing-export",
+       "init-failed", "build-failed", "version-in-use", "opens-access"});
   return {static_cast<int>(code), category};
 }
 

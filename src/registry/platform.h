@@ -3,6 +3,7 @@
 
 #include <boost/asio/awaitable.hpp>
 #include <string>
+#include <vector>
 
 #include "base/result.h"
 #include "registry/function.h"
@@ -16,6 +17,8 @@ struct Platform {
   /// details file, line, stack). The version's number may be given again to another candidate if this
   /// one comes to nothing. Its folder is complete, but perhaps not synced to disk yet.
   virtual boost::asio::awaitable<Result<void>> prepare(VersionPtr version) = 0;
+  /// What the deployer should know of a version that is about to be taken into service; sentences.
+  virtual std::vector<std::string> warnings_of(const Version&) { return {}; }
   /// The set of functions changed: route by this from now on (atomic switch); null function = deleted.
   virtual void publish(const std::string& name, FunctionPtr function) = 0;
 };

@@ -76,15 +76,16 @@ Result<std::unique_ptr<Registry>> Registry::open(const RegistryOptions& options)
 
 Result<void> Registry::load() {
   std::map<std::string, Function> functions;
-  auto read =
-      database_.query("SELECT name, next_version, sticky, deleted FROM functions", [&](const auto& row) {
-        auto name = row.text(0);
-        entries_[name].next = number_of(row, 1);
-        if (row.integer(3) != 0) return;
-        auto& function = functions[name];
-        function.name = std::move(name);
-        function.traffic.sticky = row.text(2);
-      });
+  auto read = database_.query("SELECT name, next_version, sticky, deleted, origin FROM functions",
+                              [&](const auto& row) {
+                                auto name = row.text(0);
+                                entries_[name].next = number_of(row, 1);
+                                if (row.integer(3) != 0) return;
+                                entries_[name].origin = row.text(4);
+                                auto& function = functions[name];
+                                function.name = std::move(name);
+                                function.traffic.sticky = row.text(2);
+                              });
   if (!read) return read;
   if (auto loaded = load_versions(functions); !loaded) return loaded;
   if (auto loaded = load_traffic(functions); !loaded) return loaded;
@@ -157,6 +158,11 @@ Result<FunctionPtr> Registry::get(std::string_view name) const {
               "there is no function '" + shown + "'" + did_you_mean(name, names));
 }
 
+std::string Registry::origin(std::string_view name) const {
+  const auto entry = entries_.find(name);
+  return entry == entries_.end() || !entry->second.function ? std::string() : entry->second.origin;
+}
+
 std::vector<FunctionPtr> Registry::list() const {
   std::vector<FunctionPtr> functions;
   for (const auto& [name, entry] : entries_)
@@ -193,11 +199,11 @@ FunctionPtr Registry::put(Function function) {
   return published;
 }
 
-Result<void> Registry::insert(const Version& version) {
+Result<void> Registry::insert(const Version& version, const std::string& origin) {
   auto counted = database_.run(
-      "INSERT INTO functions(name, next_version) VALUES (?1, ?2) "
-      "ON CONFLICT(name) DO UPDATE SET next_version = ?2, deleted = 0",
-      version.function, version.number + 1);
+      "INSERT INTO functions(name, next_version, origin) VALUES (?1, ?2, ?3) "
+      "ON CONFLICT(name) DO UPDATE SET next_version = ?2, deleted = 0, origin = ?3",
+      version.function, version.number + 1, origin);
   if (!counted) return counted;
   const auto config = config_to_json(version.config);
   const auto source = version.root.filename().string();
@@ -218,7 +224,7 @@ Result<void> Registry::write_traffic(const std::string& name, const Traffic& tra
   return database_.run("UPDATE functions SET sticky = ? WHERE name = ?", traffic.sticky, name);
 }
 
-Result<FunctionPtr> Registry::add(const VersionPtr& version, bool keep_traffic) {
+Result<FunctionPtr> Registry::add(const VersionPtr& version, bool keep_traffic, const std::string& origin) {
   if (auto named = check_function_name(version->function); !named) return propagate(named);
   if (version->number != next_number(version->function)) {
     return fail(RegistryErrc::unknown_version, "the next version of '" + version->function + "' is " +
@@ -230,11 +236,12 @@ Result<FunctionPtr> Registry::add(const VersionPtr& version, bool keep_traffic) 
   function.versions[version->number] = version;
   if (!keep_traffic || function.traffic.weights.empty()) function.traffic.weights = {{version->number, 100}};
   auto stored = database_.transaction([&]() -> Result<void> {
-    if (auto done = insert(*version); !done) return done;
+    if (auto done = insert(*version, origin); !done) return done;
     return write_traffic(function.name, function.traffic);
   });
   if (!stored) return propagate(stored);
   entries_[function.name].next = version->number + 1;
+  entries_[function.name].origin = origin;
   return put(std::move(function));
 }
 

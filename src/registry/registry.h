@@ -55,7 +55,11 @@ class Registry {
   [[nodiscard]] std::uint32_t next_number(std::string_view name) const;
   /// Adds a version, whose number must be next_number(). It gets all traffic unless `keep_traffic` is set
   /// and the function has traffic already.
-  [[nodiscard]] Result<FunctionPtr> add(const VersionPtr& version, bool keep_traffic);
+  /// `origin`: where it was deployed from, for people; "" if they did not say.
+  [[nodiscard]] Result<FunctionPtr> add(const VersionPtr& version, bool keep_traffic,
+                                        const std::string& origin = {});
+  /// Where the newest version of a function was deployed from, "" if that is not known.
+  [[nodiscard]] std::string origin(std::string_view name) const;
 
   /// All traffic to `number`; without one, to the newest version below the newest that has traffic now.
   [[nodiscard]] Result<FunctionPtr> rollback(std::string_view name, std::optional<std::uint32_t> number);
@@ -84,6 +88,7 @@ class Registry {
   struct Entry {
     FunctionPtr function;  ///< null: deleted, only its counter is kept
     std::uint32_t next = 1;
+    std::string origin{};
   };
   struct Retired {
     std::weak_ptr<const Version> version;
@@ -99,7 +104,7 @@ class Registry {
   [[nodiscard]] Result<void> load();
   [[nodiscard]] Result<void> load_versions(std::map<std::string, Function>& functions);
   [[nodiscard]] Result<void> load_traffic(std::map<std::string, Function>& functions);
-  [[nodiscard]] Result<void> insert(const Version& version);
+  [[nodiscard]] Result<void> insert(const Version& version, const std::string& origin);
   [[nodiscard]] Result<void> write_traffic(const std::string& name, const Traffic& traffic);
   [[nodiscard]] Result<FunctionPtr> change_traffic(const Function& function, Traffic traffic);
   /// Takes a changed function into service.

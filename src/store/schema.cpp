@@ -78,6 +78,10 @@ CREATE TABLE keys (
   expires INTEGER             -- NULL: never
 ) STRICT, WITHOUT ROWID;
 )sql",
+    // Where the newest version came from, for people.
+    R"sql(
+ALTER TABLE functions ADD COLUMN origin TEXT NOT NULL DEFAULT '';
+)sql",
 };
 
 Result<int> version_of(Database& database) {

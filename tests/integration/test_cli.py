@@ -44,6 +44,25 @@ def test_deploy_with_json(ready, tmp_path):
     assert answer["url"] == f"{ready.url}/other"
 
 
+def test_the_data_folder_alone_says_where_the_daemon_is(ready):
+    environment = {**os.environ, "MAYFLY_DATA": str(ready.folder)}
+    done = subprocess.run([BINARY, "list", "--names"], env=environment, capture_output=True, text=True)
+    assert (done.returncode, "hello" in done.stdout) == (0, True), done.stderr
+
+
+def test_a_deployment_that_leaves_something_out_is_told(ready, tmp_path):
+    (tmp_path / "closed.js").write_text(HELLO)
+    ready.cli("deploy", tmp_path / "closed.js", "--set", "access=key", "--set", "network=none")
+    refused = ready.cli("deploy", tmp_path / "closed.js", check=False)
+    assert refused.returncode == 1 and "--set access=key" in refused.stderr, refused.stderr
+    assert ready.request("/closed").status == 401
+    kept = ready.cli("deploy", tmp_path / "closed.js", "--set", "access=key")
+    assert "network  none -> outbound" in kept.stderr and "--set network=none" in kept.stderr
+    assert "(was closed@1)" in kept.stdout
+    ready.cli("deploy", tmp_path / "closed.js", "--set", "access=public")
+    assert ready.request("/closed").status == 200
+
+
 def test_invoke_prints_the_answer(ready):
     assert ready.cli("invoke", "hello").stdout.strip() == "hello 2"
     assert ready.cli("invoke", "hello@1").stdout.strip() == "hello 1"

@@ -102,3 +102,21 @@ def test_two_functions_with_the_same_route(routed):
     answer = routed.put("second-list", SHOW, routes=["GET /shop/items"])
     # Refused, or accepted with a warning; never silently one or the other.
     assert answer.status in (409, 422) or answer.json.get("warnings"), answer.text
+
+
+def test_a_route_does_not_take_another_functions_address(routed):
+    refused = routed.put("greedy", SHOW, routes=["GET /list/*"])
+    assert (refused.status, refused.json["key"]) == (422, "routes"), refused.text
+    assert "the function 'list'" in refused.json["detail"]
+    assert who(routed, "/list") == "list"
+    assert routed.put("greedy", SHOW, routes=["list.example.com/list/*"]).status == 201
+
+
+def test_a_route_that_hides_others_is_said_and_so_is_being_hidden(routed):
+    answer = routed.put("greedy", SHOW, routes=["GET /:first/:second/hidden"])
+    [warning] = answer.json["warnings"]
+    assert "'GET /:first/:second/hidden'" in warning and "more" in warning
+    [warning] = routed.put("late", SHOW).json["warnings"]
+    assert "/late" in warning and "'greedy'" in warning
+    for name in ("greedy", "late"):
+        routed.admin(f"/v1/functions/{name}", "DELETE")
