@@ -19,8 +19,6 @@ using nlohmann::json;
 
 namespace {
 
-constexpr std::size_t kMaxList = 1'000;
-
 std::string_view form_name(events::Form form) {
   switch (form) {
     case events::Form::request:

@@ -12,6 +12,9 @@
 
 namespace mayfly::admin {
 
+/// What a list has at most, whatever is asked for.
+inline constexpr std::size_t kMaxList = 1'000;
+
 /// All queues by name, or those of one function.
 [[nodiscard]] boost::asio::awaitable<Result<std::vector<events::QueueView>>> event_queues(
     const Services& services, std::string function = {});

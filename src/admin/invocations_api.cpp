@@ -9,6 +9,7 @@
 #include "admin/event_queues.h"
 #include "base/ascii.h"
 #include "base/fields.h"
+#include "base/text.h"
 #include "intake/delivery_view.h"
 
 namespace mayfly::admin {
@@ -78,7 +79,45 @@ awaitable<Result<json>> callback_of(const Services& services, const DeliveryReco
   co_return callback;
 }
 
+/// An event of a topic, with what became of it in each of its subscriptions.
+json event_of_topic(const Request& request, const events::EventDeliveries& event,
+                    const std::vector<QueueView>& queues) {
+  json deliveries = json::array();
+  for (const auto& one : event.deliveries)
+    deliveries.push_back(invocation_json(one, queue_of(queues, one.id), true));
+  json body = deliveries.size() == 1 ? deliveries.front() : json::object();
+  if (deliveries.size() != 1) {
+    body["invocation"] = request.param("invocation");
+    if (!deliveries.empty()) body["status"] = events::name_of(event.state());
+    if (event.event) body["accepted"] = timestamp(event.event->accepted);
+  }
+  body["topic"] = event.topic;
+  body["deliveries"] = std::move(deliveries);
+  return body;
+}
+
+awaitable<Result<events::EventDeliveries>> deliveries_of(const Services& services, events::DeliveryId id) {
+  using events::EventDeliveries;
+  auto asking =
+      await_then<EventDeliveries>(services.control, [&services, id](events::Then<EventDeliveries> then) {
+        services.events.deliveries(id, std::move(then));
+      });
+  co_return co_await std::move(asking);
+}
+
 awaitable<Result<Response>> describe(const Services& services, Request& request) {
+  if (const auto id = id_of(request); id && id->queue == 0) {
+    auto asking = deliveries_of(services, *id);
+    auto event = co_await std::move(asking);
+    if (!event) co_return propagate(event);
+    if (!event->topic.empty()) {
+      auto reading = event_queues(services);
+      auto queues = co_await std::move(reading);
+      if (!queues) co_return propagate(queues);
+      const json body = event_of_topic(request, *event, *queues);
+      co_return json_response(body);
+    }
+  }
   auto finding = find(services, request);
   auto record = co_await std::move(finding);
   if (!record) co_return propagate(record);
@@ -119,6 +158,7 @@ awaitable<Result<Response>> list(const Services& services, Request& request) {
     co_return fail(AdminErrc::invalid_parameter, "before is for one queue, and this is about " +
                                                      std::to_string(queues->size()) +
                                                      ": GET /v1/queues/{queue}/deliveries takes it");
+  const auto limit = query->limit++;  // one more says whether there are more
   std::vector<Listed> all;
   for (const auto& queue : *queues) {
     auto reading = await_then<std::vector<DeliveryRecord>>(
@@ -131,11 +171,12 @@ awaitable<Result<Response>> list(const Services& services, Request& request) {
     for (auto& record : *records) all.push_back({std::move(record), &queue});
   }
   std::ranges::stable_sort(all, std::greater(), &Listed::when);
-  if (all.size() > query->limit)
-    all.erase(all.begin() + static_cast<std::ptrdiff_t>(query->limit), all.end());
+  const bool more = all.size() > limit || all.size() >= kMaxList;
+  if (all.size() > limit) all.erase(all.begin() + static_cast<std::ptrdiff_t>(limit), all.end());
   json items = json::array();
   for (const auto& one : all) items.push_back(invocation_json(one.record, *one.queue, false));
-  const json body{{"invocations", std::move(items)}};
+  json body{{"invocations", std::move(items)}, {"more", more}};
+  if (more && queues->size() == 1) body["before"] = events::to_text(all.back().record.id);
   co_return json_response(body);
 }
 
@@ -178,12 +219,22 @@ std::string type_of(const events::Event& event) {
 
 /// The body that was accepted, as it came.
 awaitable<Result<Response>> event(const Services& services, Request& request) {
-  auto finding = find(services, request);
-  auto record = co_await std::move(finding);
-  if (!record) co_return propagate(record);
-  if (!record->event)
-    co_return fail(events::EventsErrc::unknown_delivery, "what was accepted is not kept any more");
-  co_return Response{.status = 200, .content_type = type_of(*record->event), .body = record->event->body};
+  const auto id = id_of(request);
+  if (!id) co_return std::unexpected(id.error());
+  events::EventPtr event;
+  if (id->queue == 0) {
+    auto asking = deliveries_of(services, *id);
+    auto all = co_await std::move(asking);
+    if (!all) co_return propagate(all);
+    event = all->event;
+  } else {
+    auto finding = find(services, request);
+    auto record = co_await std::move(finding);
+    if (!record) co_return propagate(record);
+    event = record->event;
+  }
+  if (!event) co_return fail(events::EventsErrc::unknown_delivery, "what was accepted is not kept any more");
+  co_return Response{.status = 200, .content_type = type_of(*event), .body = event->body};
 }
 
 using Change = void (events::Engine::*)(events::DeliveryId, events::Then<events::State>);
@@ -234,7 +285,8 @@ std::vector<Route> invocation_routes(const Services& s) {
        "/v1/invocations/{invocation}",
        "describeInvocation",
        "State and attempts of one, with their reasons",
-       {{200, "All that is known of it", "Invocation"}, kUnknown},
+       {{200, "All that is known of it; of a topic's event, of all its deliveries", "InvocationOrEvent"},
+        kUnknown},
        with_services(describe, s)},
       {"GET",
        "/v1/invocations/{invocation}/result",

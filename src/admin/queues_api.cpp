@@ -54,6 +54,7 @@ awaitable<Result<Response>> deliveries(const Services& services, Request& reques
   auto query = delivery_query(request);
   if (!query) co_return propagate(query);
   const auto name = queue_name(request.param("queue"));
+  const auto limit = query->limit++;  // one more says whether there are more
   auto reading = await_then<std::vector<DeliveryRecord>>(
       services.control, [&services, name, query = *query](events::Then<std::vector<DeliveryRecord>> then) {
         services.events.list(name, query, std::move(then));
@@ -65,9 +66,11 @@ awaitable<Result<Response>> deliveries(const Services& services, Request& reques
   if (!queues) co_return propagate(queues);
   const auto found = std::ranges::find(*queues, name, [](const auto& one) { return one.info.name; });
   const QueueView queue = found == queues->end() ? QueueView{} : *found;
+  const bool more = records->size() > limit || records->size() >= kMaxList;
+  records->resize(std::min(records->size(), limit));
   json items = json::array();
   for (const auto& record : *records) items.push_back(invocation_json(record, queue, false));
-  const json body{{"queue", name}, {"deliveries", std::move(items)}};
+  const json body{{"queue", name}, {"deliveries", std::move(items)}, {"more", more}};
   co_return json_response(body);
 }
 
@@ -111,6 +114,17 @@ awaitable<Result<Response>> purge(const Services& services, Request& request) {
   co_return json_response(body);
 }
 
+awaitable<Result<Response>> drop(const Services& services, Request& request) {
+  const auto name = queue_name(request.param("queue"));
+  auto dropping = await_then<void>(
+      services.control,
+      [&services, name](events::Then<void> then) { services.events.drop(name, std::move(then)); },
+      kLongPatience);
+  auto done = co_await std::move(dropping);
+  if (!done) co_return propagate(done);
+  co_return Response{.status = 204};
+}
+
 const std::vector<Parameter> kDeliveryQuery = {
     {"state", "string", "Only in this state"},
     {"limit", "integer", "How many, 1 to 1000; 100 if absent"},
@@ -137,6 +151,13 @@ std::vector<Route> queue_routes(const Services& s) {
        {{200, "By name", "Queues"}},
        with_services(list, s),
        kQueueQuery},
+      {"DELETE",
+       "/v1/queues/{queue}",
+       "deleteQueue",
+       "Forget a queue whose function is gone or subscribes no longer, with all that is in it",
+       {{204, "It is gone"},
+        {409, "Its function is there, or an attempt is under way", "Problem", "application/problem+json"}},
+       with_services(drop, s)},
       {"POST",
        "/v1/queues/{queue}/pause",
        "pauseQueue",

@@ -52,6 +52,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"resumeQueue", deploy},
     {"redriveQueue", deploy},
     {"purgeQueue", deploy},
+    {"deleteQueue", deploy},
     {"callbackSecret", admin},
     {"listTopics", read},
     {"makeTopic", deploy},

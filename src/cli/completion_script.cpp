@@ -58,7 +58,7 @@ std::string candidates(ValueKind kind) {
     case ValueKind::topic_action:
       return "echo list create publish";
     case ValueKind::queue_action:
-      return "echo list pause resume";
+      return "echo list pause resume delete";
     case ValueKind::dlq_action:
       return "echo list show redrive purge";
     case ValueKind::schedule_action:

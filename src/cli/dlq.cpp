@@ -89,6 +89,10 @@ Result<int> list(Context& context, const DaemonClient& client, const DlqArgument
     context.out.line("no dead letters in " + short_queue(answer->value("queue", "")));
   else
     context.out.write(table.text(context.out));
+  if (answer->value("more", false))
+    context.err.line(context.err.paint(
+        Style::dim, "there are older ones: mayfly dlq list " + arguments.names.front() + " --before " +
+                        answer->at("deliveries").back().value("invocation", "")));
   return kOk;
 }
 
@@ -142,6 +146,11 @@ Result<int> redrive(Context& context, const DaemonClient& client, const DlqArgum
   }();
   if (!answer) return std::unexpected(answer.error());
   const auto done = answer->value("redriven", std::uint64_t{0});
+  if (done == 0 && !context.json) {
+    context.out.line("nothing is dead in " + short_queue(answer->value("queue", name)) +
+                     ": `mayfly dlq list` shows which queues have dead letters");
+    return kOk;
+  }
   context.out.line(context.json ? answer->dump(2)
                                 : std::to_string(done) + (done == 1 ? " is" : " are") + " attempted again");
   return kOk;

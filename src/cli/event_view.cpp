@@ -93,7 +93,19 @@ std::string invocation_table(const json& invocations, const Output& output) {
   return table.text(output);
 }
 
+std::string show_event(const json& event, const Output& output) {
+  const auto deliveries = event.value("deliveries", json::array());
+  std::string text = output.paint(Style::bold, event.value("invocation", "")) + "  " +
+                     paint_state(output, event.value("status", "")) + "\n";
+  add_row(text, output, "topic", event.value("topic", ""));
+  add_row(text, output, "accepted", short_time(event.value("accepted", "")));
+  if (deliveries.empty()) return text + "  no subscription that it is for\n";
+  return text + "\n" + invocation_table(deliveries, output);
+}
+
 std::string show_invocation(const json& invocation, const Output& output) {
+  if (invocation.contains("deliveries") && invocation["deliveries"].size() != 1)
+    return show_event(invocation, output);
   const auto id = invocation.value("invocation", "");
   const auto function = invocation.value("function", "");
   std::string text =

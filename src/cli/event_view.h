@@ -18,7 +18,10 @@ namespace mayfly::cli {
 
 /// A table of invocations, or of dead letters.
 [[nodiscard]] std::string invocation_table(const nlohmann::json& invocations, const Output& output);
-/// One invocation: how it stands, what was accepted, and a table of its attempts with their reasons.
+/// An event of a topic: its deliveries, one for each subscription that it is for.
+[[nodiscard]] std::string show_event(const nlohmann::json& event, const Output& output);
+/// One invocation (or an event with several deliveries, as show_event()): how it stands, what was accepted,
+/// and a table of its attempts with their reasons.
 [[nodiscard]] std::string show_invocation(const nlohmann::json& invocation, const Output& output);
 
 }  // namespace mayfly::cli

@@ -116,6 +116,75 @@ TEST_F(EventVerbs, QueuesArePausedAndResumed) {
   EXPECT_HAS(wrong.err, "did you mean 'function:hello'?");
 }
 
+TEST_F(EventVerbs, QueuesThatNothingHasGoneThroughAreNotShown) {
+  const auto quiet = run({"queue", "list"});
+  EXPECT_EQ(quiet.out, "");
+  EXPECT_HAS(quiet.err, "1 functions' own queues with nothing in them: --all");
+  EXPECT_HAS(run({"queue", "list", "--all"}).out, "hello  active");
+  EXPECT_HAS(run({"queue", "list", "hello"}).out, "hello  active");
+  EXPECT_EQ(json::parse(run({"queue", "list", "--json"}).out)["queues"].size(), 1U);
+  run({"invoke", "hello", "--async", "--wait"});
+  EXPECT_HAS(run({"queue", "list"}).out, "hello  active");
+}
+
+TEST_F(EventVerbs, AQueueWhoseFunctionIsGoneCanBeDeleted) {
+  EXPECT_HAS(run({"queue", "delete", "hello", "--yes"}).err, "the function 'hello' is there");
+  run({"delete", "hello", "--yes"});
+  const auto listed = run({"queue", "list"});
+  EXPECT_HAS(listed.out, "hello  no function");
+  EXPECT_HAS(listed.err, "mayfly queue delete");
+  EXPECT_EQ(run({"queue", "delete", "hello"}).code, kUsage) << "nobody confirmed it";
+  EXPECT_EQ(run({"queue", "delete", "hello", "--yes"}).out, "hello is forgotten\n");
+  EXPECT_EQ(json::parse(run({"queue", "list", "--json"}).out)["queues"].size(), 0U);
+}
+
+TEST_F(EventVerbs, AListThatIsNotTheWholeSaysHowToGoOn) {
+  for (int i = 0; i < 3; ++i) run({"invoke", "hello", "--async", "--wait"});
+  const auto first = run({"invocation", "list", "hello", "--limit", "2"});
+  const auto at = first.err.find("mayfly invocation list hello --before ");
+  ASSERT_NE(at, std::string::npos) << first.err;
+  EXPECT_HAS(first.err, "the newest 2; there are more");
+  const auto rest =
+      run({"invocation", "list", "hello", "--limit", "2", "--before", first.err.substr(at + 38, 32)});
+  EXPECT_EQ(rest.code, kOk) << rest.err;
+  EXPECT_EQ(rest.err, "");
+  EXPECT_EQ(std::ranges::count(rest.out, '\n'), 2) << "the header and the last one\n" << rest.out;
+  fail_all();
+  for (int i = 0; i < 2; ++i) run({"invoke", "hello", "--async", "--wait"});
+  EXPECT_HAS(run({"dlq", "list", "hello", "--limit", "1"}).err, "mayfly dlq list hello --before ");
+  EXPECT_EQ(run({"dlq", "list", "hello", "--limit", "2"}).err, "");
+}
+
+TEST_F(EventVerbs, AnEventOfSeveralSubscriptionsShowsItsDeliveries) {
+  for (const char* name : {"mail", "audit"}) {
+    events::FunctionEvents its;
+    its.subscriptions.push_back({"orders", {}, {}});
+    daemon.events().set_function(name, its);
+  }
+  for (int i = 0; i < 1'000 && !run({"queue", "list", "--names"}).out.contains("orders/mail"); ++i)
+    std::this_thread::yield();
+  const auto id = run({"topic", "publish", "orders", "{}"}).out.substr(0, 32);
+  for (int i = 0; i < 1'000 && !run({"invocation", "get", id}).out.contains("succeeded\n"); ++i)
+    std::this_thread::yield();
+  for (const char* action : {"get", "list"}) {
+    const auto shown = run({"invocation", action, id});
+    EXPECT_EQ(shown.code, kOk) << shown.err;
+    EXPECT_HAS(shown.out, id + "  succeeded\n");
+    EXPECT_HAS(shown.out, "orders/mail");
+    EXPECT_HAS(shown.out, "orders/audit");
+  }
+  const auto whole = json::parse(run({"invocation", "get", id, "--json"}).out);
+  EXPECT_EQ(whole["topic"], "orders");
+  ASSERT_EQ(whole["deliveries"].size(), 2U);
+  EXPECT_EQ(whole["deliveries"][0]["status"], "succeeded");
+  EXPECT_HAS(run({"invocation", "retry", id}).err, "2 subscriptions");
+  EXPECT_EQ(run({"dlq", "show", id, "--body"}).out, "{}");
+}
+
+TEST_F(EventVerbs, NothingIsDead) {
+  EXPECT_HAS(run({"dlq", "redrive", "hello"}).out, "nothing is dead in hello");
+}
+
 TEST_F(EventVerbs, TopicsAndSchedules) {
   EXPECT_HAS(run({"topic", "list"}).out, "no topics");
   EXPECT_EQ(run({"topic", "create", "orders"}).out, "orders is made\n");

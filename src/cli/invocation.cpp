@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 
@@ -24,11 +25,29 @@ struct InvocationArguments {
   bool quiet = false;
 };
 
-constexpr std::array kActions{Action{"list", "[FUNCTION]", 0, 1}, Action{"get", "ID", 1, 1},
+constexpr std::array kActions{Action{"list", "[FUNCTION|EVENT]", 0, 1}, Action{"get", "ID", 1, 1},
                               Action{"result", "ID", 1, 1}, Action{"cancel", "ID", 1, 1},
                               Action{"retry", "ID", 1, 1}};
 
+bool is_id(const std::string& text) {
+  return text.size() == 32 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
+}
+
+/// The deliveries of an event.
+Result<int> list_deliveries(Context& context, const DaemonClient& client, const std::string& id) {
+  const auto answer = client.get(invocation_target(id));
+  if (!answer) return std::unexpected(answer.error());
+  if (context.json)
+    context.out.line(answer->dump(2));
+  else
+    context.out.write(answer->contains("deliveries") ? show_event(*answer, context.out)
+                                                     : show_invocation(*answer, context.out));
+  return kOk;
+}
+
 Result<int> list(Context& context, const DaemonClient& client, const InvocationArguments& arguments) {
+  if (!arguments.names.empty() && is_id(arguments.names.front()))
+    return list_deliveries(context, client, arguments.names.front());
   std::string target = "/v1/invocations?limit=" + std::to_string(arguments.limit);
   if (!arguments.names.empty()) target += "&function=" + percent_encode(arguments.names.front());
   if (arguments.state) target += "&state=" + percent_encode(*arguments.state);
@@ -42,6 +61,16 @@ Result<int> list(Context& context, const DaemonClient& client, const InvocationA
     context.out.line("no invocations: `mayfly invoke NAME --async` makes one");
   else
     context.out.write(invocation_table(invocations, context.out));
+  if (!context.json && answer->value("more", false)) {
+    std::string words = "mayfly invocation list";
+    if (!arguments.names.empty()) words += " " + arguments.names.front();
+    if (arguments.state) words += " --state " + *arguments.state;
+    const auto before = answer->value("before", "");
+    words += before.empty() ? " --limit " + std::to_string(std::min(1000U, arguments.limit * 5))
+                            : " --before " + before;
+    context.err.line(context.err.paint(
+        Style::dim, "the newest " + std::to_string(invocations.size()) + "; there are more: " + words));
+  }
   return kOk;
 }
 
@@ -98,14 +127,17 @@ Verb invocation_verb() {
           "prints the "
           "function's answer as it was, `cancel` ends it, `retry` attempts it again from the beginning, "
           "whatever has "
-          "become of it. `list` shows the newest ones, of topics and schedules as well.",
+          "become of it. `list` shows the newest ones, of topics and schedules as well. The id of an event, "
+          "as `topic publish` "
+          "prints it, stands for all its deliveries: `get` and `list` show one for each subscription.",
       .examples = {"mayfly invocation list hello --state dead",
                    "mayfly invocation get 0000100000001a000003f5d1c0e8b7a2",
                    "mayfly invocation result 0000100000001a000003f5d1c0e8b7a2 --wait > answer.bin",
                    "mayfly invocation cancel 0000100000001a000003f5d1c0e8b7a2"},
       .arguments = {{"action", "ACTION", "list, get, result, cancel or retry", &a->action,
                      ValueKind::invocation_action, true},
-                    {"name", "ID", "The invocation; of `list`, a function", &a->names, ValueKind::function},
+                    {"name", "ID", "The invocation; of `list`, a function or an event", &a->names,
+                     ValueKind::function},
                     {"--state", "STATE", "list: only those in this state", &a->state, ValueKind::state},
                     {"-n,--limit", "COUNT", "list: how many, at most 1000 (20)", &a->limit},
                     {"--before", "ID", "list: only older ones than this, of the same queue", &a->before},

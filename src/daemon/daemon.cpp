@@ -434,6 +434,7 @@ int serve(const cli::ServeOptions& options) {
                               deploy_options(options, runtimes));
   start_shards(shards, keys->table());
   registry->attach(operations);
+  (*events)->engine().adopt_rest();
 
   Door door(control, shards, certificates.data());
   const auto data_address = door.open(listen->data);

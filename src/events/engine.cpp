@@ -196,7 +196,8 @@ void Engine::on_appended(const std::vector<EventPtr>& events) {
 
 void Engine::look_at_backlog(Stream& stream) {
   std::uint64_t most = 0;
-  for (const auto& queue : by_stream_[stream.id]) most = std::max(most, queue->backlog());
+  for (const auto& queue : by_stream_[stream.id])
+    if (queue->attached()) most = std::max(most, queue->backlog());  // the others are nobody's loss
   stream.full = most >= max_backlog_;
 }
 

@@ -39,6 +39,15 @@ struct FunctionEvents {
 [[nodiscard]] std::string own_stream(const std::string& function);
 inline constexpr std::string_view kPipelinePrefix = "pipeline:";
 
+/// An event and what became of it.
+struct EventDeliveries {
+  std::string topic{};                       ///< that it was published to; "": was not
+  EventPtr event{};                          ///< null: is not kept any more
+  std::vector<DeliveryRecord> deliveries{};  ///< one for each queue that it is for, with its event
+  /// Of all together: what is not over yet before what is, the worst before the best.
+  [[nodiscard]] State state() const;
+};
+
 /// One queue, for people.
 struct QueueView {
   QueueInfo info;
@@ -100,7 +109,15 @@ class Engine final {
     store_.documents(std::move(query), std::move(then));
   }
 
+  /// All functions that there are were named by set_function(): queues that are left have none.
+  void adopt_rest();
+  /// Forgets a queue without a function, with all that waits in it and its dead letters. Errors:
+  /// unknown_queue, queue_attached, delivery_running.
+  void drop(const std::string& queue, Then<void> then);
+
   void find(DeliveryId id, Then<DeliveryRecord> then);
+  /// Of an event, whose id has queue 0. unknown_delivery: nothing is known of it, or not any more.
+  void deliveries(DeliveryId id, Then<EventDeliveries> then);
   void cancel(DeliveryId id, Then<State> then);
   void retry(DeliveryId id, Then<State> then);
   /// As store.list(), with what is in memory: those that run, and those that wait with nothing written down
@@ -139,6 +156,7 @@ class Engine final {
   void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(const DeliveryId&, Then<State>));
   void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);
   void redrive_some(const QueuePtr& queue, std::size_t left, std::size_t done, const Then<std::size_t>& then);
+  void skip_all(const QueueInfo& dropped, Then<void> then);
   void expire_now_and_then();
   void expire();
   [[nodiscard]] bool idle() const;

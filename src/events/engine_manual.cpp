@@ -48,6 +48,12 @@ Engine::QueuePtr Engine::queue_of(const DeliveryId& id) const {
 void Engine::find(DeliveryId id, Then<DeliveryRecord> then) {
   asio::post(io_, [this, id, then = std::move(then)]() mutable {
     const auto queue = queue_of(id);
+    if (const auto all = by_stream_.find(id.stream);
+        id.queue == 0 && !queue && all != by_stream_.end() && !all->second.empty())
+      return then(fail(
+          EventsErrc::unknown_delivery,
+          "'" + to_text(id) + "' is an event for " + std::to_string(all->second.size()) +
+              " subscriptions: `mayfly invocation get` lists its deliveries, which have ids of their own"));
     if (id.queue == 0 && queue) id.queue = queue->info().id;
     store_.find(id, here<DeliveryRecord>([queue, then = std::move(then)](auto record) {
                   if (record && queue) {

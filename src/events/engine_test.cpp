@@ -160,6 +160,87 @@ TEST_F(EngineTest, ATopicIsMadeByHandAndOpenedToEverybody) {
   ASSERT_EQ(engine->topics().size(), 1U);
 }
 
+TEST_F(EngineTest, AnEventIsFoundInAllItsQueues) {
+  deploy("f", subscriber("t"), 2);
+  deploy("g", subscriber("t"), 4);
+  FunctionEvents picky;
+  picky.subscriptions.push_back({"t", {}, [](const Event& event) { return event.body == "other"; }});
+  deploy("h", picky, 6);
+  const auto id = id_of(accept("topic:t", "a"));
+  ASSERT_TRUE(deliverer.delivered(2));
+  const auto all = [&] { return ask<EventDeliveries>([&](auto then) { engine->deliveries(id, then); }); };
+  while (all().value().state() != State::succeeded) {
+  }
+  const auto found = all().value();
+  EXPECT_EQ(found.topic, "t");
+  EXPECT_EQ(found.event->body, "a");
+  ASSERT_EQ(found.deliveries.size(), 2U) << "it is not for h";
+  EXPECT_NE(to_text(found.deliveries[0].id), to_text(found.deliveries[1].id));
+  EXPECT_EQ(find(found.deliveries[1].id).value().state, State::succeeded);
+  EXPECT_TRUE(find(id).error().message.contains("3 subscriptions")) << find(id).error().message;
+  auto other = id;
+  ++other.check;
+  EXPECT_EQ(ask<EventDeliveries>([&](auto then) { engine->deliveries(other, then); }).error().code,
+            EventsErrc::unknown_delivery);
+}
+
+TEST_F(EngineTest, WhatIsWorstIsSaidOfAll) {
+  const auto of = [](std::vector<State> states) {
+    EventDeliveries all;
+    for (const auto state : states) all.deliveries.emplace_back().state = state;
+    return all.state();
+  };
+  EXPECT_EQ(of({State::succeeded, State::succeeded}), State::succeeded);
+  EXPECT_EQ(of({State::succeeded, State::dead, State::cancelled}), State::dead);
+  EXPECT_EQ(of({State::dead, State::queued}), State::queued);
+  EXPECT_EQ(of({State::failed, State::queued, State::running}), State::running);
+}
+
+TEST_F(EngineTest, AQueueWithoutAFunctionFillsNobodysTopic) {
+  max_backlog = 10;
+  open();
+  deploy("f", subscriber("t"), 2);
+  deploy("g", subscriber("t"), 4);
+  engine->set_function("g", std::nullopt);
+  for (int i = 0; i < 30; ++i) {
+    ASSERT_TRUE(accept("topic:t", "x"));
+    ASSERT_TRUE(deliverer.delivered(static_cast<std::size_t>(i) + 1));
+    (void)queues();  // the engine has heard of it
+  }
+}
+
+TEST_F(EngineTest, QueuesWhoseFunctionWasGoneBeforeTheStartAreThereAndCanBeDropped) {
+  deploy("f", subscriber("t"), 2);
+  deploy("g", subscriber("t"), 4);
+  ASSERT_TRUE(accept("topic:t", "a"));
+  ASSERT_TRUE(deliverer.delivered(2));
+  open();
+  engine->set_function("f", subscriber("t"));
+  engine->adopt_rest();
+  while (queues().size() < 4) {
+  }
+  for (const auto& queue : queues()) EXPECT_EQ(queue.attached, queue.function == "f") << queue.info.name;
+  const auto drop = [&](const std::string& name) {
+    return ask<void>([&](auto then) { engine->drop(name, then); });
+  };
+  EXPECT_EQ(drop("t>f").error().code, EventsErrc::queue_attached);
+  EXPECT_EQ(drop("t>x").error().code, EventsErrc::unknown_queue);
+  EXPECT_TRUE(drop("t>g"));
+  EXPECT_EQ(queues().size(), 3U);
+  EXPECT_EQ(drop("t>g").error().code, EventsErrc::unknown_queue);
+}
+
+TEST_F(EngineTest, WhatWasDroppedDoesNotComeBackWithTheFunction) {
+  deploy("f", {}, 1);
+  ASSERT_TRUE(ask<void>([&](auto then) { engine->pause("function:f", true, then); }));
+  ASSERT_TRUE(accept("function:f", "forgotten"));
+  engine->set_function("f", std::nullopt);
+  ASSERT_TRUE(ask<void>([&](auto then) { engine->drop("function:f", then); }));
+  deploy("f", {}, 1);
+  ASSERT_TRUE(comes_to(id_of(accept("function:f", "new")), State::succeeded));
+  EXPECT_EQ(deliverer.bodies, std::vector<std::string>{"new"});
+}
+
 TEST_F(EngineTest, AFullStreamRefusesUntilThereIsRoom) {
   max_backlog = 3;
   open();

@@ -37,6 +37,7 @@ void Queue::set(const Policy& policy, Filter filter, std::shared_ptr<const Queue
   filter_ = std::move(filter);
   role_ = std::move(role);
   if (other_order) reorder();
+  if (filter_) refilter();
   if (started_) dispatch();
 }
 

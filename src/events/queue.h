@@ -151,6 +151,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void take(const EventPtr& event);
   void admit(const EventPtr& event);
   void reorder();
+  void refilter();
   void put(Position position, Entry entry);
   void place(Position position, Entry& entry);
   void leave(Position position, const Entry& entry);

@@ -96,6 +96,19 @@ TEST_F(QueueTest, WhatIsTooOldIsGivenUp) {
   EXPECT_EQ(find(event).history[0].type, "events:too-old");
 }
 
+TEST_F(QueueTest, AnotherFilterCountsForWhatWaits) {
+  queue->pause(true);
+  publish("no");
+  publish("yes");
+  ASSERT_TRUE(until([&] { return queue->figures().waiting == 2; }));
+  queue->set(policy, [](const Event& event) { return event.body != "no"; });
+  queue->pause(false);
+  ASSERT_TRUE(delivering(1));
+  deliverer.end(kSucceeded);
+  settle();
+  EXPECT_EQ(deliverer.bodies, std::vector<std::string>{"yes"});
+}
+
 TEST_F(QueueTest, OfAPartitionOneAfterAnotherAlsoWhenOneFails) {
   policy.ordered = true;
   policy.backoff = 1s;

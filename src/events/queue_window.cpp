@@ -133,6 +133,17 @@ void Queue::reorder() {
   load_due();
 }
 
+/// What waits for its first attempt and is not for this queue any more.
+void Queue::refilter() {
+  std::vector<Position> passed;
+  for (const auto& [position, entry] : entries_)
+    if (!entry.has_row && entry.place < Place::running && !filter_(*entry.event)) passed.push_back(position);
+  for (const auto position : passed) {
+    without_row_.erase(position);
+    remove(entries_.find(position));
+  }
+}
+
 /// Where an entry waits for its next attempt.
 void Queue::place(Position position, Entry& entry) {
   if (entry.not_before > context_.clock.wall()) {

@@ -31,11 +31,12 @@ enum class EventsErrc {
   delivery_running,  ///< is being attempted just now
   delivery_ended,    ///< has succeeded, is dead or was cancelled
   unknown_pipeline,
-  unknown_run,   ///< of this pipeline; or it is not kept any more
-  run_ended,     ///< it has, or has not, so that what was asked for cannot be
-  not_awaited,   ///< no step of the run waits for an event of this name
-  bad_value,     ///< a run cannot take it: no text, too large, or nested too deeply
-  no_callbacks,  ///< no results are sent to URLs here
+  unknown_run,     ///< of this pipeline; or it is not kept any more
+  run_ended,       ///< it has, or has not, so that what was asked for cannot be
+  not_awaited,     ///< no step of the run waits for an event of this name
+  bad_value,       ///< a run cannot take it: no text, too large, or nested too deeply
+  no_callbacks,    ///< no results are sent to URLs here
+  queue_attached,  ///< the queue's function is there
 };
 [[nodiscard]] std::error_code make_error_code(EventsErrc code);
 

@@ -31,6 +31,9 @@ void StatusRequest::on_request(const pool::Invocation& invocation, std::string) 
   const bool read = invocation.method == "GET" || invocation.method == "HEAD";
   if (!rest.empty() && read)
     return engine_.find(*id, here<DeliveryRecord>([this](const auto& record) { on_result(record); }));
+  if (rest.empty() && read && id->queue == 0)
+    return engine_.deliveries(
+        *id, here<events::EventDeliveries>([this, id = *id](const auto& event) { on_event(id, event); }));
   if (rest.empty() && read)
     return engine_.find(*id, here<DeliveryRecord>([this](const auto& record) { on_status(record); }));
   if (rest.empty() && invocation.method == "DELETE")
@@ -41,6 +44,21 @@ void StatusRequest::on_request(const pool::Invocation& invocation, std::string) 
     }));
   Error error{IntakeErrc::not_allowed, "this method is not for this path", {}};
   refuse(error.with("allow", rest.empty() ? "GET, HEAD, DELETE" : "GET, HEAD"));
+}
+
+/// Of a topic's event: one delivery for each subscription; if there is just one, what is known of it as well.
+void StatusRequest::on_event(events::DeliveryId id, const Result<events::EventDeliveries>& event) {
+  if (!event) return refuse(event.error());
+  if (event->topic.empty() && event->deliveries.size() == 1) return on_status(event->deliveries.front());
+  if (event->topic.empty()) return refuse(unknown());
+  nlohmann::json list = nlohmann::json::array();
+  for (const auto& one : event->deliveries) list.push_back(delivery_json(one, Audience::everyone));
+  nlohmann::json body = list.size() == 1 ? list.front() : nlohmann::json{{"invocation", events::to_text(id)}};
+  if (!list.empty()) body["status"] = events::name_of(event->state());
+  std::string headers;
+  if (!list.empty() && !events::is_final(event->state())) append_field(headers, "retry-after", "1");
+  body["deliveries"] = std::move(list);
+  answer_json(200, body.dump(), std::move(headers));
 }
 
 void StatusRequest::on_status(const Result<DeliveryRecord>& record) {

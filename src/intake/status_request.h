@@ -14,6 +14,7 @@ class StatusRequest final : public LocalRequest {
 
  private:
   void on_request(const pool::Invocation& invocation, std::string body) override;
+  void on_event(events::DeliveryId id, const Result<events::EventDeliveries>& event);
   void on_status(const Result<events::DeliveryRecord>& record);
   void on_result(const Result<events::DeliveryRecord>& record);
 

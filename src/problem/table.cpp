@@ -66,6 +66,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"events", "no-function", 409, "The function is not deployed"},
     {"events", "no-result", 404, "The invocation has ended without an answer"},
     {"events", "not-awaited", 404, "No step of the run waits for this event"},
+    {"events", "queue-attached", 409, "The queue is in use"},
     {"events", "run-ended", 409, "The run is not in a state for this"},
     {"events", "store-failed", 503, "Events cannot be written now", guarded},
     {"events", "store-full", 503, "There is no space for more events"},

@@ -129,6 +129,33 @@ timezone = "Europe/Berlin"
     assert "goes on" in daemon.cli("schedule", "resume", "keeper").stdout
 
 
+def test_an_event_of_several_subscriptions_is_found_by_its_id(daemon):
+    for name in ("mail", "audit"):
+        daemon.deploy(name, CONSUMER, **{"on.topic": "sales"})
+    [id] = ids(daemon.cli("topic", "publish", "sales", '{"id": 7}').stdout)
+    found = invocation(daemon, id)
+    assert sorted(each["queue"] for each in found["deliveries"]) == ["sales>audit", "sales>mail"]
+    assert {each["status"] for each in found["deliveries"]} == {"succeeded"}
+    public = daemon.request(f"/_mayfly/invocations/{id}").json
+    assert (public["status"], len(public["deliveries"])) == ("succeeded", 2)
+    for each in found["deliveries"]:
+        assert each["invocation"] in daemon.cli("invocation", "get", id).stdout
+        assert daemon.admin(f"/v1/invocations/{each['invocation']}").json["queue"] == each["queue"]
+
+
+def test_a_queue_whose_function_is_gone_is_named_and_dropped(daemon):
+    daemon.deploy("leaver", CONSUMER, **{"on.topic": "sales"})
+    daemon.admin("/v1/functions/leaver", "DELETE")
+    daemon.restart()
+    deadline = time.monotonic() + 20
+    while "sales/leaver  no function" not in daemon.cli("queue", "list").stdout:
+        assert time.monotonic() < deadline, daemon.cli("queue", "list").stdout
+    daemon.cli("queue", "delete", "sales/leaver", "--yes")
+    assert "sales/leaver" not in daemon.cli("queue", "list", "--all").stdout
+    busy = daemon.cli("queue", "delete", "echo", "--yes", check=False)
+    assert busy.returncode == 1 and "the function 'echo' is there" in busy.stderr
+
+
 @pytest.mark.parametrize(
     "arguments, said",
     [
