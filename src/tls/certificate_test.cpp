@@ -6,6 +6,7 @@
 #include <fstream>
 
 #include "base/temp_folder.h"
+#include "tls/context.h"
 #include "tls/test_certificate_test_support.h"
 
 namespace mayfly::tls {
@@ -72,6 +73,12 @@ TEST_F(CertificateTest, ABrokenOneLeavesTheOldOneAndIsToldOnce) {
   EXPECT_EQ(certificate->look(), false);
   EXPECT_EQ(certificate->look(), true);
   EXPECT_EQ(now(), "third");
+}
+
+TEST_F(CertificateTest, FilesThatAreSwappedAreSaidToBe) {
+  const auto swapped = server_context({files.key, files.certificate});
+  ASSERT_FALSE(swapped);
+  EXPECT_TRUE(swapped.error().message.contains("they are swapped")) << swapped.error().message;
 }
 
 TEST_F(CertificateTest, AFileThatIsGoneLeavesTheOldOne) {

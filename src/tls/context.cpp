@@ -5,6 +5,8 @@
 #include <openssl/x509v3.h>
 
 #include <array>
+#include <fstream>
+#include <string>
 #include <string_view>
 
 namespace mayfly::tls {
@@ -40,6 +42,18 @@ Result<ContextPtr> make_context(const SSL_METHOD* method) {
   return context;
 }
 
+/// The certificate's file holds a key, the key's file a certificate. Only for what an error says.
+bool are_swapped(const CertificateFiles& files) {
+  const auto has = [](const std::filesystem::path& file, std::string_view what) {
+    std::ifstream stream(file);
+    std::string line;
+    while (std::getline(stream, line))
+      if (line.starts_with("-----BEGIN ") && line.contains(what)) return true;
+    return false;
+  };
+  return has(files.certificate, "PRIVATE KEY") && has(files.key, "CERTIFICATE");
+}
+
 }  // namespace
 
 std::error_code make_error_code(TlsErrc code) {
@@ -67,8 +81,11 @@ Result<ContextPtr> server_context(const CertificateFiles& files) {
   // Resumption by tickets alone: a cache would be one for all threads, with a lock.
   ::SSL_CTX_set_session_cache_mode(raw, SSL_SESS_CACHE_OFF);
   if (::SSL_CTX_use_certificate_chain_file(raw, files.certificate.c_str()) != 1)
-    return fail(TlsErrc::bad_certificate,
-                "the certificate " + files.certificate.string() + ": " + last_error());
+    return fail(
+        TlsErrc::bad_certificate,
+        "the certificate " + files.certificate.string() + ": " +
+            (are_swapped(files) ? "it holds a private key, and the key's file a certificate: they are swapped"
+                                : last_error()));
   if (::SSL_CTX_use_PrivateKey_file(raw, files.key.c_str(), SSL_FILETYPE_PEM) == 1 &&
       ::SSL_CTX_check_private_key(raw) == 1)
     return context;
