@@ -14,6 +14,8 @@ struct EventVerbs : Verbs {
   void SetUp() override {
     Verbs::SetUp();
     ASSERT_EQ(run({"deploy", path("hello.js")}).code, kOk);
+    for (int i = 0; i < 1'000 && !run({"queue", "list", "--names"}).out.contains("hello"); ++i)
+      std::this_thread::yield();
   }
   std::string accepted() {
     auto id = run({"invoke", "hello", "{}", "--async"}).out;
@@ -182,7 +184,9 @@ TEST_F(EventVerbs, AnEventOfSeveralSubscriptionsShowsItsDeliveries) {
 }
 
 TEST_F(EventVerbs, NothingIsDead) {
-  EXPECT_HAS(run({"dlq", "redrive", "hello"}).out, "nothing is dead in hello");
+  run({"invoke", "hello", "--async", "--wait"});  // its queue is there then
+  const auto ran = run({"dlq", "redrive", "hello"});
+  EXPECT_HAS(ran.out + ran.err, "nothing is dead in hello");
 }
 
 TEST_F(EventVerbs, TopicsAndSchedules) {
