@@ -111,10 +111,7 @@ class Refused final : public events::Attempting {
 }  // namespace
 
 Sender::Sender(Secret secret, const outbound::AddressRules& addresses, const Clock& clock)
-    : secret_(std::move(secret)),
-      addresses_(addresses),
-      clock_(clock),
-      client_({.rules = &addresses, .most = 1'000}) {}
+    : secret_(std::move(secret)), clock_(clock), client_({.rules = &addresses, .most = 1'000}) {}
 
 std::shared_ptr<events::Attempting> Sender::deliver(events::Task task,
                                                     std::function<void(std::vector<Verdict>)> then) {

@@ -26,7 +26,6 @@ class Sender final : public events::Deliverer {
 
  private:
   const Secret secret_;
-  const outbound::AddressRules& addresses_;
   const Clock& clock_;
   boost::asio::any_io_executor executor_;
   outbound::Client client_;
