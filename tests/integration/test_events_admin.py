@@ -96,6 +96,7 @@ def test_dead_letters_are_shown_redriven_and_forgotten(daemon, tmp_path):
 def test_a_pause_outlives_a_restart(start_daemon):
     daemon = start_daemon()
     daemon.deploy("echo", ECHO)
+    invocation(daemon, ids(daemon.cli("invoke", "echo", "first", "--async").stdout)[0])  # its queue is there then
     assert "paused" in daemon.cli("queue", "pause", "echo").stdout
     [id] = ids(daemon.cli("invoke", "echo", "later", "--async").stdout)
     daemon.restart()
