@@ -37,6 +37,7 @@ struct InvokeRequest {
   std::string body{};
   std::shared_ptr<Client> client{};  ///< null: it stays
   std::string invocation{};          ///< its id, 32 hexadecimal digits; empty: a new one
+  std::optional<std::chrono::milliseconds> timeout{};  ///< if it is shorter than the function's own
 };
 
 /// The function's own answer, whatever its status.

@@ -245,12 +245,19 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
     std::ranges::copy(one->request.invocation, one->invocation.id.begin());
   else
     new_invocation_id(one->invocation.id);
-  one->begin(now(), (*version)->config.timeout);
-  if ((*version)->runtime == registry::Runtime::upstream) {
-    one->invocation.chain.links = std::make_shared<const pool::Chain::Links>(1, *version);
-    one->invocation.deadline_owner = {(*version)->address(), (*version)->config.timeout};
+  const auto timeout = (*version)->config.timeout;
+  one->begin(now(), std::min(timeout, one->request.timeout.value_or(timeout)));
+  pool::Chain chain;
+  if (!one->request.event) {  // decorators are for requests
+    auto whole = chain_of(*version, one->invocation.headers);
+    if (!whole) return one->fail(whole.error());
+    chain = std::move(*whole);
+  } else if ((*version)->runtime == registry::Runtime::upstream) {
+    chain.links = std::make_shared<const pool::Chain::Links>(1, *version);
   }
-  one->service = service_of(*version);
+  one->service = service_of(chain.links ? chain.links->front() : *version);
+  if (chain.links) one->invocation.deadline_owner = {(*version)->address(), timeout};
+  one->invocation.chain = std::move(chain);
   one->service->submit(one->invocation);
 }
 
@@ -460,11 +467,11 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;
   destination.prefix = match->prefix;
-  if (chain->links) {
+  if (head.respond_async && options_.events != nullptr) {
+    accept_later(destination, *match);
+  } else if (chain->links) {
     destination.deadline_owner = {(*version)->address(), destination.timeout};
     destination.chain = std::move(*chain);
-  } else if (head.respond_async && options_.events != nullptr) {  // later it would meet no decorator
-    accept_later(destination, *match);
   }
   return destination;
 }

@@ -5,7 +5,7 @@ import json
 
 import pytest
 
-from support import processes
+from support import events, processes
 
 AUTH = """export default { async fetch(request, env) {
   if (request.headers.get("x-token") !== "good") return new Response("who are you?", { status: 401 });
@@ -64,6 +64,25 @@ def test_decorators_change_the_request_and_the_answer_from_outside_to_inside(wra
     assert seen["headers"]["x-user"] == "ada" and "x-token" not in seen["headers"]
     assert seen["headers"]["x-forwarded-prefix"] == "/list"
     assert len(answer.header("mayfly-invocation")) == 32 and "run" in answer.header("server-timing")
+
+
+def test_a_request_that_is_answered_later_meets_its_decorators_then(wrapped):
+    for token, status in [("good", 202), ("bad", 401)]:
+        accepted = events.accept(wrapped, "/list/items?a=1", "GET", headers={"x-token": token})
+        assert accepted.status == 202, accepted.text
+        location = accepted.header("location")
+        events.until(wrapped, location)
+        result = wrapped.request(f"{location}/result")
+        assert result.status == status, result.text
+        if token == "good":
+            assert result.json["size"] == "20" and result.json["headers"]["x-user"] == "ada"
+
+
+def test_a_request_of_the_admin_plane_meets_decorators_and_a_payload_does_not(wrapped):
+    def invoke(query):
+        return wrapped.admin(f"/v1/functions/list/invocations{query}", "POST", headers={"x-token": "none"}, body=b"{}")
+    assert invoke("?method=GET&path=/items").status == 401
+    assert invoke("").json["size"] is None
 
 
 def test_a_decorator_may_answer_itself(wrapped):
