@@ -19,8 +19,9 @@ std::unexpected<Error> unknown(std::string_view name) {
   return fail(AccessErrc::unknown_key, "there is no key '" + std::string(name) + "'");
 }
 
-/// What a key is for can also be a topic.
+/// What a key is for can also be a topic, or a pipeline.
 constexpr std::string_view kTopicPrefix = "topics/";
+constexpr std::string_view kPipelinePrefix = "pipelines/";
 
 Result<void> check(const Keys::NewKey& wanted) {
   if (!is_credential_name(wanted.name))
@@ -31,9 +32,13 @@ Result<void> check(const Keys::NewKey& wanted) {
     if (registry::check_function_name(function)) continue;
     if (function.starts_with(kTopicPrefix) && registry::is_topic_name(function.substr(kTopicPrefix.size())))
       continue;
-    return fail(
-        AccessErrc::bad_key,
-        "'" + function + "' is neither the name of a function nor, like \"topics/orders\", of a topic");
+    if (function.starts_with(kPipelinePrefix) &&
+        registry::check_function_name(function.substr(kPipelinePrefix.size())))
+      continue;
+    return fail(AccessErrc::bad_key,
+                "'" + function +
+                    "' is neither the name of a function nor, like \"topics/orders\" and "
+                    "\"pipelines/signup\", of a topic or a pipeline");
   }
   return {};
 }

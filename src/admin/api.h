@@ -9,6 +9,7 @@
 #include "admin/route.h"
 #include "admin/tokens.h"
 #include "events/engine.h"
+#include "pipelines/pipelines.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
 #include "secrets/secrets.h"
@@ -25,6 +26,7 @@ struct Services {
   Tokens& tokens;
   access::Keys& keys;
   events::Engine& events;
+  pipelines::Pipelines& pipelines;
   std::string callback_secret{};  ///< that receivers of callbacks need
 };
 
@@ -48,6 +50,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> queue_routes(const Services& services);
 /// Callbacks' secret: callbacks_api.cpp.
 [[nodiscard]] std::vector<Route> callback_routes(const Services& services);
+/// Pipelines and their runs: pipelines_api.cpp.
+[[nodiscard]] std::vector<Route> pipeline_routes(const Services& services);
 /// List and make topics: topics_api.cpp.
 [[nodiscard]] std::vector<Route> topic_routes(const Services& services);
 /// List, run, stop schedules: schedules_api.cpp.

@@ -11,6 +11,7 @@
 #include "admin/api.h"
 #include "base/temp_folder.h"
 #include "events/sqlite_store.h"
+#include "pipelines/role.h"
 
 namespace mayfly::admin {
 
@@ -143,7 +144,7 @@ class FakeDaemon {
         store_(events::SqliteStore::open({.file = folder_.path() / "events.db"}).value()),
         events_(*store_, deliverer, events_clock_),
         services_{*registry_, deployer_, operations, *secrets_, context.get_executor(),
-                  *tokens_,   *keys_,    events_} {
+                  *tokens_,   *keys_,    events_,    pipelines_} {
     deliverer.executor = events_.executor();
     platform.events = &events_;
     events_.start();
@@ -188,6 +189,13 @@ class FakeDaemon {
   SystemClock events_clock_;
   std::unique_ptr<events::EventStore> store_;
   events::Engine events_;
+  pipelines::Pipelines pipelines_{
+      events_, [this](const std::string& name, const auto&) {
+        events_.set_function(
+            "pipeline:" + name,
+            events::FunctionEvents{
+                .async = {}, .subscriptions = {}, .schedules = {}, .role = pipelines::queue_role(name)});
+      }};
   Services services_;
 };
 

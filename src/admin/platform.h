@@ -35,8 +35,8 @@ struct InvokeRequest {
   std::string target = "/";  ///< path and query as the function sees them
   Headers headers{};
   std::string body{};
-  std::shared_ptr<Client> client{};  ///< null: it stays
-  std::string invocation{};          ///< its id, 32 hexadecimal digits; empty: a new one
+  std::shared_ptr<Client> client{};                    ///< null: it stays
+  std::string invocation{};                            ///< its id, 32 hexadecimal digits; empty: a new one
   std::optional<std::chrono::milliseconds> timeout{};  ///< if it is shorter than the function's own
 };
 

@@ -63,6 +63,10 @@ std::string candidates(ValueKind kind) {
       return "echo list show redrive purge";
     case ValueKind::schedule_action:
       return "echo list run pause resume";
+    case ValueKind::pipeline_action:
+      return "echo list start runs show send cancel retry delete";
+    case ValueKind::pipeline:
+      return "mayfly pipeline list --names 2>/dev/null";
     case ValueKind::topic:
       return "mayfly topic list --names 2>/dev/null";
     case ValueKind::queue:

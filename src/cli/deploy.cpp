@@ -47,15 +47,28 @@ Result<json> deploy_one(Context& context, const DaemonClient& client, const std:
 }
 
 void print_deployed(Context& context, const json& answer) {
-  std::string line = context.out.paint(Style::bold, answer.value("address", "")) + "  " +
-                     context.out.paint(Style::cyan, answer.value("url", ""));
+  const bool pipeline = answer.contains("pipeline");
+  const auto what = pipeline ? "pipeline " + answer.value("pipeline", "") : answer.value("address", "");
+  std::string line =
+      context.out.paint(Style::bold, what) + "  " + context.out.paint(Style::cyan, answer.value("url", ""));
   const auto before = answer.value("before", json::object()).value("address", "");
   if (answer.value("unchanged", false))
     line += context.out.paint(Style::dim, "  (unchanged)");
-  else
+  else if (!pipeline)
     line += context.out.paint(Style::dim, before.empty() ? "  (new)" : "  (was " + before + ")");
-  if (answer.value("weight", 0) == 0) line += context.out.paint(Style::dim, "  (no traffic yet)");
+  if (!pipeline && answer.value("weight", 0) == 0)
+    line += context.out.paint(Style::dim, "  (no traffic yet)");
   context.out.line(line);
+}
+
+Result<json> deploy_pipeline(const DaemonClient& client, const std::string& name,
+                             const std::string& definition) {
+  const auto sent = client.send({.method = "PUT",
+                                 .target = "/v1/pipelines/" + percent_encode(name),
+                                 .headers = {{"Content-Type", "application/json"}},
+                                 .body = definition});
+  if (!sent) return std::unexpected(sent.error());
+  return parse_answer(*sent);
 }
 
 void print_warnings(Context& context, const json& answer) {
@@ -82,6 +95,13 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
     print_warnings(context, *answer);
     if (arguments.name.empty()) context.err.write(show_origin(*answer, upload->origin, context.err));
     context.err.write(show_changes(*answer, project->functions.size() > 1, context.err));
+    if (!context.json) print_deployed(context, *answer);
+    answers.push_back(std::move(*answer));
+  }
+  for (const auto& [name, definition] : project->pipelines) {
+    auto answer = deploy_pipeline(*client, name, definition);
+    if (!answer) return std::unexpected(std::move(answer.error()).with("source", arguments.path));
+    print_warnings(context, *answer);
     if (!context.json) print_deployed(context, *answer);
     answers.push_back(std::move(*answer));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "base/text.h"
 #include "cli/error.h"
@@ -46,6 +47,15 @@ Result<void> read_configuration(Project& project, const std::string& text) {
   }
   if (const auto* upstreams = (*parsed)["upstreams"].as_table())
     for (const auto& [key, value] : *upstreams) project.functions.emplace_back(key.str());
+  if (const auto* pipelines = (*parsed)["pipelines"].as_table())
+    for (const auto& [key, value] : *pipelines) {
+      const auto* pipeline = value.as_table();
+      if (pipeline == nullptr)
+        return fail(CliErrc::usage, "mayfly.toml: write [pipelines." + std::string(key.str()) + "]");
+      std::ostringstream json;
+      json << toml::json_formatter(*pipeline);
+      project.pipelines.emplace_back(key.str(), json.str());
+    }
   return {};
 }
 
@@ -57,6 +67,7 @@ Result<void> choose(Project& project, const std::string& name) {
   }
   // A single function may be deployed under any name.
   project.functions = {name};
+  project.pipelines.clear();
   return {};
 }
 

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -14,6 +15,8 @@ struct Project {
   bool folder = false;
   std::vector<std::string> functions{};  ///< what is to be deployed: functions, then upstreams
   std::vector<std::string> sources{};    ///< of a folder: relative paths that its configuration names
+  /// [pipelines.NAME] as JSON, by name; those of a folder whose functions are all deployed.
+  std::vector<std::pair<std::string, std::string>> pipelines{};
 };
 
 /// Finds what to deploy. A file is called after itself ("hello.js": hello). A folder deploys every

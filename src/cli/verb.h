@@ -30,9 +30,11 @@ enum class ValueKind {
   queue_action,
   dlq_action,
   schedule_action,
+  pipeline_action,
   topic,
   queue,
   schedule,
+  pipeline,
   state,
 };
 

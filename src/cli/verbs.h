@@ -28,6 +28,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb queue_verb();
 [[nodiscard]] Verb dlq_verb();
 [[nodiscard]] Verb schedule_verb();
+[[nodiscard]] Verb pipeline_verb();
 [[nodiscard]] Verb secret_verb();
 [[nodiscard]] Verb token_verb();
 [[nodiscard]] Verb key_verb();

@@ -245,6 +245,7 @@ struct OfAllShards {
   std::optional<access::KeySource>& key_source;  ///< made after the shards, before they run
   events::Engine& events;
   outbound::Client& upstreams;
+  pipelines::Pipelines& pipelines;
 };
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
@@ -263,6 +264,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.groups = &shared.groups;
     shard.events = &shared.events;
     shard.upstreams = &shared.upstreams;
+    shard.pipelines = &shared.pipelines;
     shard.watch_lanes = shared.watch.executors();
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
@@ -421,8 +423,9 @@ int serve(const cli::ServeOptions& options) {
   if (!addresses) return complain(addresses.error());
   const auto events = Events::open(options.data, shards, *addresses);
   if (!events) return complain(events.error());
-  const OfAllShards shared{secrets.get(),       **boxes,  *groups, watch, key_source,
-                           (*events)->engine(), upstreams};
+  const OfAllShards shared{
+      secrets.get(),         **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
+      (*events)->pipelines()};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
@@ -451,6 +454,7 @@ int serve(const cli::ServeOptions& options) {
                                  *tokens,
                                  *keys,
                                  (*events)->engine(),
+                                 (*events)->pipelines(),
                                  (*events)->callback_secret().text()};
   admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));

@@ -4,6 +4,7 @@
 
 #include "daemon/event_payload.h"
 #include "daemon/event_verdict.h"
+#include "pipelines/role.h"
 
 namespace mayfly::daemon {
 namespace {
@@ -21,6 +22,19 @@ class ShardAttempt final : public events::Attempting {
   std::shared_ptr<OneInvocation> one_;
 };
 
+class NoAttempt final : public events::Attempting {
+ public:
+  void cancel() override {}
+};
+
+/// What its end decides is all that there is to it.
+std::shared_ptr<events::Attempting> nothing_to_run(
+    const boost::asio::any_io_executor& executor,
+    const std::function<void(std::vector<events::Verdict>)>& then) {
+  boost::asio::post(executor, [then] { then({events::Verdict{}}); });
+  return std::make_shared<NoAttempt>();
+}
+
 }  // namespace
 
 void EventDelivery::set_runtime(const std::string& function, registry::Runtime runtime) {
@@ -36,9 +50,13 @@ registry::Runtime EventDelivery::runtime_of(const std::string& function) const {
 
 std::shared_ptr<events::Attempting> EventDelivery::deliver(
     events::Task task, std::function<void(std::vector<events::Verdict>)> then) {
-  if (task.items.front().event->form == events::Form::callback)
-    return callbacks_->deliver(std::move(task), std::move(then));
-  auto request = event_request(task, runtime_of(task.function));
+  const auto& first = *task.items.front().event;
+  if (first.form == events::Form::callback) return callbacks_->deliver(std::move(task), std::move(then));
+  if (task.function.starts_with(events::kPipelinePrefix)) {
+    if (!pipelines::is_call(first)) return nothing_to_run(executor_, then);
+    task.function = first.target;
+  }
+  auto request = event_request(task, runtime_of(task.function.substr(0, task.function.find('@'))));
   auto held = std::make_shared<events::Task>(std::move(task));
   auto version = std::make_shared<std::string>();
   auto one = std::make_shared<OneInvocation>(
@@ -48,7 +66,8 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
                           [then, verdicts = std::move(verdicts)]() mutable { then(std::move(verdicts)); });
       });
   one->version = version;
-  auto& shard = *shards_[home_shard(held->function, static_cast<unsigned>(shards_.size()))];
+  const auto name = held->function.substr(0, held->function.find('@'));
+  auto& shard = *shards_[home_shard(name, static_cast<unsigned>(shards_.size()))];
   shard.post([&shard, one] { shard.invoke(one); });
   return std::make_shared<ShardAttempt>(shard, one);
 }

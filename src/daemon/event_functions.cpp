@@ -4,6 +4,7 @@
 
 #include "admin/view.h"
 #include "cloudevents/filter.h"
+#include "pipelines/role.h"
 #include "schedule/schedule.h"
 
 namespace mayfly::daemon {
@@ -19,21 +20,25 @@ events::Policy policy_of(const registry::DeliveryPolicy& delivery) {
   return policy;
 }
 
+/// Whose triggers they are.
+struct Subscriber {
+  std::string name;  ///< for logs
+  WallTime since;    ///< when it was deployed
+  bool batches;      ///< takes several events at once
+};
+
 events::FunctionEvents::Subscription subscription_of(const registry::TopicTrigger& topic,
-                                                     const registry::Version& version,
+                                                     const Subscriber& subscriber,
                                                      const registry::DeliveryPolicy& delivery) {
   events::FunctionEvents::Subscription subscription{topic.topic, policy_of(delivery), {}};
   auto& policy = subscription.policy;
-  // Programs that know HTTP alone get one event at a time.
-  const bool http =
-      version.runtime == registry::Runtime::native || version.runtime == registry::Runtime::exec;
-  policy.batch = http ? 1 : topic.batch;
+  policy.batch = subscriber.batches ? topic.batch : 1;
   policy.batch_wait = topic.batch_wait;
   policy.ordered = topic.ordered;
   if (topic.filter.empty()) return subscription;
   auto filter = cloudevents::Filter::make(topic.filter);
   if (!filter) {  // was checked at deploy
-    spdlog::error("{}: the filter for the topic {} lets nothing through: {}", version.address(), topic.topic,
+    spdlog::error("{}: the filter for the topic {} lets nothing through: {}", subscriber.name, topic.topic,
                   filter.error().message);
     subscription.filter = [](const events::Event&) { return false; };
     return subscription;
@@ -45,11 +50,11 @@ events::FunctionEvents::Subscription subscription_of(const registry::TopicTrigge
 }
 
 std::optional<events::ScheduleSpec> schedule_of(const registry::ScheduleTrigger& trigger,
-                                                const registry::Version& version,
+                                                const Subscriber& subscriber,
                                                 const registry::DeliveryPolicy& delivery) {
   auto schedule = schedule::Schedule::parse(trigger.schedule, trigger.timezone);
   if (!schedule) {  // was checked at deploy; the time zones of the system may have changed since
-    spdlog::error("{}: the schedule '{}' is not run: {}", version.address(), trigger.schedule,
+    spdlog::error("{}: the schedule '{}' is not run: {}", subscriber.name, trigger.schedule,
                   schedule.error().message);
     return std::nullopt;
   }
@@ -59,11 +64,22 @@ std::optional<events::ScheduleSpec> schedule_of(const registry::ScheduleTrigger&
   spec.run_missed = trigger.missed == registry::Missed::once;
   spec.payload = trigger.payload;
   spec.policy = policy_of(delivery);
-  spec.since = version.created;
+  spec.since = subscriber.since;
   spec.next = [its = *schedule](WallTime after) -> std::optional<WallTime> {
     return its.next_after(std::chrono::floor<milliseconds>(after));
   };
   return spec;
+}
+
+void add_triggers(events::FunctionEvents& result, const std::vector<registry::Trigger>& triggers,
+                  const Subscriber& subscriber) {
+  for (const auto& trigger : triggers) {
+    if (const auto* topic = std::get_if<registry::TopicTrigger>(&trigger.source))
+      result.subscriptions.push_back(subscription_of(*topic, subscriber, trigger.delivery));
+    else if (const auto spec = schedule_of(std::get<registry::ScheduleTrigger>(trigger.source), subscriber,
+                                           trigger.delivery))
+      result.schedules.push_back(*spec);
+  }
 }
 
 }  // namespace
@@ -73,13 +89,22 @@ events::FunctionEvents events_of(const registry::Function& function) {
   events::FunctionEvents result;
   result.async = policy_of(version.config.async.delivery);
   result.async.keep_result = version.config.async.keep_result;
-  for (const auto& trigger : version.config.on) {
-    if (const auto* topic = std::get_if<registry::TopicTrigger>(&trigger.source))
-      result.subscriptions.push_back(subscription_of(*topic, version, trigger.delivery));
-    else if (const auto spec =
-                 schedule_of(std::get<registry::ScheduleTrigger>(trigger.source), version, trigger.delivery))
-      result.schedules.push_back(*spec);
-  }
+  // Programs that know HTTP alone get one event at a time.
+  const bool http =
+      version.runtime == registry::Runtime::native || version.runtime == registry::Runtime::exec;
+  add_triggers(result, version.config.on, {version.address(), version.created, !http});
+  return result;
+}
+
+events::FunctionEvents events_of_pipeline(const std::string& name, const pipelines::DefinitionPtr& stored) {
+  // All that its runs have open at once. How often a call is attempted is said by its step.
+  constexpr int kOpenCalls = 1000;
+  events::FunctionEvents result;
+  result.async.concurrency = kOpenCalls;
+  result.role = pipelines::queue_role(name);
+  if (stored)
+    add_triggers(result, stored->definition.on,
+                 {"pipeline " + name, WallTime{} + milliseconds(stored->changed), false});
   return result;
 }
 

@@ -8,6 +8,7 @@
 #include "cloudevents/json_format.h"
 #include "cloudevents/raw_json.h"
 #include "intake/async_request.h"
+#include "pipelines/step_event.h"
 
 namespace mayfly::daemon {
 
@@ -86,6 +87,18 @@ void put_schedule(admin::InvokeRequest& request, const events::Event& event) {
   request.body.append("\"payload\":").append(payload_json(event.body)).append("}");
 }
 
+/// A call of a pipeline's step: a payload, and a timeout that may be shorter than the function's.
+void put_call(admin::InvokeRequest& request, const events::Event& event) {
+  request.event = true;
+  request.headers = {{"content-type", "application/json"}};
+  if (const auto ref = pipelines::step_ref(event)) {
+    request.headers.emplace_back("mayfly-pipeline", ref->run.pipeline);
+    request.headers.emplace_back("mayfly-run", ref->run.id);
+  }
+  request.timeout = pipelines::timeout_of(event);
+  request.body = event.body;
+}
+
 cloudevents::CloudEvent schedule_event(const events::Task::Item& item) {
   const auto about = schedule_json(*item.event);
   cloudevents::CloudEvent event;
@@ -125,6 +138,8 @@ admin::InvokeRequest event_request(const events::Task& task, registry::Runtime r
   const bool http = runtime == registry::Runtime::native || runtime == registry::Runtime::exec;
   if (form == Form::request || form == Form::payload)
     put_request(request, *first.event);
+  else if (form == Form::step)
+    put_call(request, *first.event);
   else if (http)
     put_http(request, first);
   else if (form == Form::schedule)

@@ -23,6 +23,12 @@ Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::uniq
       callback_rules_(addresses),
       delivery_(shards),
       engine_(std::make_unique<events::Engine>(*store, delivery_, clock_)),
+      pipelines_(std::make_unique<pipelines::Pipelines>(
+          *engine_,
+          [engine = engine_.get()](const std::string& name, const pipelines::DefinitionPtr& stored) {
+            engine->set_function(std::string(events::kPipelinePrefix) + name,
+                                 events_of_pipeline(name, stored));
+          })),
       sender_(secret_, addresses, clock_),
       store_(std::move(store)) {
   delivery_.set_executor(engine_->executor());
@@ -30,6 +36,7 @@ Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::uniq
   delivery_.set_callbacks(sender_);
   engine_->use_callbacks(callback_rules_, callbacks::callback_policy());
   engine_->start();
+  pipelines_->start();
 }
 
 void Events::set_function(const std::string& name, const registry::FunctionPtr& function) {

@@ -11,6 +11,7 @@
 #include "daemon/event_delivery.h"
 #include "events/engine.h"
 #include "events/sqlite_store.h"
+#include "pipelines/pipelines.h"
 #include "registry/function.h"
 
 namespace mayfly::daemon {
@@ -31,6 +32,7 @@ class Events {
 
   [[nodiscard]] const callbacks::Secret& callback_secret() const { return secret_; }
   [[nodiscard]] events::Engine& engine() { return *engine_; }
+  [[nodiscard]] pipelines::Pipelines& pipelines() { return *pipelines_; }
   [[nodiscard]] events::StoreFigures figures() const { return store_->figures(); }
   /// A function changed; null: it was deleted.
   void set_function(const std::string& name, const registry::FunctionPtr& function);
@@ -44,6 +46,7 @@ class Events {
   const callbacks::CallbackRules callback_rules_;
   EventDelivery delivery_;
   std::unique_ptr<events::Engine> engine_;
+  std::unique_ptr<pipelines::Pipelines> pipelines_;
   callbacks::Sender sender_;  // goes before the engine, to which it answers
   // Goes first: its last answers go to the engine.
   std::unique_ptr<events::SqliteStore> store_;

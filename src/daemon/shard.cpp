@@ -8,6 +8,7 @@
 
 #include "base/hex.h"
 #include "intake/async_request.h"
+#include "intake/pipeline_request.h"
 #include "intake/publish_request.h"
 #include "intake/status_request.h"
 #include "pool/process_memory.h"
@@ -411,6 +412,10 @@ std::optional<Result<gateway::Destination>> Shard::route_here(gateway::RequestHe
     if (auto admitted = admit_publisher(*topic, head, destination); !admitted) return propagate(admitted);
     destination.own = std::make_shared<intake::PublishRequest>(here, *options_.events, std::move(*topic));
     destination.max_request = intake::PublishRequest::kMaxBody;
+  } else if (auto path = intake::pipeline_path(head.target); path && options_.pipelines != nullptr) {
+    if (auto admitted = admit_starter(*path, head, destination); !admitted) return propagate(admitted);
+    destination.own = std::make_shared<intake::PipelineRequest>(here, *options_.pipelines, std::move(*path));
+    destination.max_request = intake::PipelineRequest::kMaxBody;
   } else {
     return std::nullopt;
   }
@@ -425,9 +430,24 @@ Result<void> Shard::admit_publisher(const std::string& topic, gateway::RequestHe
                                     gateway::Destination& destination) {
   if (options_.events->is_open_topic(topic)) return {};
   if (head.method == "OPTIONS") return {};  // a web hook's handshake carries no credential
+  return admit_key("topics/" + topic, head, destination);
+}
+
+/// Who may start runs; who has a run's id may look at it and send it events.
+Result<void> Shard::admit_starter(const intake::PipelinePath& path, gateway::RequestHead& head,
+                                  gateway::Destination& destination) {
+  if (!path.run.empty()) return {};
+  const auto stored = options_.pipelines->find(path.pipeline);
+  if (stored && stored->definition.access == pipelines::Access::everyone) return {};
+  return admit_key("pipelines/" + path.pipeline, head, destination);
+}
+
+/// An API key for this, or for everything.
+Result<void> Shard::admit_key(const std::string& what, gateway::RequestHead& head,
+                              gateway::Destination& destination) {
   access::Rule rule;
   rule.access = registry::Access::key;
-  auto admission = guard_.admit(rule, "topics/" + topic, head.headers);
+  auto admission = guard_.admit(rule, what, head.headers);
   if (!admission) return propagate(admission);
   if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
   destination.answer_fields = std::move(admission->limits);

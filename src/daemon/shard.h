@@ -23,6 +23,8 @@
 #include "daemon/upstreams.h"
 #include "events/engine.h"
 #include "gateway/session.h"
+#include "intake/pipeline_request.h"
+#include "pipelines/pipelines.h"
 #include "pool/call_host.h"
 #include "router/route_table.h"
 #include "scheduler/scheduler.h"
@@ -40,6 +42,7 @@ struct ShardOptions {
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   sandbox::Cgroups* groups = nullptr;         ///< likewise
   outbound::Client* upstreams = nullptr;      ///< asks them; likewise; null: nobody does
+  pipelines::Pipelines* pipelines = nullptr;  ///< likewise, with `events`
   events::Engine* events = nullptr;           ///< takes what is not waited for; likewise; null: nobody does
   /// Where instances are measured for their limits: a thread for each pool::LimitWatch::Lane; empty: they are
   /// not.
@@ -129,8 +132,12 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
 
   /// A request that the platform itself answers, if it is one.
   [[nodiscard]] std::optional<Result<gateway::Destination>> route_here(gateway::RequestHead& head);
+  [[nodiscard]] Result<void> admit_starter(const intake::PipelinePath& path, gateway::RequestHead& head,
+                                           gateway::Destination& destination);
   [[nodiscard]] Result<void> admit_publisher(const std::string& topic, gateway::RequestHead& head,
                                              gateway::Destination& destination);
+  [[nodiscard]] Result<void> admit_key(const std::string& what, gateway::RequestHead& head,
+                                       gateway::Destination& destination);
   void accept_later(gateway::Destination& destination, const router::Match& match);
   // pool::CallHost; in shard_calls.cpp
   Result<pool::Callee> callee(const wire::CallHead& head, const pool::Caller& caller) override;

@@ -183,8 +183,9 @@ Result<std::vector<FunctionSpec>> parse_toml(std::string_view text, std::string_
   }
   std::vector<FunctionSpec> specs;
   for (const auto& [key, node] : root) {
+    if (key.str() == "pipelines") continue;  // is not a function's; deployed by itself
     if (key.str() != "functions" && key.str() != "upstreams") {
-      constexpr std::array<std::string_view, 2> known{"functions", "upstreams"};
+      constexpr std::array<std::string_view, 3> known{"functions", "upstreams", "pipelines"};
       return at(file, key.source(),
                 "unknown key '" + std::string(key.str()) + "'" + did_you_mean(key.str(), known));
     }

@@ -1,0 +1,279 @@
+#include "pipelines/pipelines.h"
+
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "events/after.h"
+#include "pipelines/decisions.h"
+#include "pipelines/run.h"
+#include "pipelines/value.h"
+#include "pipelines/view.h"
+
+namespace mayfly::pipelines {
+
+using events::Document;
+using events::EventPtr;
+using events::EventsErrc;
+using events::NewEvent;
+using events::Transaction;
+using nlohmann::json;
+
+namespace {
+
+constexpr std::chrono::seconds kReadAgain{1};
+/// More than there can be.
+constexpr std::size_t kMostPipelines = 100'000;
+/// Runs of which those of one state are looked for.
+constexpr std::size_t kPage = 256;
+/// What a deleted pipeline leaves behind: runs that have begun go on, also after the next start.
+constexpr std::string_view kDeleted = "pipeline-deleted/";
+
+std::string deleted_key(const std::string& name) { return std::string(kDeleted) + name; }
+
+void cancel_all(events::Engine& engine, const ToCancel& deliveries) {
+  for (const auto& id : *deliveries) engine.cancel(id, [](const Result<events::State>&) {});
+}
+
+}  // namespace
+
+void Pipelines::start() {
+  engine_.documents({.prefix = "pipeline", .limit = kMostPipelines},
+                    [this](Result<std::vector<Document>> found) {
+                      if (found) return read(*found);
+                      spdlog::error("pipelines cannot be read: {}", found.error().message);
+                      events::after(engine_.executor(), kReadAgain, [this] { start(); });
+                    });
+}
+
+void Pipelines::read(const std::vector<Document>& documents) {
+  for (const auto& [key, value] : documents) {
+    if (key.starts_with(kDeleted)) {
+      attach_(key.substr(kDeleted.size()), nullptr);
+      continue;
+    }
+    if (!key.starts_with(kAllPipelines)) continue;
+    auto stored = stored_definition(key.substr(kAllPipelines.size()), value);
+    if (stored)
+      take(std::make_shared<const StoredDefinition>(std::move(*stored)));
+    else
+      spdlog::error("what is kept of {} cannot be read: {}", key, stored.error().message);
+  }
+}
+
+void Pipelines::take(const DefinitionPtr& stored) {
+  const auto& name = stored->definition.name;
+  {
+    const std::lock_guard lock(mutex_);
+    definitions_[name] = stored;
+  }
+  attach_(name, stored);
+}
+
+void Pipelines::deploy(Definition definition, Then<DefinitionPtr> then) {
+  const auto key = pipeline_key(definition.name);
+  auto stored = std::make_shared<std::optional<StoredDefinition>>();
+  const auto decision = [definition, stored, key](Transaction& transaction) -> Result<void> {
+    if (auto done = pipelines::deploy(definition)(transaction); !done) return done;
+    if (auto done = transaction.remove(deleted_key(definition.name)); !done) return done;
+    auto text = transaction.get(key);
+    if (!text) return propagate(text);
+    auto read = stored_definition(definition.name, text->value_or(""));
+    if (!read) return propagate(read);
+    *stored = std::move(*read);
+    return {};
+  };
+  engine_.decide(decision, [this, stored, then = std::move(then)](Result<void> done) {
+    if (!done) return then(propagate(done));
+    const auto taken = std::make_shared<const StoredDefinition>(std::move(**stored));
+    take(taken);
+    then(taken);
+  });
+}
+
+void Pipelines::remove(const std::string& name, Then<void> then) {
+  const auto decision = [name](Transaction& transaction) -> Result<void> {
+    if (auto done = remove_pipeline(name)(transaction); !done) return done;
+    return transaction.put(deleted_key(name), "");
+  };
+  engine_.decide(decision, [this, name, then = std::move(then)](Result<void> done) {
+    if (done) {
+      {
+        const std::lock_guard lock(mutex_);
+        definitions_.erase(name);
+      }
+      attach_(name, nullptr);
+    }
+    then(std::move(done));
+  });
+}
+
+DefinitionPtr Pipelines::find(const std::string& name) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = definitions_.find(name);
+  return found == definitions_.end() ? nullptr : found->second;
+}
+
+std::vector<DefinitionPtr> Pipelines::list() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<DefinitionPtr> all;
+  for (const auto& [name, stored] : definitions_) all.push_back(stored);
+  return all;
+}
+
+Error Pipelines::unknown(const std::string& name) const {
+  const auto all = list();
+  std::vector<std::string_view> names;
+  for (const auto& stored : all) names.push_back(stored->definition.name);
+  return Error{EventsErrc::unknown_pipeline, "no pipeline '" + name + "'" + did_you_mean(name, names), {}};
+}
+
+// --- Runs --------------------------------------------------------------------------------------------
+
+/// The run is there when this is answered: whoever got its id may send it an event at once. The event by
+/// which it was started is delivered, too, and finds it there.
+void Pipelines::start_run(const std::string& name, std::string input, std::string idempotency_key,
+                          Then<std::string> then) {
+  if (!find(name)) return then(std::unexpected(unknown(name)));
+  if (auto checked = check_value(input); !checked) return then(propagate(checked));
+  NewEvent event;
+  event.form = events::Form::payload;
+  event.method = "POST";
+  event.target = "/";
+  event.idempotency_key = std::move(idempotency_key);
+  event.body = std::move(input);
+  auto id = std::make_shared<std::string>();
+  const auto decision = [name, event, id](Transaction& transaction) -> Result<void> {
+    auto stream = transaction.stream(stream_name(name));
+    if (!stream) return propagate(stream);
+    auto starting = event;
+    starting.stream = *stream;
+    auto accepted = transaction.append(std::move(starting));
+    if (!accepted) return propagate(accepted);
+    const auto& its = **accepted;
+    *id = events::to_text({its.stream, its.position, 0, its.check});
+    return pipelines::start({name, *id}, its.body)(transaction);
+  };
+  engine_.decide(decision, [id, then = std::move(then)](Result<void> done) {
+    if (!done) return then(propagate(done));
+    then(*id);
+  });
+}
+
+void Pipelines::runs(const std::string& name, const RunQuery& query, Then<json> then) {
+  auto items = std::make_shared<json>(json::array());
+  list_runs({name, query.before}, query, items, std::move(then));
+}
+
+/// A page of all runs after another, until there are enough of those that are asked for.
+void Pipelines::list_runs(RunId before, const RunQuery& query, std::shared_ptr<json> items, Then<json> then) {
+  const auto limit = query.state.empty() ? query.limit + 1 : kPage;
+  events::DocumentQuery wanted{.prefix = runs_prefix(before.pipeline), .newest_first = true, .limit = limit};
+  if (!before.id.empty()) wanted.before = head_key(before);
+  engine_.documents(wanted, [this, before, query, items, limit, then](Result<std::vector<Document>> found) {
+    if (!found) return then(propagate(found));
+    RunId last = before;
+    for (const auto& document : *found) {
+      auto item = run_item(document);
+      if (item.is_null()) continue;
+      if (!query.state.empty() && item["state"] != query.state) {
+        last.id = item["id"];
+        continue;
+      }
+      if (items->size() == query.limit) return then(json{{"runs", std::move(*items)}, {"more", last.id}});
+      last.id = item["id"];
+      items->push_back(std::move(item));
+    }
+    if (found->size() < limit) return then(json{{"runs", std::move(*items)}});
+    list_runs(last, query, items, then);
+  });
+}
+
+void Pipelines::find_run(const std::string& name, const std::string& id, std::function<void(RunId)> found,
+                         std::function<void(Error)> failed) {
+  if (!name.empty()) return found({name, id});
+  if (!events::parse_delivery_id(id))
+    return failed(Error{
+        EventsErrc::unknown_run, "'" + id.substr(0, 80) + "' is no run's id: 32 hexadecimal digits", {}});
+  std::vector<std::string> names;
+  for (const auto& stored : list()) names.push_back(stored->definition.name);
+  find_in(std::move(names), id, std::move(found), std::move(failed));
+}
+
+/// They are few, and a run is looked for by people.
+void Pipelines::find_in(std::vector<std::string> names, const std::string& id,
+                        std::function<void(RunId)> found, std::function<void(Error)> failed) {
+  if (names.empty())
+    return failed(Error{EventsErrc::unknown_run, "no run '" + id + "', or not any more", {}});
+  const RunId run{names.back(), id};
+  names.pop_back();
+  engine_.documents({.prefix = head_key(run), .limit = 1},
+                    [this, names = std::move(names), run, found = std::move(found),
+                     failed = std::move(failed)](Result<std::vector<Document>> documents) mutable {
+                      if (!documents) return failed(std::move(documents.error()));
+                      if (!documents->empty()) return found(run);
+                      find_in(std::move(names), run.id, std::move(found), std::move(failed));
+                    });
+}
+
+namespace {
+
+template <class T>
+std::function<void(Error)> failing(const Then<T>& then) {
+  return [then](Error error) { then(std::unexpected(std::move(error))); };
+}
+
+/// For whoever has the id: where it stands, but no word of functions and what went wrong in them.
+json for_everyone(json view) {
+  view.erase("error");
+  for (auto& step : view["steps"])
+    for (const auto* inner : {"function", "delivery", "error", "undoes"}) step.erase(inner);
+  return view;
+}
+
+}  // namespace
+
+void Pipelines::show(const std::string& name, const std::string& id, Detail detail, Then<json> then) {
+  const auto look = [this, detail, then](const RunId& run) {
+    auto view = std::make_shared<std::string>();
+    engine_.decide(view_run(run, detail == Detail::data, view), [view, detail, then](Result<void> done) {
+      if (!done) return then(propagate(done));
+      auto run_as_json = json::parse(*view, nullptr, false);
+      then(detail == Detail::everyone ? for_everyone(std::move(run_as_json)) : std::move(run_as_json));
+    });
+  };
+  find_run(name, id, look, failing(then));
+}
+
+void Pipelines::signal(const std::string& name, const std::string& id, const std::string& event,
+                       std::string body, Then<void> then) {
+  const auto send = [this, event, body = std::move(body), then](const RunId& run) {
+    auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
+    engine_.decide(pipelines::signal(run, event, body, to_cancel),
+                   [this, to_cancel, then](Result<void> done) {
+                     if (done) cancel_all(engine_, to_cancel);
+                     then(std::move(done));
+                   });
+  };
+  find_run(name, id, send, failing(then));
+}
+
+void Pipelines::cancel(const std::string& name, const std::string& id, Then<void> then) {
+  const auto end = [this, then](const RunId& run) {
+    auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
+    engine_.decide(pipelines::cancel(run, to_cancel), [this, to_cancel, then](Result<void> done) {
+      if (done) cancel_all(engine_, to_cancel);
+      then(std::move(done));
+    });
+  };
+  find_run(name, id, end, failing(then));
+}
+
+void Pipelines::retry(const std::string& name, const std::string& id, Then<void> then) {
+  const auto again = [this, then](const RunId& run) { engine_.decide(pipelines::retry(run), then); };
+  find_run(name, id, again, failing(then));
+}
+
+}  // namespace mayfly::pipelines
