@@ -68,8 +68,9 @@ Result<int> set(Context& context, const DaemonClient& client, UpstreamArguments 
   auto& settings = arguments.settings.set;
   settings.insert(settings.begin(), "upstream=" + arguments.names[1]);
   if (arguments.wrap) settings.push_back("wrap=" + *arguments.wrap);
-  const auto answer = deploy_function(client, arguments.names[0], Upload{.file = "upstream", .body = ""},
-                                      arguments.settings, {});
+  const auto answer =
+      deploy_function(client, arguments.names[0], Upload{.file = "upstream", .body = "", .origin = ""},
+                      arguments.settings, {});
   if (!answer) return std::unexpected(answer.error());
   for (const auto& warning : answer->value("warnings", json::array()))
     context.err.line(context.err.paint(Style::yellow, "warning: ") + printable(warning.get<std::string>()));
