@@ -82,6 +82,10 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
         ("GET", "/v1/queues"), ("POST", "/v1/queues/{}/pause"), ("POST", "/v1/queues/{}/resume"), ("POST", "/v1/queues/{}/redrive"),
         ("GET", "/v1/queues/{}/deliveries"), ("DELETE", "/v1/queues/{}/deliveries"),
         ("GET", "/v1/topics"), ("PUT", "/v1/topics/{}"), ("POST", "/v1/topics/{}/events"),
+        ("DELETE", "/v1/queues/{}"), ("GET", "/v1/callbacks/secret"),
+        ("GET", "/v1/pipelines"), ("GET", "/v1/pipelines/{}"), ("PUT", "/v1/pipelines/{}"), ("DELETE", "/v1/pipelines/{}"),
+        ("GET", "/v1/pipelines/{}/runs"), ("POST", "/v1/pipelines/{}/runs"), ("GET", "/v1/runs/{}"),
+        ("POST", "/v1/runs/{}/events/{}"), ("POST", "/v1/runs/{}/cancel"), ("POST", "/v1/runs/{}/retry"),
         ("GET", "/v1/schedules"), ("POST", "/v1/schedules/{}/run"), ("POST", "/v1/schedules/{}/pause"), ("POST", "/v1/schedules/{}/resume"),
         ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
     }
