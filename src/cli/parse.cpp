@@ -33,6 +33,29 @@ void declare(CLI::App& app, const Argument& argument) {
 }
 
 /// "--follow" and "-f" of all arguments.
+/// In front of a word in brackets, which CLI11 would take for a list of several words, and lose its brackets.
+constexpr char kGuard = '\x01';
+
+void guard(std::string& word) {
+  if (word.size() > 1 && word.starts_with('[') && word.ends_with(']')) word.insert(word.begin(), kGuard);
+}
+
+void unguard(std::string& word) {
+  if (word.starts_with(kGuard)) word.erase(word.begin());
+}
+
+void unguard(const Argument& argument) {
+  std::visit(Overloaded{[](std::string* value) { unguard(*value); },
+                        [](std::optional<std::string>* value) {
+                          if (*value) unguard(**value);
+                        },
+                        [](std::vector<std::string>* values) {
+                          for (auto& value : *values) unguard(value);
+                        },
+                        [](auto*) {}},
+             argument.target);
+}
+
 std::vector<std::string> option_names(const std::vector<Argument>& arguments) {
   std::vector<std::string> names{"--help"};
   for (const auto& argument : arguments) {
@@ -58,13 +81,16 @@ Result<Parsed> parse_verb(const Verb& verb, std::vector<std::string> words, Cont
   app.set_help_flag();
   app.allow_extras();  // so that we can say what was meant
   for (const auto& argument : arguments) declare(app, argument);
+  for (auto& word : words) guard(word);
   std::ranges::reverse(words);  // as CLI11 wants them
   try {
     app.parse(std::move(words));
   } catch (const CLI::ParseError& error) {
     return usage(error.what(), verb.name);
   }
+  for (const auto& argument : arguments) unguard(argument);
   auto extras = app.remaining();
+  for (auto& word : extras) unguard(word);
   std::erase(extras, "--");  // it has done its work
   if (!extras.empty()) {
     const auto& word = extras.front();

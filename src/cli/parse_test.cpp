@@ -52,6 +52,14 @@ TEST_F(Parse, FillsInEveryKindOfArgument) {
   EXPECT_TRUE(context.json);
 }
 
+TEST_F(Parse, AListInJsonIsOneWord) {
+  ASSERT_TRUE(parse({"work", "[1]", "[2,3]", "[]", "-H", "[\"x\"]", "--maybe", "[4]"}));
+  EXPECT_EQ(name, "[1]");
+  EXPECT_EQ(rest, (std::vector<std::string>{"[2,3]", "[]"}));
+  EXPECT_EQ(many, std::vector<std::string>{"[\"x\"]"});
+  EXPECT_EQ(maybe, "[4]");
+}
+
 TEST_F(Parse, ConnectionIsSharedByVerbsThatConnect) {
   ASSERT_TRUE(parse({"work", "a", "--admin-url", "http://h:1", "--token=t", "--data", "d"}));
   EXPECT_EQ(context.connection.admin_url, "http://h:1");
