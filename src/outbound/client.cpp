@@ -10,6 +10,7 @@ namespace mayfly::outbound {
 namespace {
 
 constexpr int kLongestWaitMs = 1'000;
+constexpr int kIdleMs = 86'400'000;  // nothing is asked for: it is woken when something is
 
 }  // namespace
 
@@ -49,7 +50,7 @@ class Client::Loop {
       int running = 0;
       ::curl_multi_perform(multi_, &running);
       collect();
-      ::curl_multi_poll(multi_, nullptr, 0, kLongestWaitMs, nullptr);
+      ::curl_multi_poll(multi_, nullptr, 0, exchanges_.empty() ? kIdleMs : kLongestWaitMs, nullptr);
     }
     for (auto& [id, exchange] : std::exchange(exchanges_, {})) {
       ::curl_multi_remove_handle(multi_, exchange->raw());
