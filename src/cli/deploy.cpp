@@ -61,10 +61,11 @@ void print_deployed(Context& context, const json& answer) {
   context.out.line(line);
 }
 
+/// `query`: "?check=true" asks only whether it is right.
 Result<json> deploy_pipeline(const DaemonClient& client, const std::string& name,
-                             const std::string& definition) {
+                             const std::string& definition, const std::string& query = "") {
   const auto sent = client.send({.method = "PUT",
-                                 .target = "/v1/pipelines/" + percent_encode(name),
+                                 .target = "/v1/pipelines/" + percent_encode(name) + query,
                                  .headers = {{"Content-Type", "application/json"}},
                                  .body = definition});
   if (!sent) return std::unexpected(sent.error());
@@ -83,9 +84,12 @@ Result<int> deploy(Context& context, const DeployArguments& arguments) {
   if (!project) return propagate(project);
   auto client = DaemonClient::open(context.connection);
   if (!client) return propagate(client);
+  for (const auto& [name, definition] : project->pipelines)  // before anything is deployed
+    if (auto checked = deploy_pipeline(*client, name, definition, "?check=true"); !checked)
+      return std::unexpected(std::move(checked.error()).with("source", arguments.path));
   auto upload = [&] {
     const Progress progress(context.err, "packing " + arguments.path);
-    return make_upload(*project, arguments.vendored);
+    return project->functions.empty() ? Result<Upload>() : make_upload(*project, arguments.vendored);
   }();
   if (!upload) return propagate(upload);
   json answers = json::array();

@@ -128,8 +128,11 @@ std::string show_invocation(const json& invocation, const Output& output) {
   }
   if (invocation.contains("callback"))
     add_row(text, output, "callback", callback_state(invocation["callback"]));
-  if (!function.empty() && invocation.value("attempts", 0) > 0)
-    add_row(text, output, "log", "mayfly logs " + function + " --invocation " + id);
+  const bool step = event.value("form", "") == "step";  // its target is the function
+  if (!function.empty() && invocation.value("attempts", 0) > 0 &&
+      (step || !function.starts_with("pipeline:")))
+    add_row(text, output, "log",
+            "mayfly logs " + (step ? event.value("target", "") : function) + " --invocation " + id);
   if (!invocation.contains("history")) return text;
   Table table({"ATTEMPT", "STARTED", "TOOK", "VERSION", "OUTCOME"});
   for (const auto& attempt : invocation["history"])

@@ -18,7 +18,7 @@ struct PipelineArguments {
   std::string action;
   std::vector<std::string> names;
   std::optional<std::string> body, key, state, before, limit;
-  bool data = false;
+  bool values = false;
   bool only_names = false;
 };
 
@@ -107,7 +107,7 @@ Result<int> runs(Context& context, const DaemonClient& client, const PipelineArg
 
 Result<int> show(Context& context, const DaemonClient& client, const PipelineArguments& arguments) {
   const auto answer =
-      client.get(run_target(arguments.names[0], arguments.data || context.json ? "?data=true" : ""));
+      client.get(run_target(arguments.names[0], arguments.values || context.json ? "?data=true" : ""));
   if (!answer) return std::unexpected(answer.error());
   if (context.json)
     context.out.line(answer->dump(2));
@@ -135,7 +135,7 @@ Result<int> pipeline(Context& context, const PipelineArguments& arguments) {
   const auto& name = arguments.names.front();
   if (action == "cancel")
     return change(context, send(*client, run_target(name, "/cancel"), ""),
-                  "cancelled: what it has done is undone");
+                  "is cancelled; what it has done is being undone");
   if (action == "retry")
     return change(context, send(*client, run_target(name, "/retry"), ""), "goes on at the step that failed");
   if (action == "delete") {
@@ -177,8 +177,8 @@ Verb pipeline_verb() {
             "standard input",
             &a->names, ValueKind::pipeline},
            {"-b,--body", "BODY", "start: the input; send: the body", &a->body},
-           {"--key", "KEY", "start: an idempotency key; the same one gives the same run", &a->key},
-           {"--data", "", "show: with inputs and outputs", &a->data},
+           {"--idempotency-key", "KEY", "start: the same key gives the same run", &a->key},
+           {"--values", "", "show: with inputs and outputs", &a->values},
            {"--state", "STATE", "runs: running, compensating, succeeded, failed or cancelled", &a->state},
            {"--before", "RUN", "runs: only those that were started before this one", &a->before},
            {"--limit", "COUNT", "runs: so many at most (20)", &a->limit},

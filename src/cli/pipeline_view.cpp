@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <chrono>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -134,14 +135,24 @@ std::string show_run(const json& run, const Output& output) {
   text += "\n";
   if (run.contains("error")) {
     const auto& error = run["error"];
-    text +=
-        "  " + output.paint(Style::red, "step " + error.value("step", "") + ": " + failure_in(error)) + "\n";
+    text += "  " +
+            output.paint(Style::red,
+                         (error.value("step", "").empty() ? "" : "step " + error.value("step", "") + ": ") +
+                             failure_in(error)) +
+            "\n";
   }
-  if (run.contains("compensated"))
-    text += run["compensated"].get<bool>() ? "  what it had done is undone\n"
-                                           : "  not everything it had done is undone\n";
+  const auto& steps = run.at("steps");
+  const bool undoing = std::ranges::any_of(steps, [](const json& step) { return step.contains("undoes"); });
+  if (run.value("compensated", false))
+    text += "  what it had done is undone\n";
+  else if (undoing && run.contains("compensated"))
+    text += "  not everything it had done is undone\n";
+  else if (state == "failed")
+    text += output.paint(Style::dim, "  mayfly pipeline retry " + run.value("id", "") +
+                                         " goes on at the step that failed") +
+            "\n";
   Table table({" ", "STEP", "WHAT", "STATE", "TOOK", "NOTE"});
-  for (const auto& step : run.at("steps")) {
+  for (const auto& step : steps) {
     const auto one = mark_of(step.value("state", ""));
     table.row({output.paint(one.style, one.sign), step.value("step", ""), what_of(step),
                step.value("state", ""), took(step), note_of(run, step)});

@@ -100,7 +100,7 @@ Result<Project> find_project(const fs::path& path, const std::string& name) {
     const auto package = package_json(path);
     if (const auto main = package["main"].get<std::string>(); !main.empty())
       project.sources.push_back(fs::path(main).lexically_normal().string());
-    if (project.functions.empty()) {
+    if (project.functions.empty() && project.pipelines.empty()) {
       auto found = function_name(package["name"].get<std::string>());
       if (found.empty()) found = function_name(fs::canonical(path, error).filename().string());
       project.functions = {found};
@@ -110,7 +110,7 @@ Result<Project> find_project(const fs::path& path, const std::string& name) {
   }
   auto chosen = choose(project, name);
   if (!chosen) return propagate(chosen);
-  if (project.functions.front().empty())
+  if (!project.functions.empty() && project.functions.front().empty())
     return fail(CliErrc::usage, "no name can be made of " + path.string() + ": give one with --name");
   return project;
 }

@@ -21,7 +21,8 @@ struct Project {
 
 /// Finds what to deploy. A file is called after itself ("hello.js": hello). A folder deploys every
 /// [functions.NAME] and [upstreams.NAME] of its mayfly.toml, or only `name`; without a mayfly.toml it is one
-/// function, called after the "name" in package.json or else after the folder. `name` always wins.
+/// function, called after the "name" in package.json or else after the folder. One with pipelines alone has
+/// no functions. `name` always wins.
 [[nodiscard]] Result<Project> find_project(const std::filesystem::path& path, const std::string& name);
 
 /// The text as a function's name: lower case, '-' for what a name may not hold; "" if nothing is left.

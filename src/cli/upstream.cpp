@@ -3,6 +3,7 @@
 
 #include "cli/actions.h"
 #include "cli/deploy_client.h"
+#include "cli/deploy_view.h"
 #include "cli/error.h"
 #include "cli/input.h"
 #include "cli/verbs.h"
@@ -74,6 +75,7 @@ Result<int> set(Context& context, const DaemonClient& client, UpstreamArguments 
   if (!answer) return std::unexpected(answer.error());
   for (const auto& warning : answer->value("warnings", json::array()))
     context.err.line(context.err.paint(Style::yellow, "warning: ") + printable(warning.get<std::string>()));
+  context.err.write(show_changes(*answer, false, context.err));
   context.out.line(context.json ? answer->dump(2)
                                 : context.out.paint(Style::bold, answer->value("address", "")) + "  " +
                                       context.out.paint(Style::cyan, answer->value("url", "")));

@@ -450,6 +450,7 @@ Result<void> Shard::admit_key(const std::string& what, gateway::RequestHead& hea
   auto admission = guard_.admit(rule, what, head.headers);
   if (!admission) return propagate(admission);
   if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
+  head.headers += admission->identity;
   destination.answer_fields = std::move(admission->limits);
   return {};
 }

@@ -13,7 +13,7 @@ struct DecisionsTest : testing::Test {
         AskedStore::open({.file = folder.path() / "events.db", .vfs = {}, .clock = nullptr, .bounds = {}}));
   }
   Result<std::vector<EventPtr>> decide(Decision decision) {
-    return ask<std::vector<EventPtr>>([&](auto then) { (*store)->decide(std::move(decision), then); });
+    return ask<std::vector<EventPtr>>([&](auto then) { (*store)->decide(std::move(decision), 0, then); });
   }
   Pairs documents(DocumentQuery query) {
     const auto found = get<std::vector<Document>>([&](auto then) { (*store)->documents(query, then); });

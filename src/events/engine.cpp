@@ -129,16 +129,20 @@ void Engine::accept(std::string stream, std::vector<NewEvent> events, Then<std::
   });
 }
 
+Result<void> Engine::check_room(const std::string& stream) const {
+  const auto known = streams_.find(stream);
+  if (!known || !known->full) return {};
+  Error error{EventsErrc::backlog_full, "too many events wait to be delivered", {}};
+  return std::unexpected(
+      std::move(error.with("limit", std::to_string(max_backlog_)).with("retry-after", "5")));
+}
+
 /// On the engine's thread: the stream is not known yet, or had too much waiting in it.
 void Engine::accept_here(const std::string& stream, std::vector<NewEvent> events,
                          Then<std::vector<Accepted>> then) {
   if (const auto known = streams_.find(stream)) {
     look_at_backlog(*known);
-    if (known->full) {
-      Error error{EventsErrc::backlog_full, "too many events wait to be delivered", {}};
-      return then(std::unexpected(
-          std::move(error.with("limit", std::to_string(max_backlog_)).with("retry-after", "5"))));
-    }
+    if (auto room = check_room(stream); !room) return then(propagate(room));
     for (auto& event : events) event.stream = known->id;
     return append(std::move(events), std::move(then));
   }
@@ -176,12 +180,14 @@ void Engine::append(std::vector<NewEvent> events, Then<std::vector<Accepted>> th
   });
 }
 
-void Engine::decide(Decision decision, Then<void> then) {
-  store_.decide(std::move(decision), [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
-    if (!accepted) return then(propagate(accepted));
-    if (!accepted->empty()) asio::post(io_, [this, fresh = std::move(*accepted)] { on_appended(fresh); });
-    then({});
-  });
+void Engine::decide(Decision decision, Then<void> then, std::size_t brings) {
+  store_.decide(std::move(decision), brings,
+                [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
+                  if (!accepted) return then(propagate(accepted));
+                  if (!accepted->empty())
+                    asio::post(io_, [this, fresh = std::move(*accepted)] { on_appended(fresh); });
+                  then({});
+                });
 }
 
 void Engine::on_appended(const std::vector<EventPtr>& events) {

@@ -104,7 +104,9 @@ class Engine final {
   void set_function(std::string name, std::optional<FunctionEvents> events);
 
   /// Runs a decision of its own; what it had accepted is delivered. Refusals are the decision's.
-  void decide(Decision decision, Then<void> then);
+  void decide(Decision decision, Then<void> then, std::size_t brings = 0);
+  /// backlog_full: more waits in this stream than may.
+  [[nodiscard]] Result<void> check_room(const std::string& stream) const;
   void documents(DocumentQuery query, Then<std::vector<Document>> then) {
     store_.documents(std::move(query), std::move(then));
   }

@@ -23,7 +23,7 @@ std::string function_of(const std::string& queue) {
 }
 
 bool is_functions(const std::string& queue) {
-  if (queue.contains(kPipelinePrefix)) return false;
+  if (queue.starts_with(kPipelinePrefix)) return false;
   return queue.contains('>') || queue.starts_with("function:") || queue.starts_with("schedule:");
 }
 

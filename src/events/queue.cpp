@@ -15,6 +15,8 @@ using std::chrono::milliseconds;
 /// After an attempt that the function could not take: doubled as long as it cannot.
 constexpr milliseconds kFirstHold{50};
 constexpr milliseconds kLongestHold{5'000};
+/// … where the queue's other events are for other functions: this one alone.
+constexpr milliseconds kRoleHold{500};
 /// The store could not write what has become of deliveries: it is asked again.
 constexpr milliseconds kWriteAgain{1'000};
 /// A timer never sleeps longer: the wall clock may be set meanwhile.
@@ -144,6 +146,11 @@ void Queue::on_verdicts(const std::vector<Position>& batch, std::vector<Verdict>
     entry.attempting.reset();
     if (verdicts[i].kind == Verdict::Kind::not_tried && !entry.cancelled) {
       --entry.attempts;
+      if (role_) {  // other events of it are for other functions
+        outcomes.push_back(outcome(batch[i], entry, State::failed));
+        outcomes.back().not_before += is_half_full() ? kNear + kLongestHold : kRoleHold;
+        continue;
+      }
       held = true;
       place(batch[i], entry);
       continue;

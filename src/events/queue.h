@@ -157,6 +157,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void leave(Position position, const Entry& entry);
   void remove(Entries::iterator entry);
   [[nodiscard]] bool is_full() const { return entries_.size() >= kWindowCount || bytes_ >= kWindowBytes; }
+  [[nodiscard]] bool is_half_full() const {
+    return entries_.size() >= kWindowCount / 2 || bytes_ >= kWindowBytes / 2;
+  }
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
 

@@ -53,6 +53,9 @@ void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>
   if (entries_.contains(position))  // it has come into the window meanwhile
     return retry ? this->retry(record.id, then) : cancel(record.id, then);
   if (!retry && is_final(record.state)) return then(fail(EventsErrc::delivery_ended, "it has ended"));
+  if (retry && role_ && is_final(record.state))
+    return then(fail(EventsErrc::delivery_ended,
+                     "it is a part of a pipeline's run, which has gone on without it: retry the run"));
   if (!record.event) return then(fail(EventsErrc::unknown_delivery, "its event is not kept any more"));
   if (changing_.contains(position)) return then(fail(EventsErrc::delivery_running, "it is being changed"));
   Entry entry;

@@ -1,6 +1,8 @@
 // Queues whose deliveries are parts of something larger.
 #include "events/queue_role.h"
 
+#include <algorithm>
+
 #include "events/queue_test_support.h"
 #include "events/transaction.h"
 
@@ -84,6 +86,22 @@ TEST_F(QueueRoleTest, GrowsOldAsItsRoleSays) {
   EXPECT_EQ(document("end/2"), "dead " + named(old));
 }
 
+TEST_F(QueueRoleTest, OneWhoseFunctionIsNotThereDoesNotKeepOthersWaiting) {
+  const auto absent = publish("1");
+  ASSERT_TRUE(delivering(1));
+  deliverer.end(Verdict::Kind::not_tried);
+  ASSERT_TRUE(comes_to(absent, State::queued));
+  settle();
+  const auto other = publish("2");
+  ASSERT_TRUE(delivering(1)) << "nothing waits for the absent one";
+  deliverer.end(kSucceeded);
+  ASSERT_TRUE(comes_to(other, State::succeeded));
+  settle();
+  advance(1s);
+  ASSERT_TRUE(until([&] { return std::ranges::count(deliverer.bodies, "1") == 2; })) << "it is tried again";
+  EXPECT_EQ(find(absent).attempts, 0) << "that was no attempt";
+}
+
 TEST_F(QueueRoleTest, ACancellationIsAnEndToo) {
   queue->attach(false);
   const auto event = publish("1");
@@ -105,6 +123,20 @@ TEST_F(QueueRoleTest, OneThatIsOnDiskAloneHasItsEndAndWhatFollowsToo) {
   ASSERT_TRUE(comes_to(event, State::cancelled));
   EXPECT_EQ(document("end/1"), "cancelled " + named(event));
   ASSERT_TRUE(until([&] { return followed.size() == 1; }));
+}
+
+TEST_F(QueueRoleTest, WhatHasEndedIsNotAttemptedByItselfAgain) {
+  const auto event = publish("1");
+  ASSERT_TRUE(delivering(1));
+  deliverer.end(kFailed);
+  ASSERT_TRUE(comes_to(event, State::dead));
+  std::optional<Result<State>> answer;
+  queue->retry({stream.id, event->position, info.id, event->check},
+               [&](Result<State> state) { answer = std::move(state); });
+  ASSERT_TRUE(until([&] { return answer.has_value(); }));
+  ASSERT_FALSE(*answer);
+  EXPECT_EQ(answer->error().code, EventsErrc::delivery_ended);
+  EXPECT_EQ(state(event), State::dead);
 }
 
 }  // namespace

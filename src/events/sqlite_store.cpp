@@ -142,9 +142,10 @@ void SqliteStore::record(std::vector<Outcome> outcomes, std::map<QueueId, Positi
   group_.put(writing<std::vector<EventPtr>>(weight, work, count));
 }
 
-void SqliteStore::decide(Decision decision, Then<std::vector<EventPtr>> then) {
-  group_.put(writing<std::vector<EventPtr>>(
-      0, [this, decision = std::move(decision)] { return tables_.decide(decision); },
+void SqliteStore::decide(Decision decision, std::size_t brings, Then<std::vector<EventPtr>> then) {
+  group_.put(call<std::vector<EventPtr>>(
+      brings > 0 ? Call::Kind::append : Call::Kind::write, brings,
+      [this, decision = std::move(decision)] { return tables_.decide(decision); },
       [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
         if (accepted) appended_ += accepted->size();
         then(std::move(accepted));

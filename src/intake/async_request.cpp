@@ -39,8 +39,8 @@ std::string caller_of(std::string_view fields) {
   return checked.empty() ? said : checked;
 }
 
-/// The key of one caller is not another one's: who used the same would be told of an invocation that is not
-/// theirs.
+}  // namespace
+
 std::string key_of_caller(std::string_view key, std::string_view fields) {
   const auto caller = caller_of(fields);
   if (key.empty() || caller.empty()) return std::string(key);
@@ -52,8 +52,6 @@ std::string key_of_caller(std::string_view key, std::string_view fields) {
   put_hex(std::span(digits).last<16>(), hash[1]);
   return std::string(key).append(" ").append(digits.data(), digits.size());
 }
-
-}  // namespace
 
 void AsyncRequest::on_request(const pool::Invocation& invocation, std::string body) {
   events::NewEvent event;

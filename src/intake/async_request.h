@@ -16,6 +16,10 @@ inline constexpr std::string_view kReferenceField = "mayfly-reference";
 /// Of a request: the URL that its result goes to. Not for the function.
 inline constexpr std::string_view kCallbackField = "mayfly-callback";
 
+/// An idempotency key is its caller's own: another one with the same key is not told of what he began.
+/// `fields` are those of the request, with who was admitted.
+[[nodiscard]] std::string key_of_caller(std::string_view key, std::string_view fields);
+
 class AsyncRequest final : public LocalRequest {
  public:
   /// `reference` is the version or alias that was asked for, or empty. The engine outlives the request.

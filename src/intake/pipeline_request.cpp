@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "base/fields.h"
+#include "intake/async_request.h"
 
 namespace mayfly::intake {
 namespace {
@@ -63,6 +64,7 @@ void PipelineRequest::start(const pool::Invocation& invocation, std::string body
   auto key = field(invocation.headers, "idempotency-key");
   if (key.size() > kMaxKey)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
+  key = key_of_caller(key, invocation.headers);
   pipelines_.start_run(path_.pipeline, std::move(body), std::move(key),
                        here<std::string>([this](Result<std::string> started) {
                          if (!started) return refuse(std::move(started.error()));

@@ -51,7 +51,7 @@ void Pipelines::start() {
 void Pipelines::read(const std::vector<Document>& documents) {
   for (const auto& [key, value] : documents) {
     if (key.starts_with(kDeleted)) {
-      attach_(key.substr(kDeleted.size()), nullptr);
+      forget(key.substr(kDeleted.size()));
       continue;
     }
     if (!key.starts_with(kAllPipelines)) continue;
@@ -70,6 +70,14 @@ void Pipelines::take(const DefinitionPtr& stored) {
     definitions_[name] = stored;
   }
   attach_(name, stored);
+}
+
+void Pipelines::forget(const std::string& name) {
+  {
+    const std::lock_guard lock(mutex_);
+    definitions_[name] = nullptr;
+  }
+  attach_(name, nullptr);
 }
 
 void Pipelines::deploy(Definition definition, Then<DefinitionPtr> then) {
@@ -99,13 +107,7 @@ void Pipelines::remove(const std::string& name, Then<void> then) {
     return transaction.put(deleted_key(name), "");
   };
   engine_.decide(decision, [this, name, then = std::move(then)](Result<void> done) {
-    if (done) {
-      {
-        const std::lock_guard lock(mutex_);
-        definitions_.erase(name);
-      }
-      attach_(name, nullptr);
-    }
+    if (done) forget(name);
     then(std::move(done));
   });
 }
@@ -119,7 +121,8 @@ DefinitionPtr Pipelines::find(const std::string& name) const {
 std::vector<DefinitionPtr> Pipelines::list() const {
   const std::lock_guard lock(mutex_);
   std::vector<DefinitionPtr> all;
-  for (const auto& [name, stored] : definitions_) all.push_back(stored);
+  for (const auto& [name, stored] : definitions_)
+    if (stored) all.push_back(stored);
   return all;
 }
 
@@ -138,6 +141,8 @@ void Pipelines::start_run(const std::string& name, std::string input, std::strin
                           Then<std::string> then) {
   if (!find(name)) return then(std::unexpected(unknown(name)));
   if (auto checked = check_value(input); !checked) return then(propagate(checked));
+  if (auto room = engine_.check_room(stream_name(name)); !room) return then(propagate(room));
+  const auto brings = 2 * input.size() + 1'024;
   NewEvent event;
   event.form = events::Form::payload;
   event.method = "POST";
@@ -146,6 +151,9 @@ void Pipelines::start_run(const std::string& name, std::string input, std::strin
   event.body = std::move(input);
   auto id = std::make_shared<std::string>();
   const auto decision = [name, event, id](Transaction& transaction) -> Result<void> {
+    const auto there = transaction.get(pipeline_key(name));  // before anything is written
+    if (!there) return std::unexpected(there.error());
+    if (!*there) return fail(EventsErrc::unknown_pipeline, "no pipeline '" + name + "'");
     auto stream = transaction.stream(stream_name(name));
     if (!stream) return propagate(stream);
     auto starting = event;
@@ -154,15 +162,23 @@ void Pipelines::start_run(const std::string& name, std::string input, std::strin
     if (!accepted) return propagate(accepted);
     const auto& its = **accepted;
     *id = events::to_text({its.stream, its.position, 0, its.check});
+    // The key is known, and the run's record may have expired already: it is not run again.
+    if (its.accepted < transaction.now()) return {};
     return pipelines::start({name, *id}, its.body)(transaction);
   };
-  engine_.decide(decision, [id, then = std::move(then)](Result<void> done) {
+  const auto tell = [id, then = std::move(then)](Result<void> done) {
     if (!done) return then(propagate(done));
     then(*id);
-  });
+  };
+  engine_.decide(decision, tell, brings);
 }
 
 void Pipelines::runs(const std::string& name, const RunQuery& query, Then<json> then) {
+  {
+    const std::unique_lock lock(mutex_);
+    const bool known = definitions_.contains(name);
+    if (!known) return then(fail(EventsErrc::unknown_pipeline, "no pipeline '" + name + "'"));
+  }
   auto items = std::make_shared<json>(json::array());
   list_runs({name, query.before}, query, items, std::move(then));
 }
@@ -198,7 +214,10 @@ void Pipelines::find_run(const std::string& name, const std::string& id, std::fu
     return failed(Error{
         EventsErrc::unknown_run, "'" + id.substr(0, 80) + "' is no run's id: 32 hexadecimal digits", {}});
   std::vector<std::string> names;
-  for (const auto& stored : list()) names.push_back(stored->definition.name);
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [known, stored] : definitions_) names.push_back(known);
+  }
   find_in(std::move(names), id, std::move(found), std::move(failed));
 }
 
@@ -251,11 +270,11 @@ void Pipelines::signal(const std::string& name, const std::string& id, const std
                        std::string body, Then<void> then) {
   const auto send = [this, event, body = std::move(body), then](const RunId& run) {
     auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
-    engine_.decide(pipelines::signal(run, event, body, to_cancel),
-                   [this, to_cancel, then](Result<void> done) {
-                     if (done) cancel_all(engine_, to_cancel);
-                     then(std::move(done));
-                   });
+    const auto tell = [this, to_cancel, then](Result<void> done) {
+      if (done) cancel_all(engine_, to_cancel);
+      then(std::move(done));
+    };
+    engine_.decide(pipelines::signal(run, event, body, to_cancel), tell, body.size() + 1'024);
   };
   find_run(name, id, send, failing(then));
 }

@@ -76,6 +76,7 @@ class Pipelines final {
 
  private:
   void read(const std::vector<events::Document>& documents);
+  void forget(const std::string& name);
   void take(const DefinitionPtr& definition);
   void find_run(const std::string& name, const std::string& id, std::function<void(RunId)> found,
                 std::function<void(Error)> failed);
@@ -87,7 +88,7 @@ class Pipelines final {
   events::Engine& engine_;
   Attach attach_;
   mutable std::mutex mutex_;
-  std::map<std::string, DefinitionPtr> definitions_;
+  std::map<std::string, DefinitionPtr> definitions_;  // null: it was deleted, and may have runs
 };
 
 }  // namespace mayfly::pipelines

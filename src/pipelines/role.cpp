@@ -21,7 +21,7 @@ class Role final : public events::QueueRole {
   explicit Role(std::string pipeline) : pipeline_(std::move(pipeline)) {}
 
   events::Policy policy(const events::Event& event, const events::Policy& queue) const override {
-    return is_call(event) ? policy_of(event, queue) : queue;
+    return event.form == Form::step ? policy_of(event, queue) : queue;
   }
   events::Decision decision(const events::EventPtr& event, const events::DeliveryId& id,
                             const events::Outcome& end) const override {
@@ -29,7 +29,9 @@ class Role final : public events::QueueRole {
       if (end.state != events::State::succeeded) return {};
       return start({pipeline_, events::to_text(id)}, input_of(*event));
     }
-    return is_timer(*event) ? timer(*event) : step_ended(*event, end);
+    if (!is_timer(*event)) return step_ended(*event, end);
+    // Cancelled: nobody waits for it any more.
+    return end.state == events::State::cancelled ? events::Decision() : timer(*event);
   }
 
  private:

@@ -11,8 +11,8 @@ namespace mayfly::pool {
 /// Whether a field is one of them. Also one with '_' for '-': in the variables of CGI and WSGI they are the
 /// same. `name` in lower case.
 [[nodiscard]] inline bool is_own_field(std::string_view name) {
-  constexpr std::array<std::string_view, 3> kOwnFields{"x-forwarded-prefix", "mayfly-key",
-                                                       "mayfly-jwt-claims"};
+  constexpr std::array<std::string_view, 5> kOwnFields{"x-forwarded-prefix", "mayfly-key",
+                                                       "mayfly-jwt-claims", "mayfly-run", "mayfly-pipeline"};
   const auto same = [](char given, char wanted) {
     return given == wanted || (given == '_' && wanted == '-');
   };
