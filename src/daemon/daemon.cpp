@@ -331,6 +331,7 @@ admin::ServerOptions server_options(const cli::ServeOptions& options, const std:
   server.certificate = certificate;
   server.names = options.admin_names;
   server.upload_folder = options.data / "uploads";
+  fs::create_directories(server.upload_folder);
   return server;
 }
 
@@ -378,6 +379,13 @@ std::unique_ptr<network::Networks> make_networks(const std::vector<sandbox::Laye
   return sandbox::has_layer(layers, "namespaces") ? std::make_unique<network::Networks>() : nullptr;
 }
 
+Result<std::unique_ptr<Events>> open_events(const cli::ServeOptions& options,
+                                            std::vector<std::unique_ptr<Shard>>& shards) {
+  const auto addresses = outbound::AddressRules::parse(options.callback_allow);
+  if (!addresses) return std::unexpected(addresses.error());
+  return Events::open(options.data, shards, *addresses);
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
@@ -419,9 +427,7 @@ int serve(const cli::ServeOptions& options) {
   WatchThreads watch;               // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const auto addresses = outbound::AddressRules::parse(options.callback_allow);
-  if (!addresses) return complain(addresses.error());
-  const auto events = Events::open(options.data, shards, *addresses);
+  const auto events = open_events(options, shards);
   if (!events) return complain(events.error());
   const OfAllShards shared{
       secrets.get(),         **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
@@ -445,7 +451,6 @@ int serve(const cli::ServeOptions& options) {
   operations.data_address = text_of(*data_address);
   operations.data_url = url_of(operations.data_address, certificates.data());
 
-  fs::create_directories(options.data / "uploads");
   const admin::Services services{*registry,
                                  deployer,
                                  operations,

@@ -20,7 +20,8 @@ Result<std::unique_ptr<Events>> Events::open(const std::filesystem::path& folder
 Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::unique_ptr<Shard>>& shards,
                callbacks::Secret secret, const outbound::AddressRules& addresses)
     : secret_(std::move(secret)),
-      callback_rules_(addresses),
+      addresses_(addresses),
+      callback_rules_(addresses_),
       delivery_(shards),
       engine_(std::make_unique<events::Engine>(*store, delivery_, clock_)),
       pipelines_(std::make_unique<pipelines::Pipelines>(
@@ -29,7 +30,7 @@ Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::uniq
             engine->set_function(std::string(events::kPipelinePrefix) + name,
                                  events_of_pipeline(name, stored));
           })),
-      sender_(secret_, addresses, clock_),
+      sender_(secret_, addresses_, clock_),
       store_(std::move(store)) {
   delivery_.set_executor(engine_->executor());
   sender_.set_executor(engine_->executor());

@@ -19,8 +19,8 @@ namespace mayfly::daemon {
 /// Belongs to the control thread but for engine(), which is thread-safe as its header says.
 class Events {
  public:
-  /// `folder` gets events.db and the secret of callbacks, which are sent to `addresses`. These outlive it,
-  /// and so do the shards, which have stopped before it goes.
+  /// `folder` gets events.db and the secret of callbacks, which are sent to `addresses` alone. The
+  /// shards outlive it, and have stopped before it goes.
   [[nodiscard]] static Result<std::unique_ptr<Events>> open(const std::filesystem::path& folder,
                                                             std::vector<std::unique_ptr<Shard>>& shards,
                                                             const outbound::AddressRules& addresses);
@@ -43,6 +43,7 @@ class Events {
 
   SystemClock clock_;
   const callbacks::Secret secret_;
+  outbound::AddressRules addresses_;  // that callbacks may go to
   const callbacks::CallbackRules callback_rules_;
   EventDelivery delivery_;
   std::unique_ptr<events::Engine> engine_;
