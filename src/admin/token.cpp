@@ -1,22 +1,11 @@
 #include "admin/token.h"
 
-#include <cstdint>
-#include <cstdlib>
-
 #include "access/credential.h"
 #include "base/credential.h"
 #include "base/private_file.h"
+#include "base/text.h"
 
 namespace mayfly::admin {
-namespace {
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
-
-}  // namespace
 
 Result<std::string> load_or_create_token(const std::filesystem::path& folder) {
   const auto file = folder / "admin-token";

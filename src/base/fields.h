@@ -19,6 +19,15 @@ void for_each_field(std::string_view fields, Use use) {
   }
 }
 
+/// The value of the last field of this name; empty if there is none.
+[[nodiscard]] inline std::string_view field_value(std::string_view fields, std::string_view wanted) {
+  std::string_view found;
+  for_each_field(fields, [&](std::string_view name, std::string_view value) {
+    if (name == wanted) found = value;
+  });
+  return found;
+}
+
 /// Neither may hold a zero byte.
 inline void append_field(std::string& fields, std::string_view name, std::string_view value) {
   fields.append(name).append(1, '\0').append(value).append(1, '\0');

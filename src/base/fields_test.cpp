@@ -27,6 +27,16 @@ TEST(Fields, AreReadAsTheyWereWritten) {
                               {"host", "h"}, {"cookie", ""}, {"cookie", "a"}}));
 }
 
+TEST(Fields, OfOneNameTheLastCounts) {
+  std::string fields;
+  append_field(fields, "a", "1");
+  append_field(fields, "b", "2");
+  append_field(fields, "a", "3");
+  EXPECT_EQ(field_value(fields, "a"), "3");
+  EXPECT_EQ(field_value(fields, "b"), "2");
+  EXPECT_EQ(field_value(fields, "c"), "");
+}
+
 TEST(Fields, ThatAreCutOffEndThere) {
   using All = std::vector<std::pair<std::string, std::string>>;
   EXPECT_EQ(read({}), All{});

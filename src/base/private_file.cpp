@@ -9,17 +9,12 @@
 #include <string>
 
 #include "base/fd.h"
+#include "base/text.h"
 
 namespace mayfly {
 namespace {
 
 constexpr std::size_t kMostText = 4096;
-
-std::string_view trimmed(std::string_view text) {
-  const auto first = text.find_first_not_of(" \t\r\n");
-  if (first == std::string_view::npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t\r\n") - first + 1);
-}
 
 Result<void> sync_folder(const std::filesystem::path& folder) {
   const Fd fd(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));

@@ -36,6 +36,11 @@ namespace mayfly {
 /// UTF-8 without zero bytes: what an environment variable may hold and JSON can carry.
 [[nodiscard]] bool is_plain_text(std::string_view text);
 
+/// Without blanks, tabs and line ends around it.
+[[nodiscard]] std::string_view trimmed(std::string_view text);
+/// At most so many bytes of UTF-8, and no part of a character.
+[[nodiscard]] std::string_view beginning_of(std::string_view text, std::size_t most);
+
 /// The candidate that was most likely meant: at most a third of its letters differ (an exchange of two
 /// neighbours counts as one difference). Empty if none is near.
 [[nodiscard]] std::string_view nearest(std::string_view name, std::span<const std::string_view> candidates);

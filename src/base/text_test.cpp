@@ -9,6 +9,21 @@ namespace {
 
 using namespace std::chrono_literals;
 
+TEST(Trimmed, HasNoBlanksAround) {
+  EXPECT_EQ(trimmed(" \ta b\r\n"), "a b");
+  EXPECT_EQ(trimmed("a"), "a");
+  EXPECT_EQ(trimmed(" \n"), "");
+  EXPECT_EQ(trimmed(""), "");
+}
+
+TEST(BeginningOf, CutsNoCharacterInTwo) {
+  EXPECT_EQ(beginning_of("abc", 3), "abc");
+  EXPECT_EQ(beginning_of("abc", 2), "ab");
+  EXPECT_EQ(beginning_of("a\xc3\xa4z", 2), "a");
+  EXPECT_EQ(beginning_of("a\xc3\xa4z", 3), "a\xc3\xa4");
+  EXPECT_EQ(beginning_of("\xe2\x82\xac", 2), "");
+}
+
 TEST(SizeInWords, IsRoundedForPeople) {
   EXPECT_EQ(size_in_words(900), "900 bytes");
   EXPECT_EQ(size_in_words(128U << 20U), "128 MiB");

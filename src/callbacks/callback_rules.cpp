@@ -40,7 +40,7 @@ events::Decision CallbackRules::decision(const std::string& function, const even
     copy.stream = *stream;
     auto accepted = transaction.append(std::move(copy));
     if (!accepted) return propagate(accepted);
-    const auto& its = **accepted;
+    const auto& its = *accepted->event;
     const auto text = events::to_text({its.stream, its.position, 0, its.check});
     if (auto put = transaction.put(key, text); !put) return put;
     return transaction.expire(key, expires);

@@ -4,7 +4,7 @@
 
 #include "base/fields.h"
 #include "base/text.h"
-#include "callbacks/secret.h"
+#include "cloudevents/base64.h"
 
 namespace mayfly::callbacks {
 
@@ -22,7 +22,7 @@ json result_json(const events::Answer& answer) {
   else if (is_plain_text(answer.body))
     result["body"] = answer.body;
   else
-    result["body_base64"] = base64(answer.body);
+    result["body_base64"] = cloudevents::encode_base64(answer.body);
   return result;
 }
 

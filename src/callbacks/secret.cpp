@@ -5,6 +5,7 @@
 #include <array>
 
 #include "base/private_file.h"
+#include "cloudevents/base64.h"
 
 namespace mayfly::callbacks {
 namespace {
@@ -19,24 +20,11 @@ const unsigned char* bytes_of(std::string_view text) {
 
 }  // namespace
 
-std::string base64(std::string_view bytes) {
-  std::string text(sodium_base64_ENCODED_LEN(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-  ::sodium_bin2base64(text.data(), text.size(), bytes_of(bytes), bytes.size(),
-                      sodium_base64_VARIANT_ORIGINAL);
-  text.pop_back();  // its zero byte
-  return text;
-}
-
 Result<Secret> Secret::parse(std::string_view text) {
   Secret secret;
   secret.text_ = text;
   if (text.starts_with(kPrefix)) text.remove_prefix(kPrefix.size());
-  secret.bytes_.resize(text.size());
-  std::size_t size = 0;
-  const bool good = ::sodium_base642bin(reinterpret_cast<unsigned char*>(secret.bytes_.data()),
-                                        secret.bytes_.size(), text.data(), text.size(), nullptr, &size,
-                                        nullptr, sodium_base64_VARIANT_ORIGINAL) == 0;
-  secret.bytes_.resize(good ? size : 0);
+  secret.bytes_ = cloudevents::decode_base64(text).value_or("");
   if (secret.bytes_.size() < kFewestBytes || secret.bytes_.size() > kMostBytes)
     return fail(std::make_error_code(std::errc::invalid_argument),
                 "a secret for callbacks is 'whsec_' and base64 of 24 to 64 bytes");
@@ -50,7 +38,7 @@ Result<Secret> Secret::load_or_create(const std::filesystem::path& folder) {
     if (::sodium_init() < 0) return fail(std::make_error_code(std::errc::io_error), "no randomness");
     std::string fresh(32, '\0');
     ::randombytes_buf(fresh.data(), fresh.size());
-    auto made = create_private_file(file, std::string(kPrefix) + base64(fresh) + "\n");
+    auto made = create_private_file(file, std::string(kPrefix) + cloudevents::encode_base64(fresh) + "\n");
     if (!made && made.error().code != std::errc::file_exists) return propagate(made);
     text = read_private_file(file);
   }
@@ -68,7 +56,7 @@ std::string Secret::sign(std::string_view id, std::int64_t seconds, std::string_
   ::crypto_auth_hmacsha256_update(&state, bytes_of(body), body.size());
   std::array<unsigned char, crypto_auth_hmacsha256_BYTES> hash{};
   ::crypto_auth_hmacsha256_final(&state, hash.data());
-  return "v1," + base64({reinterpret_cast<const char*>(hash.data()), hash.size()});
+  return "v1," + cloudevents::encode_base64({reinterpret_cast<const char*>(hash.data()), hash.size()});
 }
 
 }  // namespace mayfly::callbacks

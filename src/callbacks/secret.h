@@ -27,6 +27,4 @@ class Secret {
   std::string bytes_;
 };
 
-[[nodiscard]] std::string base64(std::string_view bytes);
-
 }  // namespace mayfly::callbacks

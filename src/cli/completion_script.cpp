@@ -5,6 +5,7 @@
 #include "cli/help.h"
 #include "cli/parse.h"
 #include "cli/templates.h"
+#include "cli/terminal.h"
 
 namespace mayfly::cli {
 namespace {
@@ -80,13 +81,6 @@ std::string candidates(ValueKind kind) {
       break;
   }
   return "";
-}
-
-/// In single quotes for a shell.
-std::string in_quotes(std::string_view text) {
-  std::string out = "'";
-  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
-  return out + "'";
 }
 
 std::string joined(const std::vector<std::string>& words) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/text.h"
 #include "cli/daemon_client.h"
 #include "cli/input.h"
 #include "cli/verbs.h"
@@ -146,12 +147,6 @@ void print_templates(Context& context, const json& templates) {
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }
 
-/// At most so many bytes, and no part of a character.
-std::string beginning_of(const std::string& text, std::size_t most) {
-  while (most > 0 && (static_cast<unsigned char>(text[most]) & 0xC0U) == 0x80) --most;
-  return text.substr(0, most);
-}
-
 /// The last lines of log of a failure, as far as a screen has room for them.
 void print_last_words(Context& context, const json& failure) {
   constexpr std::size_t kLines = 3;
@@ -159,7 +154,7 @@ void print_last_words(Context& context, const json& failure) {
   const auto lines = failure.value("logs", json::array());
   for (std::size_t i = lines.size() - std::min(lines.size(), kLines); i < lines.size(); ++i) {
     auto text = printable(lines[i].get<std::string>());
-    if (text.size() > kWidth) text = beginning_of(text, kWidth) + "…";
+    if (text.size() > kWidth) text = std::string(beginning_of(text, kWidth)) + "…";
     context.out.line(context.out.paint(Style::dim, "    | ") + text);
   }
 }

@@ -5,7 +5,6 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/date_time.h"
 #include "cli/input.h"
 
 namespace mayfly::cli {
@@ -13,13 +12,6 @@ namespace mayfly::cli {
 using nlohmann::json;
 
 namespace {
-
-std::optional<std::chrono::milliseconds> moment(const std::string& text) {
-  const auto read = parse_date_time(text);
-  const auto time = read ? read->time() : std::nullopt;
-  if (!time) return std::nullopt;
-  return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch() + read->fraction);
-}
 
 std::string took(const json& attempt) {
   const auto from = moment(attempt.value("started", ""));

@@ -13,7 +13,7 @@ namespace mayfly::cli {
 [[nodiscard]] std::string short_queue(const std::string& name);
 /// A state in its colour.
 [[nodiscard]] std::string paint_state(const Output& output, const std::string& state);
-/// What happened in an attempt: "ok", or its type and message.
+/// What happened in an attempt, or why something failed: "ok", or its type and message.
 [[nodiscard]] std::string show_outcome(const nlohmann::json& attempt);
 
 /// A table of invocations, or of dead letters.

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <limits>
 
+#include "base/date_time.h"
 #include "base/text.h"
 #include "cli/error.h"
 
@@ -58,6 +59,13 @@ std::string short_time(const std::string& timestamp) {
   std::string text = timestamp.substr(0, std::min<std::size_t>(19, timestamp.size()));
   std::ranges::replace(text, 'T', ' ');
   return text;
+}
+
+std::optional<std::chrono::milliseconds> moment(const std::string& timestamp) {
+  const auto read = parse_date_time(timestamp);
+  const auto time = read ? read->time() : std::nullopt;
+  if (!time) return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::milliseconds>(time->time_since_epoch() + read->fraction);
 }
 
 }  // namespace mayfly::cli

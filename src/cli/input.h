@@ -1,6 +1,7 @@
 // Reading what the user names: files, standard input, "hello@3".
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <optional>
@@ -23,5 +24,7 @@ namespace mayfly::cli {
 [[nodiscard]] std::optional<std::int64_t> parse_lifetime(std::string_view text);
 /// "2024-05-01T12:00:00.123Z" → "2024-05-01 12:00:00"
 [[nodiscard]] std::string short_time(const std::string& timestamp);
+/// Since the epoch; nothing: it is no such timestamp.
+[[nodiscard]] std::optional<std::chrono::milliseconds> moment(const std::string& timestamp);
 
 }  // namespace mayfly::cli

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
-#include "base/date_time.h"
+#include "cli/event_view.h"
 #include "cli/input.h"
 
 namespace mayfly::cli {
@@ -16,13 +16,6 @@ using nlohmann::json;
 using std::chrono::milliseconds;
 
 namespace {
-
-std::optional<milliseconds> moment(const json& object, const char* member) {
-  const auto read = parse_date_time(object.value(member, ""));
-  const auto time = read ? read->time() : std::nullopt;
-  if (!time) return std::nullopt;
-  return std::chrono::duration_cast<milliseconds>(time->time_since_epoch() + read->fraction);
-}
 
 /// Roughly, as people say it.
 std::string in_words(milliseconds time) {
@@ -35,8 +28,8 @@ std::string in_words(milliseconds time) {
 }
 
 std::string took(const json& object) {
-  const auto from = moment(object, "started");
-  const auto to = moment(object, "finished");
+  const auto from = moment(object.value("started", ""));
+  const auto to = moment(object.value("finished", ""));
   return from && to ? in_words(*to - *from) : "";
 }
 
@@ -52,15 +45,6 @@ Mark mark_of(const std::string& state) {
   if (state == "running" || state == "compensating") return {"▶", Style::cyan};
   if (state == "waiting") return {"◷", Style::cyan};
   return {"·", Style::dim};
-}
-
-std::string failure_in(const json& error) {
-  auto type = error.value("type", "");
-  constexpr std::string_view kPrefix = "urn:mayfly:";
-  if (type.starts_with(kPrefix)) type.erase(0, kPrefix.size());
-  auto message = printable(error.value("message", ""));
-  if (const auto end = message.find('\n'); end != std::string::npos) message.resize(end);
-  return message.empty() ? type : type + ": " + message;
 }
 
 std::string shortened(const json& value) {
@@ -81,7 +65,7 @@ std::string what_of(const json& step) {
 }
 
 std::string note_of(const json& run, const json& step) {
-  if (step.contains("error")) return failure_in(step["error"]);
+  if (step.contains("error")) return show_outcome(step["error"]);
   if (step.value("state", "") == "waiting") return "until " + short_time(step.value("until", ""));
   if (step.contains("undoes")) {
     const auto number = step["undoes"].get<std::size_t>();
@@ -138,7 +122,7 @@ std::string show_run(const json& run, const Output& output) {
     text += "  " +
             output.paint(Style::red,
                          (error.value("step", "").empty() ? "" : "step " + error.value("step", "") + ": ") +
-                             failure_in(error)) +
+                             show_outcome(error)) +
             "\n";
   }
   const auto& steps = run.at("steps");

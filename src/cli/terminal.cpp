@@ -70,6 +70,12 @@ std::size_t display_width(std::string_view text) {
   return width;
 }
 
+std::string in_quotes(std::string_view text) {
+  std::string out = "'";
+  for (const char c : text) out += c == '\'' ? std::string("'\\''") : std::string(1, c);
+  return out + "'";
+}
+
 std::string printable(std::string_view text) {
   std::string clean;
   clean.reserve(text.size());

@@ -50,6 +50,8 @@ class Table {
 
 /// Columns that the text takes on a terminal: code points, without escape sequences.
 [[nodiscard]] std::size_t display_width(std::string_view text);
+/// In single quotes for a shell.
+[[nodiscard]] std::string in_quotes(std::string_view text);
 /// The text without control characters that would move the cursor or change colours; tabs stay.
 [[nodiscard]] std::string printable(std::string_view text);
 

@@ -1,13 +1,12 @@
 #include "cloudevents/json_format.h"
 
-#include <sodium.h>
-
 #include <limits>
 #include <optional>
 #include <set>
 
 #include "base/text.h"
 #include "cloudevents/attribute.h"
+#include "cloudevents/base64.h"
 #include "cloudevents/raw_json.h"
 
 namespace mayfly::cloudevents {
@@ -18,26 +17,6 @@ constexpr std::string_view kBase64 = "data_base64";
 
 std::unexpected<Error> bad(std::string message) {
   return fail(CloudEventsErrc::bad_event, std::move(message));
-}
-
-std::optional<std::string> decode_base64(std::string_view text) {
-  std::string bytes(text.size() / 4 * 3 + 3, '\0');
-  std::size_t size = 0;
-  const int done =
-      ::sodium_base642bin(reinterpret_cast<unsigned char*>(bytes.data()), bytes.size(), text.data(),
-                          text.size(), nullptr, &size, nullptr, sodium_base64_VARIANT_ORIGINAL);
-  // Without a place for it, what could not be read to the end is an error.
-  if (done != 0) return std::nullopt;
-  bytes.resize(size);
-  return bytes;
-}
-
-std::string encode_base64(std::string_view bytes) {
-  std::string text(sodium_base64_encoded_len(bytes.size(), sodium_base64_VARIANT_ORIGINAL), '\0');
-  ::sodium_bin2base64(text.data(), text.size(), reinterpret_cast<const unsigned char*>(bytes.data()),
-                      bytes.size(), sodium_base64_VARIANT_ORIGINAL);
-  text.pop_back();  // the zero byte
-  return text;
 }
 
 /// The canonical text of an attribute's JSON value.
@@ -102,13 +81,6 @@ Result<CloudEvent> read_event(std::string_view object) {
   if (data)
     if (auto read = read_data(event, *data); !read) return propagate(read);
   return event;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kSpace = " \t\r\n";
-  const auto begin = text.find_first_not_of(kSpace);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kSpace) + 1 - begin);
 }
 
 }  // namespace

@@ -13,14 +13,6 @@ using nlohmann::json;
 
 constexpr std::size_t kMaxKey = 255;
 
-std::string field(std::string_view fields, std::string_view wanted) {
-  std::string found;
-  for_each_field(fields, [&](std::string_view name, std::string_view value) {
-    if (name == wanted) found = value;
-  });
-  return found;
-}
-
 }  // namespace
 
 std::optional<PipelinePath> pipeline_path(std::string_view target) {
@@ -61,11 +53,10 @@ void PipelineRequest::on_request(const pool::Invocation& invocation, std::string
 }
 
 void PipelineRequest::start(const pool::Invocation& invocation, std::string body) {
-  auto key = field(invocation.headers, "idempotency-key");
+  const auto key = field_value(invocation.headers, "idempotency-key");
   if (key.size() > kMaxKey)
     return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
-  key = key_of_caller(key, invocation.headers);
-  pipelines_.start_run(path_.pipeline, std::move(body), std::move(key),
+  pipelines_.start_run(path_.pipeline, std::move(body), key_of_caller(key, invocation.headers),
                        here<std::string>([this](Result<std::string> started) {
                          if (!started) return refuse(std::move(started.error()));
                          std::string headers;

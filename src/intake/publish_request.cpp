@@ -25,14 +25,6 @@ std::string random_id() {
   return {digits.data(), digits.size()};
 }
 
-std::string_view field(std::string_view fields, std::string_view wanted) {
-  std::string_view found;
-  for_each_field(fields, [&](std::string_view name, std::string_view value) {
-    if (name == wanted) found = value;
-  });
-  return found;
-}
-
 }  // namespace
 
 std::optional<std::string> topic_of(std::string_view target) {
@@ -51,8 +43,8 @@ Result<std::vector<events::NewEvent>> events_of_message(std::string_view topic, 
   defaults.time = timestamp(std::chrono::system_clock::now());
   auto parsed = cloudevents::parse_message(fields, std::move(body), defaults);
   if (!parsed) return propagate(parsed);
-  const auto partition = field(fields, kPartitionField);
-  const auto key = field(fields, "idempotency-key");
+  const auto partition = field_value(fields, kPartitionField);
+  const auto key = field_value(fields, "idempotency-key");
   if (partition.size() > kMaxPartition || key.size() > kMaxPartition)
     return fail(IntakeErrc::bad_request, "a partition or an Idempotency-Key is longer than 255 bytes");
   std::vector<events::NewEvent> result;

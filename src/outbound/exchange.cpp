@@ -10,6 +10,7 @@
 
 #include "base/ascii.h"
 #include "base/fields.h"
+#include "base/text.h"
 
 namespace mayfly::outbound {
 
@@ -34,13 +35,6 @@ std::optional<ip::address> address_of(const sockaddr& address) {
     return ip::address_v6(bytes);
   }
   return std::nullopt;
-}
-
-std::string_view trimmed(std::string_view text) {
-  const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-  while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-  while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-  return text;
 }
 
 /// "HTTP/1.1 200 OK"
