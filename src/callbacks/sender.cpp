@@ -102,12 +102,6 @@ class Cancelling final : public events::Attempting {
   std::shared_ptr<Attempt> attempt_;
 };
 
-/// There is nothing to cancel.
-class Refused final : public events::Attempting {
- public:
-  void cancel() override {}
-};
-
 }  // namespace
 
 Sender::Sender(Secret secret, const outbound::AddressRules& addresses, const Clock& clock)
@@ -120,7 +114,7 @@ std::shared_ptr<events::Attempting> Sender::deliver(events::Task task,
   const auto url = outbound::parse_url(item.event->target);
   if (!url) {
     attempt->tell(failed(url.error()));
-    return std::make_shared<Refused>();
+    return nullptr;
   }
   const auto id = events::to_text(item.id);
   const auto seconds =

@@ -22,19 +22,6 @@ class ShardAttempt final : public events::Attempting {
   std::shared_ptr<OneInvocation> one_;
 };
 
-class NoAttempt final : public events::Attempting {
- public:
-  void cancel() override {}
-};
-
-/// What its end decides is all that there is to it.
-std::shared_ptr<events::Attempting> nothing_to_run(
-    const boost::asio::any_io_executor& executor,
-    const std::function<void(std::vector<events::Verdict>)>& then) {
-  boost::asio::post(executor, [then] { then({events::Verdict{}}); });
-  return std::make_shared<NoAttempt>();
-}
-
 }  // namespace
 
 void EventDelivery::set_runtime(const std::string& function, registry::Runtime runtime) {
@@ -53,7 +40,10 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
   const auto& first = *task.items.front().event;
   if (first.form == events::Form::callback) return callbacks_->deliver(std::move(task), std::move(then));
   if (task.function.starts_with(events::kPipelinePrefix)) {
-    if (!pipelines::is_call(first)) return nothing_to_run(executor_, then);
+    if (!pipelines::is_call(first)) {  // what its end decides is all that there is to it
+      boost::asio::post(executor_, [then = std::move(then)] { then({events::Verdict{}}); });
+      return nullptr;
+    }
     task.function = first.target;
   }
   auto request = event_request(task, runtime_of(task.function.substr(0, task.function.find('@'))));

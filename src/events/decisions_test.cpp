@@ -21,6 +21,15 @@ struct DecisionsTest : testing::Test {
     for (const auto& one : found) pairs.emplace_back(one.key, one.value);
     return pairs;
   }
+  static Outcome succeeded(QueueId queue, const Event& event) {
+    Outcome outcome;
+    outcome.queue = queue;
+    outcome.stream = event.stream;
+    outcome.position = event.position;
+    outcome.state = State::succeeded;
+    outcome.attempts = 1;
+    return outcome;
+  }
   static Decision put(Pairs pairs) {
     return [pairs](Transaction& transaction) -> Result<void> {
       for (const auto& [key, value] : pairs)
@@ -68,7 +77,7 @@ TEST_F(DecisionsTest, WhatItHasAcceptedIsGivenWithPositionAndCheck) {
     const auto its = transaction.stream("pipeline:p");
     EXPECT_EQ(its.value(), stream);
     const auto event = transaction.append(event_with(*its, "next"));
-    return transaction.put("id", to_text({stream, event.value()->position, 0, event.value()->check}));
+    return transaction.put("id", to_text({stream, event->event->position, 0, event->event->check}));
   });
   ASSERT_TRUE(accepted);
   ASSERT_EQ(accepted->size(), 1U);
@@ -77,6 +86,23 @@ TEST_F(DecisionsTest, WhatItHasAcceptedIsGivenWithPositionAndCheck) {
             to_text({stream, accepted->front()->position, 0, accepted->front()->check}));
   reopen();
   ASSERT_EQ(store->read(stream).size(), 1U);
+}
+
+TEST_F(DecisionsTest, AnEventThatWasAcceptedBeforeIsSaidToBeKnown) {
+  const auto stream = store->stream("pipeline:p").id;
+  auto event = event_with(stream, "once");
+  event.idempotency_key = "k";
+  std::vector<Accepted> told;
+  const auto append = [&](Transaction& transaction) -> Result<void> {
+    told.push_back(transaction.append(event).value());
+    return {};
+  };
+  EXPECT_EQ(decide(append).value().size(), 1U);
+  EXPECT_EQ(decide(append).value().size(), 0U);
+  ASSERT_EQ(told.size(), 2U);
+  EXPECT_FALSE(told[0].known);
+  EXPECT_TRUE(told[1].known);
+  EXPECT_EQ(told[1].event->position, told[0].event->position);
 }
 
 TEST_F(DecisionsTest, AStreamThatIsNotThereIsMade) {
@@ -92,12 +118,7 @@ TEST_F(DecisionsTest, WhatFollowsFromAnOutcomeComesWithItOrNotAtAll) {
   const auto stream = store->stream("pipeline:p").id;
   const auto queue = store->queue("pipeline:p", stream).id;
   const auto event = store->append(stream, "first");
-  Outcome outcome;
-  outcome.queue = queue;
-  outcome.stream = stream;
-  outcome.position = event->position;
-  outcome.state = State::succeeded;
-  outcome.attempts = 1;
+  auto outcome = succeeded(queue, *event);
   outcome.decision = [stream](Transaction& transaction) -> Result<void> {
     if (auto done = transaction.put("run", "goes on"); !done) return done;
     if (auto done = transaction.append(event_with(stream, "second")); !done) return propagate(done);
@@ -129,12 +150,7 @@ TEST_F(DecisionsTest, ARefusalOfWhatFollowsLeavesTheOutcome) {
   const auto stream = store->stream("pipeline:p").id;
   const auto queue = store->queue("pipeline:p", stream).id;
   const auto event = store->append(stream, "first");
-  Outcome outcome;
-  outcome.queue = queue;
-  outcome.stream = stream;
-  outcome.position = event->position;
-  outcome.state = State::succeeded;
-  outcome.attempts = 1;
+  auto outcome = succeeded(queue, *event);
   outcome.decision = [](Transaction&) -> Result<void> {
     return fail(EventsErrc::unknown_delivery, "no such run");
   };

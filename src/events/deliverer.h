@@ -53,7 +53,7 @@ class Deliverer {
  public:
   virtual ~Deliverer() = default;
   /// Called on the thread of the queues, as is `then`: once, later, with a verdict for each item, and not
-  /// after the deliverer has gone. It has a deadline of its own.
+  /// after the deliverer has gone. It has a deadline of its own. Null: there is nothing to cancel.
   virtual std::shared_ptr<Attempting> deliver(Task task, std::function<void(std::vector<Verdict>)> then) = 0;
 };
 

@@ -63,6 +63,13 @@ struct Event : NewEvent {
 };
 using EventPtr = std::shared_ptr<const Event>;
 
+/// What was accepted. `known`: nothing new. Either the idempotency key had been used with the same payload,
+/// and this is the event that was accepted then; or the mark was there already, and the event is null.
+struct Accepted {
+  EventPtr event;
+  bool known = false;
+};
+
 /// How people and programs name a delivery (and its invocation): 32 hexadecimal digits, of which 14 are
 /// stream and position, 5 the queue and 13 the event's check. Those of an event itself have queue 0.
 struct DeliveryId {
@@ -123,8 +130,7 @@ struct Outcome {
   std::optional<Answer> answer{};    ///< of the last attempt
   WallTime at{};                     ///< now
   WallTime expires{};                ///< (final) from when nobody needs to know any more
-  std::optional<NewEvent> follow_up{};  ///< accepted together with this: a callback
-  Decision decision{};                  ///< run together with this; what it refuses is only logged
+  Decision decision{};               ///< run together with this; what it refuses is only logged
 };
 
 /// A delivery that is not done and of which more is known than that its event was accepted.

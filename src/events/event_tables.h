@@ -44,10 +44,8 @@ class EventTables {
 
   /// Sets position, check and time of acceptance in the events.
   [[nodiscard]] Result<std::vector<Accepted>> append(std::span<const std::shared_ptr<Event>> events);
-  /// `follow_ups`: those of the outcomes, of which they were taken.
   [[nodiscard]] Result<std::vector<EventPtr>> record(const std::vector<Outcome>& outcomes,
-                                                     const std::map<QueueId, Position>& cursors,
-                                                     std::span<const std::shared_ptr<Event>> follow_ups);
+                                                     const std::map<QueueId, Position>& cursors);
 
   [[nodiscard]] Result<std::vector<EventPtr>> decide(const Decision& decision);
   [[nodiscard]] Result<std::vector<Document>> documents(const DocumentQuery& query);

@@ -42,14 +42,14 @@ class EventTables::DecisionTransaction final : public Transaction {
     if (!info) return propagate(info);
     return info->id;
   }
-  Result<EventPtr> append(NewEvent given) override {
+  Result<Accepted> append(NewEvent given) override {
     auto event = std::make_shared<Event>();
     static_cast<NewEvent&>(*event) = std::move(given);
     auto accepted = tables_.append({&event, 1});
     if (!accepted) return propagate(accepted);
-    const auto& one = accepted->front();
+    auto& one = accepted->front();
     if (!one.known) appended.push_back(one.event);
-    return one.event;
+    return std::move(one);
   }
   [[nodiscard]] WallTime now() const override { return tables_.now(); }
 

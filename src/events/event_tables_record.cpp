@@ -8,10 +8,7 @@
 namespace mayfly::events {
 
 Result<std::vector<EventPtr>> EventTables::record(const std::vector<Outcome>& outcomes,
-                                                  const std::map<QueueId, Position>& cursors,
-                                                  std::span<const std::shared_ptr<Event>> follow_ups) {
-  auto accepted = append(follow_ups);  // first: it may be refused
-  if (!accepted) return propagate(accepted);
+                                                  const std::map<QueueId, Position>& cursors) {
   for (const auto& outcome : outcomes)
     if (auto done = record_one(outcome); !done) return propagate(done);
   for (const auto& [id, cursor] : cursors) {
@@ -22,9 +19,6 @@ Result<std::vector<EventPtr>> EventTables::record(const std::vector<Outcome>& ou
     (*found)->changed = true;
   }
   std::vector<EventPtr> events;
-  events.reserve(accepted->size());
-  for (auto& one : *accepted)
-    if (!one.known) events.push_back(std::move(one.event));
   for (const auto& outcome : outcomes) {
     if (!outcome.decision) continue;
     auto decided = decide(outcome.decision);

@@ -160,7 +160,7 @@ TEST_F(EventTablesTest, CountsByStateAndKeepsTheCursor) {
 TEST_F(EventTablesTest, ARecordIsWrittenAsAWholeOrNotAtAll) {
   const auto event = append("x");
   auto wrong = outcome(queue_, *append("y"), State::running);  // never stored
-  wrong.follow_up = event_with(stream_, "follow");
+  wrong.decision = accepting(event_with(stream_, "follow"));
   const auto failed = ask<std::vector<EventPtr>>(
       [&](auto then) { store_->record({outcome(queue_, *event, State::dead), wrong}, {{queue_, 2}}, then); });
   ASSERT_FALSE(failed);
@@ -184,7 +184,7 @@ TEST_F(EventTablesTest, OutcomesOfWhatIsForgottenAreLeftOut) {
 TEST_F(EventTablesTest, AFollowUpIsAcceptedWithTheOutcome) {
   const auto event = append("x");
   auto done = outcome(queue_, *event, State::succeeded);
-  done.follow_up = event_with(store_.stream("callbacks").id, "result");
+  done.decision = accepting(event_with(store_.stream("callbacks").id, "result"));
   const auto accepted = store_.record({done, outcome(queue_, *append("y"), State::dead)}, {{queue_, 2}});
   ASSERT_THAT(bodies_of(accepted), ElementsAre("result"));
   EXPECT_EQ(accepted[0]->position, 1U);

@@ -19,8 +19,7 @@ std::size_t weight_of(const NewEvent& event) {
 std::size_t weight_of(const Outcome& outcome) {
   constexpr std::size_t kRow = 256;
   return kRow + (outcome.answer ? outcome.answer->headers.size() + outcome.answer->body.size() : 0) +
-         (outcome.attempt ? outcome.attempt->message.size() : 0) +
-         (outcome.follow_up ? weight_of(*outcome.follow_up) : 0);
+         (outcome.attempt ? outcome.attempt->message.size() : 0);
 }
 
 template <class T>
@@ -125,31 +124,28 @@ void SqliteStore::append(std::vector<NewEvent> events, Then<std::vector<Accepted
       Call::Kind::append, weight, [this, whole = std::move(whole)] { return tables_.append(whole); }, count));
 }
 
-void SqliteStore::record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
-                         Then<std::vector<EventPtr>> then) {
-  const auto weight = weight_of(outcomes);
-  std::vector<std::shared_ptr<Event>> follow_ups;
-  for (auto& outcome : outcomes)
-    if (outcome.follow_up) follow_ups.push_back(event_of(std::move(*outcome.follow_up)));
-  const auto count = [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
+/// Counts what decisions had accepted.
+Then<std::vector<EventPtr>> SqliteStore::counting(Then<std::vector<EventPtr>> then) {
+  return [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
     if (accepted) appended_ += accepted->size();
     then(std::move(accepted));
   };
-  const auto work = [this, outcomes = std::move(outcomes), cursors = std::move(cursors),
-                     follow_ups = std::move(follow_ups)] {
-    return tables_.record(outcomes, cursors, follow_ups);
+}
+
+void SqliteStore::record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
+                         Then<std::vector<EventPtr>> then) {
+  const auto weight = weight_of(outcomes);
+  const auto work = [this, outcomes = std::move(outcomes), cursors = std::move(cursors)] {
+    return tables_.record(outcomes, cursors);
   };
-  group_.put(writing<std::vector<EventPtr>>(weight, work, count));
+  group_.put(writing<std::vector<EventPtr>>(weight, work, counting(std::move(then))));
 }
 
 void SqliteStore::decide(Decision decision, std::size_t brings, Then<std::vector<EventPtr>> then) {
   group_.put(call<std::vector<EventPtr>>(
       brings > 0 ? Call::Kind::append : Call::Kind::write, brings,
       [this, decision = std::move(decision)] { return tables_.decide(decision); },
-      [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
-        if (accepted) appended_ += accepted->size();
-        then(std::move(accepted));
-      }));
+      counting(std::move(then))));
 }
 
 void SqliteStore::documents(DocumentQuery query, Then<std::vector<Document>> then) {

@@ -60,6 +60,7 @@ class SqliteStore final : public EventStore {
   [[nodiscard]] StoreFigures figures() const override;
 
  private:
+  [[nodiscard]] Then<std::vector<EventPtr>> counting(Then<std::vector<EventPtr>> then);
   SqliteStore(EventTables tables, const SqliteStoreOptions& options);
 
   EventTables tables_;  // the thread's alone

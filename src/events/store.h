@@ -58,13 +58,6 @@ struct QueueInfo {
   bool paused = false;
 };
 
-/// What was accepted. `known`: nothing new. Either the idempotency key had been used with the same payload,
-/// and this is the event that was accepted then; or the mark was there already, and the event is null.
-struct Accepted {
-  EventPtr event;
-  bool known = false;
-};
-
 struct ReadLimits {
   std::size_t count = 256;
   std::size_t bytes = 4U << 20U;  ///< of bodies; at least one event is read whatever its size
@@ -106,7 +99,7 @@ class EventStore {
 
   /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done
   /// or open. All or nothing; but what is said of queues and events that are not kept any more is left out.
-  /// Gives the follow-ups that were accepted, and what decisions had accepted.
+  /// Gives the events that decisions had accepted.
   virtual void record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
                       Then<std::vector<EventPtr>> then) = 0;
 

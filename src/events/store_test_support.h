@@ -39,6 +39,14 @@ inline NewEvent event_with(StreamId stream, std::string body) {
   return {.stream = stream, .form = Form::event, .body = std::move(body)};
 }
 
+/// A decision that has this event accepted.
+inline Decision accepting(NewEvent event) {
+  return [event = std::move(event)](Transaction& transaction) -> Result<void> {
+    auto accepted = transaction.append(event);
+    return accepted ? Result<void>() : Result<void>(std::unexpected(accepted.error()));
+  };
+}
+
 /// A store, and its calls with their answers.
 class AskedStore {
  public:

@@ -49,7 +49,7 @@ class Transaction {
   /// The stream of this name; it is made if it is not there.
   [[nodiscard]] virtual Result<StreamId> stream(const std::string& name) = 0;
   /// Has an event accepted, and gives it with its position, check and time.
-  [[nodiscard]] virtual Result<EventPtr> append(NewEvent event) = 0;
+  [[nodiscard]] virtual Result<Accepted> append(NewEvent event) = 0;
   /// Now.
   [[nodiscard]] virtual WallTime now() const = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/fields.h"
+#include "base/text.h"
 #include "events/store.h"
 #include "pipelines/execution.h"
 #include "pipelines/step_event.h"
@@ -55,13 +56,10 @@ Result<void> begin(Transaction& transaction, const RunId& run, const std::string
 }
 
 /// A function can say much about why it failed; a run's head stays small.
-std::string shortened(std::string text) {
+std::string shortened(const std::string& text) {
   constexpr std::size_t kMost = 1'024;
   if (text.size() <= kMost) return text;
-  auto end = kMost;
-  while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xc0U) == 0x80U)
-    --end;  // not inside a character
-  return text.substr(0, end) + " …";
+  return std::string(beginning_of(text, kMost)) + " …";
 }
 
 /// What an outcome says about the call.
@@ -150,9 +148,9 @@ Result<void> begin_again(Transaction& transaction, const RunId& run) {
 
 }  // namespace
 
-Decision deploy(Definition definition, std::shared_ptr<std::int64_t> revision) {
+Decision deploy(Definition definition, std::shared_ptr<StoredDefinition> written) {
   return [definition = std::move(definition),
-          revision = std::move(revision)](Transaction& transaction) -> Result<void> {
+          written = std::move(written)](Transaction& transaction) -> Result<void> {
     const auto key = pipeline_key(definition.name);
     const auto text = transaction.get(key);
     if (!text) return std::unexpected(text.error());
@@ -162,7 +160,7 @@ Decision deploy(Definition definition, std::shared_ptr<std::int64_t> revision) {
       stored.revision = before->revision + (same ? 0 : 1);
       if (same) stored.changed = before->changed;
     }
-    if (revision) *revision = stored.revision;
+    if (written) *written = stored;
     return transaction.put(key, to_json(stored));
   };
 }
@@ -184,7 +182,8 @@ Decision start(RunId run, std::string body) {
 
 Decision step_ended(const events::Event& event, const events::Outcome& end) {
   const auto ref = step_ref(event);
-  if (!ref || !events::is_final(end.state)) return [](Transaction&) -> Result<void> { return {}; };
+  const bool unheard = is_timer(event) && end.state == events::State::cancelled;  // nobody waits any more
+  if (!ref || !events::is_final(end.state) || unheard) return [](Transaction&) -> Result<void> { return {}; };
   if (is_timer(event)) return timer(event);
   return
       [ref = *ref, end = call_end(end)](Transaction& transaction) { return end_call(transaction, ref, end); };

@@ -20,10 +20,10 @@ namespace mayfly::pipelines {
 /// run of the decision anew; may be null.
 using ToCancel = std::shared_ptr<std::vector<events::DeliveryId>>;
 
-/// Writes a definition down; runs that have begun keep theirs. `revision`, if given, is set to that which it
-/// has now: it counts up if anything changed.
+/// Writes a definition down; runs that have begun keep theirs. `written`, if given, is set to what is kept
+/// now: its revision counts up if anything changed.
 [[nodiscard]] events::Decision deploy(Definition definition,
-                                      std::shared_ptr<std::int64_t> revision = nullptr);
+                                      std::shared_ptr<StoredDefinition> written = nullptr);
 /// Forgets a definition: no run begins any more. Those that have begun go on. Refused: unknown_pipeline.
 [[nodiscard]] events::Decision remove_pipeline(std::string name);
 

@@ -62,15 +62,15 @@ TEST(Decisions, ARunKeepsTheDefinitionOfItsStart) {
 TEST(Decisions, ARevisionCountsChanges) {
   World world;
   auto definition = *parse_definition("p", R"({"steps":[{"name":"a","function":"f"}]})");
-  const auto revision = std::make_shared<std::int64_t>(0);
-  world.must(deploy(definition, revision));
-  EXPECT_EQ(*revision, 1);
+  const auto written = std::make_shared<StoredDefinition>();
+  world.must(deploy(definition, written));
+  EXPECT_EQ(written->revision, 1);
   world.tx.time += 1h;
-  world.must(deploy(definition, revision));
-  EXPECT_EQ(*revision, 1);
+  world.must(deploy(definition, written));
+  EXPECT_EQ(written->revision, 1);
   definition.steps[0].function = "g";
-  world.must(deploy(definition, revision));
-  EXPECT_EQ(*revision, 2);
+  world.must(deploy(definition, written));
+  EXPECT_EQ(written->revision, 2);
 }
 
 TEST(Decisions, AnInputThatCannotBeUsedGivesARunThatHasFailed) {

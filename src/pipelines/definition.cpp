@@ -152,10 +152,6 @@ json definition_json(const Definition& definition) {
   return object;
 }
 
-std::string text_of(const json& object) {
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 std::int64_t take_number(json& object, const char* key) {
   const auto found = object.find(key);
   const auto number = found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;

@@ -108,7 +108,7 @@ Result<std::string> Execution::append(events::NewEvent event) {
   event.stream = *stream;
   auto accepted = transaction_.append(std::move(event));
   if (!accepted) return propagate(accepted);
-  return events::to_text({*stream, (*accepted)->position, 0, (*accepted)->check});
+  return events::to_text({*stream, accepted->event->position, 0, accepted->event->check});
 }
 
 Result<void> Execution::end_call(std::size_t number, const CallEnd& end) {

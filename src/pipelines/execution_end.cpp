@@ -4,6 +4,7 @@
 
 #include "pipelines/execution.h"
 #include "pipelines/step_event.h"
+#include "pipelines/value.h"
 
 namespace mayfly::pipelines {
 
@@ -66,8 +67,7 @@ Result<std::string> Execution::undo_input(std::size_t number) {
   }
   const json run{{"id", run_.id}, {"pipeline", run_.pipeline}};
   return R"({"input":)" + input->value_or("null") + R"(,"output":)" + output + R"(,"error":)" +
-         to_json(*head_.error).dump(-1, ' ', false, json::error_handler_t::replace) + R"(,"run":)" +
-         run.dump() + "}";
+         text_of(to_json(*head_.error)) + R"(,"run":)" + run.dump() + "}";
 }
 
 Result<void> Execution::end_undo(std::size_t number, const CallEnd& end) {

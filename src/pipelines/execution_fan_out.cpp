@@ -4,6 +4,7 @@
 #include "pipelines/execution.h"
 #include "pipelines/input.h"
 #include "pipelines/step_event.h"
+#include "pipelines/value.h"
 
 namespace mayfly::pipelines {
 
@@ -22,7 +23,7 @@ Execution::Next Execution::enter_fan_out(const Step& step) {
                               step.each + " has more than " + std::to_string(kMaxItems) + " elements"});
   head_.trace[number].items = (*list)->size();
   for (std::size_t i = 0; i < (*list)->size(); ++i) {
-    const auto text = (**list)[i].dump(-1, ' ', false, json::error_handler_t::replace);
+    const auto text = text_of((**list)[i]);
     if (auto put = transaction_.put(items_prefix(run_, number) + index_text(i), text); !put)
       return propagate(put);
   }

@@ -21,8 +21,6 @@ void collect(const json& value, std::vector<std::string>& paths) {
     for (const auto& item : value) collect(item, paths);
 }
 
-std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 /// Writes a template out, until that has become larger than a call's input may be.
 class Renderer {
  public:

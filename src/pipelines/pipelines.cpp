@@ -33,8 +33,13 @@ constexpr std::string_view kDeleted = "pipeline-deleted/";
 
 std::string deleted_key(const std::string& name) { return std::string(kDeleted) + name; }
 
-void cancel_all(events::Engine& engine, const ToCancel& deliveries) {
-  for (const auto& id : *deliveries) engine.cancel(id, [](const Result<events::State>&) {});
+/// Once a decision is durable: cancels the deliveries that are of no use any more, and tells.
+Then<void> cancelling(events::Engine& engine, ToCancel deliveries, Then<void> then) {
+  return [&engine, deliveries = std::move(deliveries), then = std::move(then)](Result<void> done) {
+    if (done)
+      for (const auto& id : *deliveries) engine.cancel(id, [](const Result<events::State>&) {});
+    then(std::move(done));
+  };
 }
 
 }  // namespace
@@ -81,23 +86,16 @@ void Pipelines::forget(const std::string& name) {
 }
 
 void Pipelines::deploy(Definition definition, Then<DefinitionPtr> then) {
-  const auto key = pipeline_key(definition.name);
-  auto stored = std::make_shared<std::optional<StoredDefinition>>();
-  const auto decision = [definition, stored, key](Transaction& transaction) -> Result<void> {
-    if (auto done = pipelines::deploy(definition)(transaction); !done) return done;
-    if (auto done = transaction.remove(deleted_key(definition.name)); !done) return done;
-    auto text = transaction.get(key);
-    if (!text) return propagate(text);
-    auto read = stored_definition(definition.name, text->value_or(""));
-    if (!read) return propagate(read);
-    *stored = std::move(*read);
-    return {};
+  const auto stored = std::make_shared<StoredDefinition>();
+  const auto decision = [definition = std::move(definition),
+                         stored](Transaction& transaction) -> Result<void> {
+    if (auto done = pipelines::deploy(definition, stored)(transaction); !done) return done;
+    return transaction.remove(deleted_key(definition.name));
   };
   engine_.decide(decision, [this, stored, then = std::move(then)](Result<void> done) {
     if (!done) return then(propagate(done));
-    const auto taken = std::make_shared<const StoredDefinition>(std::move(**stored));
-    take(taken);
-    then(taken);
+    take(stored);
+    then(stored);
   });
 }
 
@@ -160,10 +158,10 @@ void Pipelines::start_run(const std::string& name, std::string input, std::strin
     starting.stream = *stream;
     auto accepted = transaction.append(std::move(starting));
     if (!accepted) return propagate(accepted);
-    const auto& its = **accepted;
+    const auto& its = *accepted->event;
     *id = events::to_text({its.stream, its.position, 0, its.check});
     // The key is known, and the run's record may have expired already: it is not run again.
-    if (its.accepted < transaction.now()) return {};
+    if (accepted->known) return {};
     return pipelines::start({name, *id}, its.body)(transaction);
   };
   const auto tell = [id, then = std::move(then)](Result<void> done) {
@@ -256,11 +254,10 @@ json for_everyone(json view) {
 
 void Pipelines::show(const std::string& name, const std::string& id, Detail detail, Then<json> then) {
   const auto look = [this, detail, then](const RunId& run) {
-    auto view = std::make_shared<std::string>();
+    auto view = std::make_shared<json>();
     engine_.decide(view_run(run, detail == Detail::data, view), [view, detail, then](Result<void> done) {
       if (!done) return then(propagate(done));
-      auto run_as_json = json::parse(*view, nullptr, false);
-      then(detail == Detail::everyone ? for_everyone(std::move(run_as_json)) : std::move(run_as_json));
+      then(detail == Detail::everyone ? for_everyone(std::move(*view)) : std::move(*view));
     });
   };
   find_run(name, id, look, failing(then));
@@ -270,11 +267,8 @@ void Pipelines::signal(const std::string& name, const std::string& id, const std
                        std::string body, Then<void> then) {
   const auto send = [this, event, body = std::move(body), then](const RunId& run) {
     auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
-    const auto tell = [this, to_cancel, then](Result<void> done) {
-      if (done) cancel_all(engine_, to_cancel);
-      then(std::move(done));
-    };
-    engine_.decide(pipelines::signal(run, event, body, to_cancel), tell, body.size() + 1'024);
+    engine_.decide(pipelines::signal(run, event, body, to_cancel), cancelling(engine_, to_cancel, then),
+                   body.size() + 1'024);
   };
   find_run(name, id, send, failing(then));
 }
@@ -282,10 +276,7 @@ void Pipelines::signal(const std::string& name, const std::string& id, const std
 void Pipelines::cancel(const std::string& name, const std::string& id, Then<void> then) {
   const auto end = [this, then](const RunId& run) {
     auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
-    engine_.decide(pipelines::cancel(run, to_cancel), [this, to_cancel, then](Result<void> done) {
-      if (done) cancel_all(engine_, to_cancel);
-      then(std::move(done));
-    });
+    engine_.decide(pipelines::cancel(run, to_cancel), cancelling(engine_, to_cancel, then));
   };
   find_run(name, id, end, failing(then));
 }

@@ -29,9 +29,7 @@ class Role final : public events::QueueRole {
       if (end.state != events::State::succeeded) return {};
       return start({pipeline_, events::to_text(id)}, input_of(*event));
     }
-    if (!is_timer(*event)) return step_ended(*event, end);
-    // Cancelled: nobody waits for it any more.
-    return end.state == events::State::cancelled ? events::Decision() : timer(*event);
+    return step_ended(*event, end);
   }
 
  private:
@@ -47,7 +45,7 @@ std::string schedule_input(const events::NewEvent& event) {
   auto payload =
       is_shallow(event.body) ? json::parse(event.body, nullptr, false) : json(json::value_t::discarded);
   if (!event.body.empty()) input["payload"] = payload.is_discarded() ? json(event.body) : std::move(payload);
-  return input.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text_of(input);
 }
 
 }  // namespace

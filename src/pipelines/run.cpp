@@ -115,7 +115,7 @@ std::string to_json(const Head& head) {
   if (head.caught) object["caught"] = to_json(*head.caught);
   if (head.compensated) object["compensated"] = *head.compensated;
   for (const auto& entry : head.trace) object["trace"].push_back(entry_json(entry));
-  return object.dump(-1, ' ', false, json::error_handler_t::replace);
+  return text_of(object);
 }
 
 std::optional<Head> head_from_json(std::string_view text) {

@@ -19,8 +19,6 @@ struct RunValues::Document {
 
 namespace {
 
-std::string text_of(const json& value) { return value.dump(-1, ' ', false, json::error_handler_t::replace); }
-
 /// Whether it has given something that others can refer to: waits and branches have not.
 bool has_output(const Entry& entry) {
   return !entry.undo_of && entry.state == EntryState::succeeded && entry.output;

@@ -26,12 +26,8 @@ events::NewEvent event_of(const StepRef& ref) {
   return event;
 }
 
-std::optional<std::int64_t> number_at(const events::NewEvent& event, std::string_view wanted) {
-  std::optional<std::int64_t> found;
-  for_each_field(event.fields, [&](std::string_view name, std::string_view value) {
-    if (name == wanted) found = parse_integer(value);
-  });
-  return found;
+std::optional<std::int64_t> number_at(const events::NewEvent& event, std::string_view name) {
+  return parse_integer(field_value(event.fields, name));
 }
 
 void take(const events::NewEvent& event, std::string_view name, milliseconds& time) {

@@ -175,7 +175,7 @@ Result<void> read_input(Step& step, const std::string& prefix, const json& value
   if (step.kind != Step::Kind::function)
     return bad_key(key, key + " belongs to a step with 'function', and this one has '" +
                             std::string(name_of(step.kind)) + "'");
-  step.input = value.dump(-1, ' ', false, json::error_handler_t::replace);
+  step.input = text_of(value);
   return {};
 }
 

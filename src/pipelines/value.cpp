@@ -1,5 +1,7 @@
 #include "pipelines/value.h"
 
+#include <nlohmann/json.hpp>
+
 #include "base/text.h"
 #include "cloudevents/raw_json.h"
 #include "events/store.h"
@@ -12,6 +14,10 @@ std::unexpected<Failure> too_large() {
 }
 
 }  // namespace
+
+std::string text_of(const nlohmann::json& value) {
+  return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
 
 bool is_shallow(std::string_view json) {
   std::size_t depth = 0;

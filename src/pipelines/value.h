@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <expected>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <string_view>
 
@@ -27,6 +28,9 @@ struct Failure {
 
 /// The same as an answer to whoever sent it: EventsErrc::bad_value.
 [[nodiscard]] Result<void> check_value(std::string_view body);
+
+/// A value as it is kept: JSON text in one line. What is no UTF-8 in it is replaced.
+[[nodiscard]] std::string text_of(const nlohmann::json& value);
 
 /// Whether no more than kMaxDepth lists and objects are in each other. Whatever the text is.
 [[nodiscard]] bool is_shallow(std::string_view json);

@@ -85,7 +85,7 @@ Result<void> put_values(Transaction& transaction, const RunId& run, const Head& 
   return done;
 }
 
-Result<void> read_view(Transaction& transaction, const RunId& run, bool values, std::string& text) {
+Result<void> read_view(Transaction& transaction, const RunId& run, bool values, json& view) {
   const auto head_text = transaction.get(head_key(run));
   if (!head_text) return std::unexpected(head_text.error());
   const auto definition_text = transaction.get(definition_key(run));
@@ -95,11 +95,8 @@ Result<void> read_view(Transaction& transaction, const RunId& run, bool values, 
   if (!head || !stored)
     return fail(events::EventsErrc::unknown_run,
                 "the pipeline '" + run.pipeline + "' has no run '" + run.id + "', or not any more");
-  auto view = run_view(run, *head, stored->definition);
-  if (values)
-    if (auto put = put_values(transaction, run, *head, view); !put) return put;
-  text = view.dump(-1, ' ', false, json::error_handler_t::replace);
-  return {};
+  view = run_view(run, *head, stored->definition);
+  return values ? put_values(transaction, run, *head, view) : Result<void>();
 }
 
 }  // namespace
@@ -131,7 +128,7 @@ json run_item(const events::Document& document) {
   return item;
 }
 
-events::Decision view_run(RunId run, bool values, std::shared_ptr<std::string> view) {
+events::Decision view_run(RunId run, bool values, std::shared_ptr<json> view) {
   return [run = std::move(run), values, view = std::move(view)](Transaction& transaction) {
     return read_view(transaction, run, values, *view);
   };

@@ -23,9 +23,9 @@ namespace mayfly::pipelines {
 /// begins with runs_prefix(); null for any other.
 [[nodiscard]] nlohmann::json run_item(const events::Document& head);
 
-/// Sets `view` to run_view() as JSON text. With `values` "input" is beside "steps", and an "output" in each
+/// Sets `view` to run_view(). With `values` "input" is beside "steps", and an "output" in each
 /// step that has one; what is more than some MiB altogether is left out ("values_left_out": true). Refused:
 /// unknown_run.
-[[nodiscard]] events::Decision view_run(RunId run, bool values, std::shared_ptr<std::string> view);
+[[nodiscard]] events::Decision view_run(RunId run, bool values, std::shared_ptr<nlohmann::json> view);
 
 }  // namespace mayfly::pipelines

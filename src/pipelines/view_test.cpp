@@ -94,7 +94,7 @@ TEST(View, LeavesOutWhatIsTooMuch) {
 
 TEST(View, OfNoRunIsRefused) {
   World world;
-  EXPECT_EQ(world.decide(view_run(world.run, false, std::make_shared<std::string>())).error().code,
+  EXPECT_EQ(world.decide(view_run(world.run, false, std::make_shared<nlohmann::json>())).error().code,
             events::EventsErrc::unknown_run);
 }
 

@@ -62,7 +62,7 @@ class FakeTransaction final : public events::Transaction {
     const auto known = streams.try_emplace(name, static_cast<events::StreamId>(streams.size() + 1));
     return known.first->second;
   }
-  Result<events::EventPtr> append(events::NewEvent event) override {
+  Result<events::Accepted> append(events::NewEvent event) override {
     ++writes;
     auto accepted = std::make_shared<events::Event>();
     static_cast<events::NewEvent&>(*accepted) = std::move(event);
@@ -70,7 +70,7 @@ class FakeTransaction final : public events::Transaction {
     accepted->check = 0xabc000 + accepted->position;
     accepted->accepted = time;
     events.push_back(accepted);
-    return accepted;
+    return events::Accepted{accepted};
   }
   WallTime now() const override { return time; }
 
@@ -182,9 +182,9 @@ class World {
   }
   Head head() { return head_from_json(tx.get(head_key(run))->value_or("")).value_or(Head{}); }
   nlohmann::json view(bool values = false) {
-    auto text = std::make_shared<std::string>("null");
-    const auto read = view_run(run, values, text)(tx);
-    return read ? nlohmann::json::parse(*text) : nlohmann::json(read.error().message);
+    auto view = std::make_shared<nlohmann::json>();
+    const auto read = view_run(run, values, view)(tx);
+    return read ? *view : nlohmann::json(read.error().message);
   }
   std::string state() { return std::string(name_of(head().state)); }
   /// "step:state" of each entry of the trace, an undo with '-' in front.
