@@ -6,6 +6,7 @@ import time
 import pytest
 
 from support.daemon import REPOSITORY
+from support.processes import eventually
 
 STEPS = """
 export const add = async (event) => ({ sum: (event.sum ?? 0) + event.n, n: event.n });
@@ -49,14 +50,6 @@ def until(daemon, run: str, wanted, timeout: float = 30) -> dict:
 
 def end_of(daemon, run: str) -> dict:
     return until(daemon, run, ("succeeded", "failed", "cancelled"))
-
-
-def eventually(look, wanted, timeout: float = 30):
-    deadline = time.monotonic() + timeout
-    while not wanted(found := look()):
-        assert time.monotonic() < deadline, found
-        time.sleep(0.02)
-    return found
 
 
 def logged(daemon, function: str, run: str) -> list[dict]:
@@ -123,7 +116,7 @@ def test_what_was_done_is_undone_the_latest_first(daemon, deployed):
     assert run["state"] == "failed" and run["compensated"] is True
     assert run["error"]["step"] == "bad" and "it is broken" in run["error"]["message"]
     assert [one["step"] for one in run["steps"] if "undoes" in one] == ["two", "one"]
-    lines = eventually(lambda: logged(daemon, "p-note", run["id"]), lambda found: len(found) == 2)
+    lines = eventually(lambda: len(found := logged(daemon, "p-note", run["id"])) == 2 and found, 30)
     assert [one["output"]["sum"] for one in lines] == [2, 1] and "it is broken" in lines[0]["error"]["message"]
     shown = daemon.cli("pipeline", "show", run["id"]).stdout
     assert "what it had done is undone" in shown and "✗" in shown and "undoes two" in shown, shown
@@ -196,7 +189,7 @@ def test_events_of_a_topic_start_runs(daemon, deployed):
     name = deployed(f'[[pipelines.NAME.on]]\ntopic = "pipe-events"\nfilter = {{ type = "good" }}\n', step("only", function='"p-add"'))
     for kind, n in [("bad", 1), ("good", 2)]:
         daemon.cli("topic", "publish", "pipe-events", json.dumps({"n": n}), "--type", kind)
-    runs = eventually(lambda: daemon.admin(f"/v1/pipelines/{name}/runs?state=succeeded").json["runs"], bool)
+    runs = eventually(lambda: daemon.admin(f"/v1/pipelines/{name}/runs?state=succeeded").json["runs"], 30)
     assert [outputs(run_of(daemon, one["id"]))["only"]["sum"] for one in runs] == [2]
 
 
@@ -250,7 +243,7 @@ def test_a_deleted_pipeline_starts_no_run_and_ends_none(start_daemon, tmp_path):
     assert daemon.admin("/v1/pipelines/gone/runs", "POST", body=b"{}").status == 404
     daemon.restart()
     assert daemon.request(f"/pipelines/gone/runs/{run}/events/go", "POST", body=b"1").status == 202
-    eventually(lambda: daemon.request(f"/pipelines/gone/runs/{run}").json["state"], lambda state: state == "succeeded")
+    eventually(lambda: daemon.request(f"/pipelines/gone/runs/{run}").json["state"] == "succeeded", 30)
 
 
 def test_a_new_user_signs_up(start_daemon, tmp_path):

@@ -137,7 +137,8 @@ def test_an_executable_that_dies_of_a_forbidden_call_is_named(platform, script, 
     platform.deploy("calls", f"#!/bin/sh\necho said >&2\n{script}\n", "calls.sh")
     answer = platform.request("/calls")
     assert (answer.status, answer.problem) == (status, problem), answer.text
-    failure = platform.describe("calls")["live"]["failures"][0]
+    id = answer.header("mayfly-invocation")  # its failure is noted after its answer
+    failure = eventually(lambda: next((one for one in platform.describe("calls")["live"].get("failures", []) if one["invocation"] == id), None))
     assert (failure["message"], failure["stack"].splitlines()[0]) == (words, "said")
     assert run(platform, "exec", "echo on") == "on\n", "neighbours go on"
 
