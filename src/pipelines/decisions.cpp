@@ -182,8 +182,8 @@ Decision start(RunId run, std::string body) {
 
 Decision step_ended(const events::Event& event, const events::Outcome& end) {
   const auto ref = step_ref(event);
-  const bool unheard = is_timer(event) && end.state == events::State::cancelled;  // nobody waits any more
-  if (!ref || !events::is_final(end.state) || unheard) return [](Transaction&) -> Result<void> { return {}; };
+  if (!ref || !events::is_final(end.state)) return [](Transaction&) -> Result<void> { return {}; };
+  // A cancelled one, too: if somebody still waits for it, it must not be for ever.
   if (is_timer(event)) return timer(event);
   return
       [ref = *ref, end = call_end(end)](Transaction& transaction) { return end_call(transaction, ref, end); };
