@@ -1,22 +1,17 @@
 #include "base/reap.h"
 
-#include <fcntl.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <ctime>
-#include <filesystem>
 #include <string>
 #include <string_view>
-#include <utility>
 
-#include "base/fd.h"
+#include "base/descendants.h"
 #include "base/proc.h"
 
 namespace mayfly {
@@ -106,28 +101,6 @@ std::optional<pid_t> parent_of(int pidfd) {
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
 
-namespace {
-
-/// Adds the numbers in a list of children of a task, as /proc has them.
-void append_children(const std::string& path, std::vector<pid_t>& children) {
-  // Asked for at the end of every instance: without a stream, which would cost more than the kernel's part.
-  const Fd list(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  pid_t pid = 0;
-  std::array<char, 4096> part;
-  for (ssize_t got = 0; list && (got = ::read(list.get(), part.data(), part.size())) > 0;) {
-    for (const char c : std::string_view(part.data(), static_cast<std::size_t>(got))) {
-      if (c >= '0' && c <= '9') {
-        pid = pid * 10 + (c - '0');
-      } else if (pid != 0) {
-        children.push_back(std::exchange(pid, 0));
-      }
-    }
-  }
-  if (pid != 0) children.push_back(pid);
-}
-
-}  // namespace
-
 std::vector<pid_t> children_of_this_process() {
   std::vector<pid_t> children;
   append_children("/proc/self/task/" + std::to_string(::getpid()) + "/children", children);
@@ -143,62 +116,21 @@ namespace {
 
 using IsStray = std::function<bool(pid_t)>;
 
-/// What is below some processes, these included; a parent comes before its children. Each is stopped before
-/// its children are looked for: nobody can be missing that it has made already.
-std::vector<pid_t> stop_all(std::vector<pid_t> tree) {
-  for (std::size_t i = 0; i < tree.size(); ++i) {
-    ::kill(tree[i], SIGSTOP);
-    const auto tasks = "/proc/" + std::to_string(tree[i]) + "/task";
-    std::error_code error;
-    for (std::filesystem::directory_iterator task(tasks, error), end; !error && task != end;
-         task.increment(error))
-      append_children(task->path() / "children", tree);
-  }
-  return tree;
-}
-
-/// It has its signal and did not come to stop yet: it may be in the middle of a fork, and where hundreds want
-/// the processor it may stay there for long.
-bool is_still_running(pid_t pid) {
-  const auto stat = stat_of(pid);
-  return stat && stat->state == 'R';
-}
-
-/// The same, again and again until all have stopped and no new ones come. Within reason: what waits in the
-/// kernel is not waited for.
-std::vector<pid_t> stop_until_all(const std::vector<pid_t>& roots) {
-  constexpr int kPatience = 1'000;
-  constexpr timespec kPause{0, 2'000'000};
-  std::vector<pid_t> all = stop_all(roots);
-  for (int i = 0; i < kPatience; ++i) {
-    const bool running = std::ranges::any_of(all, is_still_running);
-    if (running) ::nanosleep(&kPause, nullptr);
-    const auto known = std::exchange(all, stop_all(roots)).size();
-    if (!running && all.size() <= known) break;
-  }
-  return all;
-}
-
 /// True: there was nothing left to end.
 bool end_generation(const IsStray& is_stray, bool stop_first) {
-  std::vector<pid_t> strays;
+  std::vector<KnownProcess> strays;
   for (const pid_t pid : children_of_this_process())
-    if (is_stray(pid)) strays.push_back(pid);
+    if (const auto stray = is_stray(pid) ? known_process(pid) : std::nullopt) strays.push_back(*stray);
   if (strays.empty()) return true;
-  const auto all = stop_first ? stop_until_all(strays) : strays;
-  // Children of this process that are not reaped keep their numbers, and so do those of stopped ones.
-  for (const pid_t pid : all) ::kill(pid, SIGKILL);
-  for (const pid_t pid : strays) (void)reap_child(pid);
+  if (stop_first)
+    for (const auto& process : stop_with_descendants(strays)) (void)send_signal(process, SIGKILL);
+  // Children of this process that are not reaped keep their numbers.
+  for (const auto& stray : strays) ::kill(stray.pid, SIGKILL);
+  for (const auto& stray : strays) (void)reap_child(stray.pid);
   return false;
 }
 
 }  // namespace
-
-void end_descendants(pid_t root) {
-  if (root <= 0) return;
-  for (const pid_t pid : stop_until_all({root}))
-    if (pid != root) ::kill(pid, SIGKILL);
-}
 
 bool end_strays(const IsStray& is_stray) {
   constexpr int kPatience = 2'000;  // generations: this process has other things to do

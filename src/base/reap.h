@@ -63,11 +63,6 @@ void adopt_orphans();
 /// Reaps those children that `is_stray` names and that have ended. Never waits.
 void reap_strays(const std::function<bool(pid_t)>& is_stray);
 
-/// Stops a process and all below it, then kills what is below it. The process itself stays stopped: the
-/// caller is about to kill it. Needs the right to signal them; what got away (a fork that was under way)
-/// becomes a stray.
-void end_descendants(pid_t root);
-
 /// Kills and reaps the children that `is_stray` names, and what they leave to this process in turn (it has to
 /// be the one that adopts them). Such as make new ones faster than they are killed are stopped first, all of
 /// them: what is stopped does not fork, and takes the place of others under a limit of processes. False: some

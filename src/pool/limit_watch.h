@@ -15,8 +15,8 @@
 
 #include "base/clock.h"
 #include "base/deadline_wheel.h"
+#include "base/descendants.h"
 #include "base/fd.h"
-#include "base/reap.h"
 #include "base/result.h"
 #include "pool/instance_usage.h"
 
@@ -77,9 +77,7 @@ class LimitWatch final : private DeadlineEntry {
     std::function<InstanceUsage(int pid, std::uint64_t most_processes)> measure = measure_instance;
     /// Ends what an instance with too many processes has started. The fork server does so with what is left
     /// behind, but has to share its processor with all of them. By the descriptor: it may end meanwhile.
-    std::function<void(int pidfd)> end_descendants = [](int pidfd) {
-      mayfly::end_descendants(pid_of(pidfd));
-    };
+    std::function<void(int pidfd)> end_descendants = mayfly::end_descendants;
   };
   /// The wheel must outlive it.
   LimitWatch(DeadlineWheel& wheel, Options options) : wheel_(wheel), options_(std::move(options)) {}
