@@ -82,25 +82,30 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   void read() {
     socket_.async_wait(asio::posix::stream_descriptor::wait_read,
                        [self = shared_from_this()](const boost::system::error_code& error) {
-                         if (!error && self->receive()) self->read();
+                         if (!error && self->receive()) return self->read();
+                         self->logs_.leave(self->function_, self.get());
                        });
   }
+  /// What is there already. It is found by read() as well, but later.
+  void catch_up() { receive(); }
+  [[nodiscard]] int fd() { return socket_.native_handle(); }
 
  private:
   /// A bounded number of packets, so that a flood leaves the others their turn. False: the process is gone.
   bool receive() {
-    for (int i = 0; i < 64; ++i) {
+    for (int i = 0; i < 64 && !ended_; ++i) {
       auto& buffer = logs_.packet_;  // of all sources: they read in turn
       const ssize_t got = ::recv(socket_.native_handle(), buffer.data(), buffer.size(), MSG_DONTWAIT);
       if (got < 0) return errno == EAGAIN || errno == EINTR;
       if (got == 0) {
         if (!at_end()) continue;  // a write of no bytes
         raw({}, true);
-        return false;
+        ended_ = true;
+        break;
       }
       packet({buffer.data(), static_cast<std::size_t>(got)});
     }
-    return true;
+    return !ended_;
   }
   /// Whether the process is gone and all that it wrote is read. An empty packet looks like the end of a
   /// stream.
@@ -140,6 +145,7 @@ class FunctionLogs::Source : public std::enable_shared_from_this<Source> {
   std::uint32_t version_;
   std::shared_ptr<pool::LastWords> words_;
   std::string line_;
+  bool ended_ = false;
 };
 
 FunctionLogs::FunctionLogs(std::filesystem::path folder, std::uint64_t least_burst)
@@ -176,8 +182,28 @@ void FunctionLogs::take(Fd socket, const registry::Version& version,
                                          std::move(last_words));
   asio::post(io_, [this, source, function = version.function, rate = version.config.log_rate] {
     if (Log& its = log(function); its.rate != rate) set_rate(its, rate);
+    sources_[function].insert(source.get());
     source->read();
   });
+}
+
+void FunctionLogs::leave(const std::string& function, Source* source) {
+  const auto found = sources_.find(function);
+  found->second.erase(source);
+  if (found->second.empty()) sources_.erase(found);
+}
+
+/// What a function wrote before it answered may still be in its sockets when somebody who has the answer asks
+/// for it.
+void FunctionLogs::catch_up(const std::string& function) {
+  const auto found = sources_.find(function);
+  if (found == sources_.end()) return;
+  const std::vector<Source*> sources(found->second.begin(), found->second.end());
+  std::vector<pollfd> states;
+  for (auto* source : sources) states.push_back({source->fd(), POLLIN, 0});
+  if (::poll(states.data(), states.size(), 0) <= 0) return;
+  for (std::size_t i = 0; i < sources.size(); ++i)
+    if (states[i].revents != 0) sources[i]->catch_up();
 }
 
 bool FunctionLogs::within_budget(Log& log, std::uint32_t version, std::size_t bytes) {
@@ -246,6 +272,7 @@ void FunctionLogs::write(Log& log, const Line& line) {
 void FunctionLogs::failed(const registry::Version& version, std::string_view invocation, const Error& error) {
   Failure failure{std::chrono::system_clock::now(), version.number, std::string(invocation), error, {}};
   asio::post(io_, [this, function = version.function, failure = std::move(failure)]() mutable {
+    catch_up(function);
     Log& target = log(function);
     for (const auto& [of, text] : target.recent)
       if (of == failure.invocation && !of.empty()) failure.last_lines.push_back(text);
@@ -273,6 +300,7 @@ void FunctionLogs::read(const std::string& function, std::size_t most, const std
                         Follower follower, std::function<void(std::vector<std::string>)> then) {
   asio::post(io_, [this, function, most, invocation, follower = std::move(follower), then = std::move(then)] {
     const auto wanted = invocation.empty() ? std::string() : "\"invocation\":\"" + invocation + "\"";
+    catch_up(function);
     Log& source = log(function);
     then(source.file.tail(most, wanted));
     if (!follower) return;

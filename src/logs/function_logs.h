@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -46,8 +47,8 @@ class FunctionLogs final : public pool::LogSink {
             std::shared_ptr<pool::LastWords> last_words) override;
   void failed(const registry::Version& version, std::string_view invocation, const Error& error) override;
 
-  /// The newest lines, oldest first, and from then on all others to `follower` (if there is one), none left
-  /// out and none twice. `then` is called on the log thread.
+  /// The newest lines, with all that was written before this call, oldest first, and from then on all others
+  /// to `follower` (if there is one), none left out and none twice. `then` is called on the log thread.
   void read(const std::string& function, std::size_t most, const std::string& invocation, Follower follower,
             std::function<void(std::vector<std::string>)> then);
   /// The newest failures, newest first.
@@ -64,6 +65,8 @@ class FunctionLogs final : public pool::LogSink {
   void write(Log& log, const Line& line);
   void report_dropped(Log& log);
   void report_dropped_later();
+  void leave(const std::string& function, Source* source);
+  void catch_up(const std::string& function);
   bool within_budget(Log& log, std::uint32_t version, std::size_t bytes);
 
   std::filesystem::path folder_;
@@ -71,6 +74,7 @@ class FunctionLogs final : public pool::LogSink {
   boost::asio::io_context io_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> work_;
   std::map<std::string, std::unique_ptr<Log>> logs_;  // log thread only
+  std::map<std::string, std::set<Source*>> sources_;  // … this one, too: those that are read from
   std::string packet_;                                // … this one, too
   mutable std::mutex failures_mutex_;
   std::map<std::string, std::vector<Failure>> failures_;  // newest last

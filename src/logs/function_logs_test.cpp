@@ -273,6 +273,30 @@ TEST_F(FunctionLogsTest, LinesThatWereLostAreToldThoughNoneFollows) {
   EXPECT_EQ(lines[1]["text"], "next");
 }
 
+TEST_F(FunctionLogsTest, WhoAsksGetsWhatWasWrittenBefore) {
+  std::promise<void> busy;
+  std::promise<void> go_on;
+  read(0, {}, [&](const std::string&, bool) {
+    busy.set_value();
+    go_on.get_future().wait();
+    return false;
+  });
+  record({wire::LogLevel::info, {}, "holds the thread", 0, 0});
+  busy.get_future().wait();
+  const auto other =
+      std::exchange(process, connect());  // another process, which is not read from in this turn
+  record({wire::LogLevel::info, "abc", "was written", 0, 0});
+  std::promise<std::vector<std::string>> lines;
+  logs->read("f", 10, "abc", {}, [&](std::vector<std::string> read) { lines.set_value(std::move(read)); });
+  Error error{std::make_error_code(std::errc::io_error), "it broke", {}};
+  record({wire::LogLevel::info, "abc", "before it failed", 0, 0});
+  logs->failed(version, "abc", error);
+  go_on.set_value();
+  EXPECT_EQ(lines.get_future().get().size(), 2U);
+  read(0, {});
+  EXPECT_EQ(logs->failures("f").front().last_lines.size(), 2U);
+}
+
 TEST_F(FunctionLogsTest, AFailureKeepsWhatItsInvocationLoggedLast) {
   for (int i = 0; i < 30; ++i) record({wire::LogLevel::info, "abc", "line " + std::to_string(i), 0, 0});
   record({wire::LogLevel::info, "xyz", "other", 0, 0});
