@@ -34,6 +34,20 @@ void add_headers(Variables& variables, std::string_view headers) {
   }
 }
 
+/// What stands in the places of a route's placeholders: "/users/:id" gives MAYFLY_PARAMETER_ID.
+void add_parameters(Variables& variables, std::string_view query) {
+  std::string name;
+  std::string value;
+  while (take_pair(query, name, value)) {
+    std::string variable = "MAYFLY_PARAMETER_";
+    for (const char c : name)
+      variable.push_back(std::isalnum(static_cast<unsigned char>(c)) == 0
+                             ? '_'
+                             : static_cast<char>(std::toupper(static_cast<unsigned char>(c))));
+    variables.insert_or_assign(variable, value);
+  }
+}
+
 /// "example.org:8080" in its two parts; brackets of an IPv6 address stay.
 void add_host(Variables& variables, std::string_view host, std::string_view scheme) {
   const auto colon = host.rfind(':');
@@ -98,6 +112,7 @@ std::vector<std::string> cgi_environment(const Configuration& configuration, con
   const auto offset = bridge::epoch_offset(bridge::monotonic_now());
   variables["MAYFLY_DEADLINE"] =
       std::to_string((static_cast<std::int64_t>(head.deadline) + offset) / 1'000'000);
+  add_parameters(variables, bridge::header_value(head.headers, "mayfly-path-parameters"));
   if (request.event) variables["MAYFLY_EVENT"] = "1";
   return as_strings(variables);
 }

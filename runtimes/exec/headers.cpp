@@ -110,4 +110,17 @@ std::string percent_decode(std::string_view text, bool plus) {
   return result;
 }
 
+bool take_pair(std::string_view& query, std::string& name, std::string& value) {
+  std::string_view pair;
+  while (pair.empty() && !query.empty()) {
+    pair = query.substr(0, query.find('&'));
+    query.remove_prefix(std::min(query.size(), pair.size() + 1));
+  }
+  if (pair.empty()) return false;
+  const auto name_end = std::min(pair.find('='), pair.size());
+  name = percent_decode(pair.substr(0, name_end), true);
+  value = percent_decode(pair.substr(std::min(name_end + 1, pair.size())), true);
+  return true;
+}
+
 }  // namespace mayfly::exec

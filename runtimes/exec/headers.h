@@ -25,4 +25,7 @@ void append_field(std::string& headers, std::string_view name, std::string_view 
 /// "%41%20" as "A ". With `plus`, "+" is a space, as in a query.
 [[nodiscard]] std::string percent_decode(std::string_view text, bool plus);
 
+/// Takes the first pair off a query, "a=1&b=%20", and decodes it. False: there is none left.
+[[nodiscard]] bool take_pair(std::string_view& query, std::string& name, std::string& value);
+
 }  // namespace mayfly::exec

@@ -26,6 +26,15 @@ TEST(Headers, PercentDecoding) {
   for (const char* text : {"%", "%4", "%zz", "%4g", "a%"}) EXPECT_EQ(percent_decode(text, false), text);
 }
 
+TEST(Headers, AQueryIsTakenApart) {
+  std::string_view rest = "&a=1%20+&&b&=c&d=e=f&";
+  std::string all;
+  std::string name;
+  std::string value;
+  while (take_pair(rest, name, value)) all.append(name).append("[").append(value).append("]");
+  EXPECT_EQ(all, "a[1  ]b[][c]d[e=f]");
+}
+
 TEST(Headers, FieldsGoInAndOut) {
   std::string headers;
   append_field(headers, "Content-Type", "a/b");

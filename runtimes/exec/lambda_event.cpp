@@ -53,14 +53,9 @@ void add_headers(json& event, std::string_view fields) {
 
 json query_of(std::string_view text) {
   json query = json::object();
-  while (!text.empty()) {
-    const auto pair = text.substr(0, text.find('&'));
-    text.remove_prefix(std::min(text.size(), pair.size() + 1));
-    if (pair.empty()) continue;
-    const auto equals = pair.find('=');
-    const auto value = equals == std::string_view::npos ? std::string_view{} : pair.substr(equals + 1);
-    add_to(query, percent_decode(pair.substr(0, equals), true), ",", percent_decode(value, true));
-  }
+  std::string name;
+  std::string value;
+  while (take_pair(text, name, value)) add_to(query, name, ",", value);
   return query;
 }
 
@@ -200,7 +195,10 @@ std::string event_of(const wire::InvokeHead& head, std::string_view body) {
   const auto now = std::chrono::system_clock::now();
   const auto host = bridge::header_value(head.headers, "host");
   const auto domain = host.empty() ? std::string_view("localhost") : host;
-  json event{{"version", "2.0"}, {"routeKey", "$default"}, {"rawPath", path}, {"rawQueryString", query}};
+  const auto route = bridge::header_value(head.headers, "mayfly-route");
+  const auto route_key = route.empty() ? std::string_view("$default") : route;
+  const auto parameters = bridge::header_value(head.headers, "mayfly-path-parameters");
+  json event{{"version", "2.0"}, {"routeKey", route_key}, {"rawPath", path}, {"rawQueryString", query}};
   add_headers(event, head.headers);
   event["requestContext"] = {
       {"accountId", "anonymous"},
@@ -214,11 +212,12 @@ std::string event_of(const wire::InvokeHead& head, std::string_view body) {
         {"sourceIp", head.remote},
         {"userAgent", bridge::header_value(head.headers, "user-agent")}}},
       {"requestId", head.invocation},
-      {"routeKey", "$default"},
+      {"routeKey", route_key},
       {"stage", "$default"},
       {"time", clf_time(std::chrono::system_clock::to_time_t(now))},
       {"timeEpoch", std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch()).count()}};
   add_authorizer(event, head.headers);
+  if (!parameters.empty()) event["pathParameters"] = query_of(parameters);
   if (!query.empty()) event["queryStringParameters"] = query_of(query);
   add_body(event, head.headers, body);
   return event.dump(-1, ' ', false, json::error_handler_t::replace);

@@ -50,6 +50,20 @@ TEST(LambdaEvent, HasThePartsOfTheRequest) {
   EXPECT_EQ(context["http"]["userAgent"], "curl");
 }
 
+TEST(LambdaEvent, HasTheRouteAndWhatStandsInItsPlaceholders) {
+  const auto plain = event("/users/7", {}, "");
+  EXPECT_EQ(plain["routeKey"], "$default");
+  EXPECT_EQ(plain["requestContext"]["routeKey"], "$default");
+  EXPECT_FALSE(plain.contains("pathParameters"));
+  std::string headers;
+  append_field(headers, "mayfly-route", "GET /users/{id}/{proxy+}");
+  append_field(headers, "mayfly-path-parameters", "id=a%2Fb%20%2B&proxy=");
+  const auto routed = event("/users/a%2Fb%20+", headers, "");
+  EXPECT_EQ(routed["routeKey"], "GET /users/{id}/{proxy+}");
+  EXPECT_EQ(routed["requestContext"]["routeKey"], "GET /users/{id}/{proxy+}");
+  EXPECT_EQ(routed["pathParameters"], json({{"id", "a/b +"}, {"proxy", ""}}));
+}
+
 TEST(LambdaEvent, HasTheClaimsOfTheCallersToken) {
   EXPECT_FALSE(event("/", {}, "")["requestContext"].contains("authorizer"));
   std::string headers;

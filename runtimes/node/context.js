@@ -2,6 +2,7 @@
 // What a handler of the Workers form gets beside its request or event: `env` and `ctx`.
 
 const { Platform } = require('./platform.js');
+const { queryOf } = require('./query.js');
 
 class Context {
   #invocation;
@@ -12,6 +13,8 @@ class Context {
   waitUntil(promise) { this.#invocation.waitUntil(promise); }
   passThroughOnException() {}
   get invocationId() { return this.#invocation.invocationId; }
+  /** What stands in the places of a route's placeholders: {id: '7'} for "/users/:id". */
+  get params() { return queryOf(this.#invocation.header('mayfly-path-parameters') ?? ''); }
   /** When the invocation must have ended. */
   get deadline() { return new Date(this.#invocation.deadline); }
   getRemainingTimeInMillis() { return this.#invocation.remainingTime(); }

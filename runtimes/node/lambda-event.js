@@ -4,6 +4,7 @@
 
 const { isUtf8 } = require('buffer');
 const { parse } = require('./fetch-headers.js');
+const { queryOf } = require('./query.js');
 
 const textTypes = /^(?:text\/|application\/(?:json|javascript|xml|graphql|x-ndjson|x-www-form-urlencoded)\b|[^;]*\+(?:json|xml)\b)/i;
 const months = ['Jan', 'Feb', 'Mar', 'Apr', 'May', 'Jun', 'Jul', 'Aug', 'Sep', 'Oct', 'Nov', 'Dec'];
@@ -29,13 +30,6 @@ function headersOf(head) {
   return { headers, cookies };
 }
 
-function queryOf(text) {
-  const query = {};
-  for (const [name, value] of new URLSearchParams(text))
-    query[name] = Object.hasOwn(query, name) ? `${query[name]},${value}` : value;
-  return query;
-}
-
 function isText(headers, bytes) {
   if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') return false;
   const type = headers['content-type'];
@@ -48,9 +42,11 @@ function eventOf(invocation, bytes) {
   const { headers, cookies } = headersOf(invocation.head);
   const now = new Date();
   const domainName = headers.host ?? 'localhost';
+  const routeKey = headers['mayfly-route'] ?? '$default';
+  const parameters = headers['mayfly-path-parameters'];
   const event = {
     version: '2.0',
-    routeKey: '$default',
+    routeKey,
     rawPath,
     rawQueryString,
     headers,
@@ -67,7 +63,7 @@ function eventOf(invocation, bytes) {
         userAgent: headers['user-agent'] ?? '',
       },
       requestId: invocation.invocationId,
-      routeKey: '$default',
+      routeKey,
       stage: '$default',
       time: clfTime(now),
       timeEpoch: now.getTime(),
@@ -76,6 +72,7 @@ function eventOf(invocation, bytes) {
   };
   if (headers['mayfly-jwt-claims'] !== undefined) event.requestContext.authorizer = authorizerOf(headers['mayfly-jwt-claims']);
   if (cookies.length > 0) event.cookies = cookies;
+  if (parameters !== undefined) event.pathParameters = queryOf(parameters);
   if (rawQueryString !== '') event.queryStringParameters = queryOf(rawQueryString);
   if (bytes !== null && bytes.byteLength > 0) {
     const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);

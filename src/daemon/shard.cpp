@@ -13,6 +13,7 @@
 #include "intake/status_request.h"
 #include "pool/process_memory.h"
 #include "registry/error.h"
+#include "router/route_fields.h"
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
@@ -447,12 +448,7 @@ Result<void> Shard::admit_key(const std::string& what, gateway::RequestHead& hea
                               gateway::Destination& destination) {
   access::Rule rule;
   rule.access = registry::Access::key;
-  auto admission = guard_.admit(rule, what, head.headers);
-  if (!admission) return propagate(admission);
-  if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
-  head.headers += admission->identity;
-  destination.answer_fields = std::move(admission->limits);
-  return {};
+  return admit(rule, what, head, destination);
 }
 
 /// The client does not wait for the function.
@@ -488,6 +484,7 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
   destination.max_request = (*version)->config.max_request;
   destination.target = match->target;
   destination.prefix = match->prefix;
+  if (match->route != nullptr) router::append_route_fields(*match->route, match->target, head.headers);
   if (head.respond_async && options_.events != nullptr) {
     accept_later(destination, *match);
   } else if (chain->links) {

@@ -2,10 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
 #include <charconv>
 #include <set>
 
 #include "base/ascii.h"
+#include "router/route_fields.h"
 
 namespace mayfly::router {
 namespace {
@@ -25,6 +27,23 @@ std::string_view without_port(std::string_view host) {
 }
 
 bool is_placeholder(std::string_view segment) { return segment == "*" || segment.starts_with(':'); }
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+bool is_letter_of_name(char c) {
+  return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.';
+}
+
+/// Each value of a path has one name, and no name a meaning in a query or a field.
+bool has_good_names(const Route& route) {
+  std::set<std::string_view> names;
+  if (route.tail) names.insert("proxy");
+  return std::ranges::all_of(route.segments, [&](std::string_view segment) {
+    if (!segment.starts_with(':')) return true;
+    const auto name = segment.substr(1);
+    return !name.empty() && std::ranges::all_of(name, is_letter_of_name) && names.insert(name).second;
+  });
+}
 
 bool path_matches(const Route& route, std::string_view path) {
   for (const auto& segment : route.segments) {
@@ -126,6 +145,7 @@ Result<Route> parse_route(std::string_view pattern) {
   if (route.host.find_first_of(" ?#@") != std::string::npos)
     return wrong("the host must be a plain name, as in 'api.example.com/path'");
   if (rest.find_first_of(" ?#") != std::string_view::npos) return wrong("a path has no blanks, '?' or '#'");
+  if (std::ranges::any_of(rest, is_control)) return wrong("a path has no control characters");
   while (!rest.empty()) {
     rest.remove_prefix(1);
     const auto segment = rest.substr(0, rest.find('/'));
@@ -138,6 +158,13 @@ Result<Route> parse_route(std::string_view pattern) {
       return wrong("the path has an empty segment");
     }
   }
+  if (!has_good_names(route))
+    return wrong(
+        "the name of a placeholder has letters, digits, '_', '-' and '.', and stands once; 'proxy' is "
+        "that of a last '*'");
+  route.key = route_key(route);
+  route.has_parameters =
+      route.tail || std::ranges::any_of(route.segments, [](const auto& s) { return s.starts_with(':'); });
   return route;
 }
 
@@ -172,7 +199,7 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
       if (!route.host.empty() && route.host != plain_host) continue;
       if (!path_matches(route, path)) continue;
       if (route.method.empty() || route.method == method || (route.method == "GET" && method == "HEAD"))
-        return Match{route.function, {}, target, {}};
+        return Match{route.function, {}, target, {}, &route};
       others.push_back(&route);
     }
   }

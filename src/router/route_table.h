@@ -19,7 +19,9 @@ struct Route {
   std::string method;  ///< empty: any
   std::string host;    ///< lower case, without port; empty: any
   std::vector<std::string> segments;
-  bool tail = false;  ///< ends with "*": whatever follows
+  bool tail = false;            ///< ends with "*": whatever follows
+  std::string key;              ///< see route_key
+  bool has_parameters = false;  ///< a segment with a name, or a tail
   registry::FunctionPtr function;
 };
 
@@ -35,6 +37,8 @@ struct Match {
   std::string_view target;
   /// The part of the path that was taken off, "" for routes.
   std::string_view prefix;
+  /// Null for /NAME. The table's.
+  const Route* route = nullptr;
 };
 
 enum class RouterErrc { unknown_function = 1, unknown_version, method_not_allowed, bad_route };

@@ -60,6 +60,17 @@ TEST(ParseRoute, RefusesWhatNoRequestCouldMatch) {
   }
 }
 
+TEST(ParseRoute, RefusesPlaceholdersWithoutANameOfTheirOwn) {
+  for (const std::string wrong :
+       {"/a/:", "/:a/:a", "/:a b", "/:a=b", "/:a&b", "/:proxy/*", "/a\n/b", "/:a\r"}) {
+    const auto route = parse_route(wrong);
+    ASSERT_FALSE(route) << wrong;
+    EXPECT_EQ(route.error().code, RouterErrc::bad_route) << wrong;
+  }
+  EXPECT_TRUE(parse_route("/:a/:b.c/:d-e_F9/*"));
+  EXPECT_TRUE(parse_route("/:proxy/x"));
+}
+
 TEST(RouteTable, GivesEveryFunctionItsName) {
   const RouteTable table({function("hello"), function("hell")});
   EXPECT_EQ(where(table, "GET", "x", "/hello"), "hello ");
@@ -89,6 +100,9 @@ TEST(RouteTable, SaysWhatItTookOffThePathAndWhichVersionWasNamed) {
   ASSERT_TRUE(routed);
   EXPECT_EQ(routed->prefix, "");
   EXPECT_EQ(routed->target, "/by-route?q");
+  ASSERT_NE(routed->route, nullptr);
+  EXPECT_EQ(routed->route->key, "ANY /by-route");
+  EXPECT_EQ(plain->route, nullptr);
 }
 
 TEST(RouteTable, PlaceholdersStandForOneSegmentAndTheLastStarForAll) {

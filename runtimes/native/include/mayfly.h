@@ -238,6 +238,7 @@ struct mayfly_init_hook {
 
 #include <cxxabi.h>
 
+#include <charconv>
 #include <chrono>
 #include <cstdlib>
 #include <exception>
@@ -306,7 +307,13 @@ class Request {
   /// "x=1"; empty if there is none
   [[nodiscard]] std::string_view query() const { return view(mayfly_query(request_)); }
   /// The first value of this name in the query, decoded.
-  [[nodiscard]] std::optional<std::string> query(std::string_view name) const;
+  [[nodiscard]] std::optional<std::string> query(std::string_view name) const {
+    return value_in(query(), name);
+  }
+  /// What stands in the place of a route's placeholder, decoded: parameter("id") of "/users/:id".
+  [[nodiscard]] std::optional<std::string> parameter(std::string_view name) const {
+    return value_in(header("mayfly-path-parameters").value_or(""), name);
+  }
   [[nodiscard]] std::string_view scheme() const { return view(mayfly_scheme(request_)); }
   /// The client's address; may be empty
   [[nodiscard]] std::string_view remote() const { return view(mayfly_remote(request_)); }
@@ -354,6 +361,28 @@ class Request {
 
  private:
   static std::string_view view(mayfly_text text) { return {text.data, text.size}; }
+  /// The first value of this name in "a=1&b=%20", decoded.
+  static std::optional<std::string> value_in(std::string_view rest, std::string_view name) {
+    while (!rest.empty()) {
+      const auto pair = rest.substr(0, rest.find('&'));
+      rest.remove_prefix(pair.size() < rest.size() ? pair.size() + 1 : pair.size());
+      const auto equals = pair.find('=') < pair.size() ? pair.find('=') : pair.size();
+      if (decode(pair.substr(0, equals)) == name)
+        return decode(equals < pair.size() ? pair.substr(equals + 1) : std::string_view());
+    }
+    return std::nullopt;
+  }
+  static std::string decode(std::string_view text) {
+    std::string decoded;
+    for (std::size_t i = 0; i < text.size(); ++i) {
+      unsigned char code = 0;
+      const bool coded = text[i] == '%' && i + 2 < text.size() &&
+                         std::from_chars(&text[i + 1], &text[i] + 3, code, 16).ptr == &text[i] + 3;
+      decoded += coded ? static_cast<char>(code) : text[i] == '+' ? ' ' : text[i];
+      if (coded) i += 2;
+    }
+    return decoded;
+  }
 
   mayfly_request* request_;
 };
@@ -390,34 +419,6 @@ struct Response {
   std::string body;
   std::function<void(Writer&)> writer;  ///< if there is one, `body` is sent before what it writes
 };
-
-inline std::optional<std::string> Request::query(std::string_view name) const {
-  const auto decode = [](std::string_view text) {
-    const auto digit = [](char c) {
-      if (c >= '0' && c <= '9') return c - '0';
-      if (c >= 'a' && c <= 'f') return c - 'a' + 10;
-      return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-    };
-    std::string decoded;
-    for (std::size_t i = 0; i < text.size(); ++i) {
-      const bool coded =
-          text[i] == '%' && i + 2 < text.size() && digit(text[i + 1]) >= 0 && digit(text[i + 2]) >= 0;
-      decoded += coded            ? static_cast<char>(digit(text[i + 1]) * 16 + digit(text[i + 2]))
-                 : text[i] == '+' ? ' '
-                                  : text[i];
-      if (coded) i += 2;
-    }
-    return decoded;
-  };
-  for (std::string_view rest = query(); !rest.empty();) {
-    const auto pair = rest.substr(0, rest.find('&'));
-    rest.remove_prefix(pair.size() < rest.size() ? pair.size() + 1 : pair.size());
-    const auto equals = pair.find('=');
-    if (decode(pair.substr(0, equals)) != name) continue;
-    return equals == std::string_view::npos ? std::string() : decode(pair.substr(equals + 1));
-  }
-  return std::nullopt;
-}
 
 namespace detail {
 

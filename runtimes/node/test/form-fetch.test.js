@@ -15,6 +15,13 @@ test('one frame for one answer, and the slot is freed once', async (t) => {
   assert.deepStrictEqual(runtime.events.map(({ event }) => event), ['fork', 'ready', 'fork', 'serve', 'respond', 'respond']);
 });
 
+test('ctx.params has what stands in the placeholders of the route', async (t) => {
+  const runtime = start(t, `export default { fetch: (request, env, ctx) => Response.json(ctx.params) };`);
+  assert.deepStrictEqual((await runtime.get('/')).json, {});
+  const answer = await runtime.request('GET', '/', { headers: { 'mayfly-path-parameters': 'id=a%2Fb%2B&proxy=' } });
+  assert.deepStrictEqual(answer.json, { id: 'a/b+', proxy: '' });
+});
+
 test('env, ctx, headers, async handlers, several cookies', async (t) => {
   const runtime = start(t, `
     export default { async fetch(request, env, ctx) {

@@ -24,6 +24,15 @@ test('an HTTP request as an event of format 2.0', async (t) => {
   assert.deepStrictEqual([context.functionName, context.functionVersion, context.awsRequestId, context.left], ['test', '1', 'inv-1', true]);
 });
 
+test('the route, and what stands in its placeholders', async (t) => {
+  const runtime = start(t, `export const handler = async (event) => [event.routeKey, event.requestContext.routeKey, event.pathParameters];`);
+  const of = async (headers) => (await runtime.request('GET', '/users/7', { headers })).json;
+  assert.deepStrictEqual(await of({}), ['$default', '$default', null]);
+  const key = 'GET /users/{id}/{proxy+}';
+  assert.deepStrictEqual(await of({ 'mayfly-route': key, 'mayfly-path-parameters': 'id=a%2Fb%20%2B%C3%BC&proxy=' }),
+    [key, key, { id: 'a/b +ü', proxy: '' }]);
+});
+
 test('binary bodies come as base64', async (t) => {
   const runtime = start(t, `export const handler = async (event) => [event.body, event.isBase64Encoded];`);
   const body = new Uint8Array([0, 255]);

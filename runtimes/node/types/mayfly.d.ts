@@ -49,6 +49,8 @@ declare namespace Mayfly {
     passThroughOnException(): void;
     /** The value of the answer's Mayfly-Invocation header. */
     readonly invocationId: string;
+    /** What stands in the places of a route's placeholders, decoded: {id: "7"} for "/users/:id". */
+    readonly params: Record<string, string>;
     /** When the invocation must have ended. */
     readonly deadline: Date;
     getRemainingTimeInMillis(): number;

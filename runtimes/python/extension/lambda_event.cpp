@@ -144,7 +144,13 @@ Ref http_of(const Invocation& invocation, PyObject* path) {
   return good ? std::move(http) : Ref();
 }
 
-Ref context_of(const Invocation& invocation, PyObject* path) {
+/// Of the route that the request came by; "$default" without one.
+Ref route_key(const Invocation& invocation) {
+  const auto key = bridge::header_value(invocation.head.headers, "mayfly-route");
+  return key.empty() ? Ref::to(names().default_route) : latin1(key);
+}
+
+Ref context_of(const Invocation& invocation, PyObject* path, PyObject* route) {
   const auto& n = names();
   auto domain = bridge::header_value(invocation.head.headers, "host");
   if (domain.empty()) domain = "localhost";
@@ -152,15 +158,15 @@ Ref context_of(const Invocation& invocation, PyObject* path) {
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now).count();
   Ref context(PyDict_New());
   PyObject* dict = context.get();
-  const bool good =
-      context && put(dict, n.accountId, Ref::to(n.anonymous)) && put(dict, n.apiId, Ref::to(n.mayfly)) &&
-      put(dict, n.domainName, latin1(domain)) &&
-      put(dict, n.domainPrefix, latin1(domain.substr(0, domain.find('.')))) &&
-      put(dict, n.http, http_of(invocation, path)) &&
-      put(dict, n.requestId, latin1(invocation.head.invocation)) &&
-      put(dict, n.routeKey, Ref::to(n.default_route)) && put(dict, n.stage, Ref::to(n.default_route)) &&
-      put(dict, n.time, clf_time(static_cast<std::time_t>(milliseconds / 1000))) &&
-      put(dict, n.timeEpoch, Ref(PyLong_FromLongLong(milliseconds))) && put_authorizer(dict, invocation);
+  const bool good = context && put(dict, n.accountId, Ref::to(n.anonymous)) &&
+                    put(dict, n.apiId, Ref::to(n.mayfly)) && put(dict, n.domainName, latin1(domain)) &&
+                    put(dict, n.domainPrefix, latin1(domain.substr(0, domain.find('.')))) &&
+                    put(dict, n.http, http_of(invocation, path)) &&
+                    put(dict, n.requestId, latin1(invocation.head.invocation)) &&
+                    put(dict, n.routeKey, Ref::to(route)) && put(dict, n.stage, Ref::to(n.default_route)) &&
+                    put(dict, n.time, clf_time(static_cast<std::time_t>(milliseconds / 1000))) &&
+                    put(dict, n.timeEpoch, Ref(PyLong_FromLongLong(milliseconds))) &&
+                    put_authorizer(dict, invocation);
   return good ? std::move(context) : Ref();
 }
 
@@ -170,9 +176,10 @@ Ref lambda_event(const Invocation& invocation, PyObject* body) {
   const auto& n = names();
   const auto [raw_path, raw_query] = invocation.target();
   const Ref path = latin1(raw_path);
+  const Ref route = route_key(invocation);
   Ref headers(PyDict_New());
   const Ref cookies(PyList_New(0));
-  bool good = path && headers && cookies;
+  bool good = path && route && headers && cookies;
   for_each_header(invocation.head.headers, [&](std::string_view name, std::string_view value) {
     const bool cookie = name == "cookie";
     good = good && (!cookie || append_cookies(cookies.get(), value)) &&
@@ -181,11 +188,13 @@ Ref lambda_event(const Invocation& invocation, PyObject* body) {
   Ref event(good ? PyDict_New() : nullptr);
   PyObject* dict = event.get();
   good = event && put(dict, n.version, Ref::to(n.two_dot_oh)) &&
-         put(dict, n.routeKey, Ref::to(n.default_route)) && put(dict, n.rawPath, Ref::to(path.get())) &&
+         put(dict, n.routeKey, Ref::to(route.get())) && put(dict, n.rawPath, Ref::to(path.get())) &&
          put(dict, n.rawQueryString, latin1(raw_query)) && put(dict, n.headers, std::move(headers)) &&
-         put(dict, n.requestContext, context_of(invocation, path.get())) &&
+         put(dict, n.requestContext, context_of(invocation, path.get(), route.get())) &&
          put(dict, n.isBase64Encoded, Ref(boolean(false)));
   if (good && PyList_Size(cookies.get()) > 0) good = put(dict, n.cookies, Ref::to(cookies.get()));
+  const auto parameters = bridge::header_value(invocation.head.headers, "mayfly-path-parameters");
+  if (good && !parameters.empty()) good = put(dict, n.pathParameters, query_of(parameters));
   if (good && !raw_query.empty()) good = put(dict, n.queryStringParameters, query_of(raw_query));
   if (good && body != nullptr && PyBytes_Size(body) > 0) good = put_body(dict, invocation, body);
   return good ? std::move(event) : Ref();

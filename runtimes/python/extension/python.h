@@ -80,7 +80,7 @@ struct Names {
   X(scheme)                                                                                                 \
   X(path) X(raw_path) X(query_string) X(root_path) X(headers) X(client) X(server) X(state) X(extensions)    \
       X(http) X(status) X(body) X(more_body) X(version) X(routeKey) X(rawPath) X(rawQueryString) X(cookies) \
-          X(queryStringParameters) X(requestContext) X(isBase64Encoded) X(accountId) X(apiId) X(domainName) \
+          X(queryStringParameters) X(pathParameters) X(requestContext) X(isBase64Encoded) X(accountId) X(apiId) X(domainName) \
               X(domainPrefix) X(protocol) X(sourceIp) X(userAgent) X(requestId) X(stage) X(time)            \
                   X(timeEpoch) X(statusCode) X(multiValueHeaders) X(anonymous) X(mayfly) X(localhost)       \
                       X(REQUEST_METHOD) X(PATH_INFO) X(QUERY_STRING) X(SERVER_NAME) X(SERVER_PORT)          \

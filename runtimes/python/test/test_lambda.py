@@ -35,6 +35,14 @@ def test_an_http_request_as_an_event_of_format_2_0(start):
         "invoked_function_arn": "mayfly:test@1", "memory_limit_in_mb": "128", "log_group_name": "/mayfly/test", "log_stream_name": "1"}
 
 
+def test_the_route_and_what_stands_in_its_placeholders(start):
+    runtime = start("def handler(event, context): return [event['routeKey'], event['requestContext']['routeKey'], event.get('pathParameters')]")
+    assert runtime.request("GET", "/users/7").json == ["$default", "$default", None]
+    key = "GET /users/{id}/{proxy+}"
+    answer = runtime.request("GET", "/users/7", headers={"mayfly-route": key, "mayfly-path-parameters": "id=a%2Fb%20%2B%C3%BC&proxy="})
+    assert answer.json == [key, key, {"id": "a/b +ü", "proxy": ""}]
+
+
 def test_binary_bodies_come_as_base64_and_bodies_in_parts_whole(start):
     runtime = start("def handler(event, context): return [event['body'], event['isBase64Encoded']]")
 
