@@ -288,6 +288,7 @@ json Shard::limits(const pool::Pool& pool) const {
     if (usage.cpu_ns) result["cpu_s"] = static_cast<double>(*usage.cpu_ns) / 1e9;
     if (usage.throttled) result["throttled"] = *usage.throttled;
     if (usage.processes) result["processes"] = *usage.processes;
+    if (pool.group().held_back()) result["held_back"] = true;
   }
   if (!pool.group().problem().empty()) result["problem"] = pool.group().problem();
   return result;

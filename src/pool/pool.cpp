@@ -29,7 +29,7 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       instances_shown_(stats_->instances),
       running_shown_(stats_->running),
       concurrency_(single_use() ? 1 : version_->config.concurrency.value_or(kDefaultConcurrency)),
-      group_(context_.groups, *version_),
+      group_(context_.groups, context_.deadlines, *version_),
       account_(context_.warmth, *this) {}
 
 Pool::~Pool() {
@@ -156,6 +156,7 @@ void Pool::on_answered(nanoseconds ran) {
 void Pool::on_ended(Instance& instance, const Error& why) {
   const auto held = instance.shared_from_this();
   const bool was_starting = !instance.came_up();
+  group_.note_end(why);
   if (was_starting) --starting_;
   const int counted = leaving_counted();
   if (leaving_.erase(held) > 0) {

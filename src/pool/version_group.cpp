@@ -1,5 +1,7 @@
 #include "pool/version_group.h"
 
+#include "pool/failure.h"
+
 namespace mayfly::pool {
 namespace {
 
@@ -14,8 +16,15 @@ constexpr std::uint64_t kSpareProcesses = 32;
 
 }  // namespace
 
-VersionGroup::VersionGroup(sandbox::Cgroups* groups, const registry::Version& version)
-    : groups_(groups), version_(version) {}
+VersionGroup::VersionGroup(sandbox::Cgroups* groups, DeadlineWheel& wheel, const registry::Version& version)
+    : groups_(groups), version_(version), hold_back_(wheel, [this](bool held_back) {
+        if (group_) note(group_->hold_back_cpu(held_back));
+      }) {}
+
+void VersionGroup::note_end(const Error& why) {
+  if (why.code == PoolErrc::out_of_memory || why.code == PoolErrc::too_many_processes)
+    hold_back_.note_excess(std::chrono::steady_clock::now());
+}
 
 void VersionGroup::note(const Result<void>& done) {
   if (!done && problem_.empty()) problem_ = done.error().message;

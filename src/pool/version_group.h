@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "base/deadline_wheel.h"
+#include "pool/hold_back.h"
 #include "registry/function.h"
 #include "sandbox/cgroups.h"
 
@@ -19,14 +21,17 @@ namespace mayfly::pool {
 /// Belongs to one shard's thread. Without control groups on this host it does nothing.
 class VersionGroup {
  public:
-  /// `groups` may be null, and outlives this.
-  VersionGroup(sandbox::Cgroups* groups, const registry::Version& version);
+  /// `groups` may be null, and outlives this, as the wheel does.
+  VersionGroup(sandbox::Cgroups* groups, DeadlineWheel& wheel, const registry::Version& version);
 
   /// Descriptors by which a process that was just forked joins, with what it will fork (Cgroup::joins()). The
   /// first call makes the group. What went wrong is in problem(), and then nothing is limited.
   [[nodiscard]] std::vector<Fd> joins();
   /// So many instances exist, those on their way out included.
   void fit(std::uint64_t instances);
+  /// An instance has ended for this reason: if it was a limit of its own, again, the group is held back.
+  void note_end(const Error& why);
+  [[nodiscard]] bool held_back() const { return hold_back_.held_back(); }
   /// See InstanceOwner.
   [[nodiscard]] bool take_memory_kill();
   /// Null: there is none.
@@ -47,6 +52,7 @@ class VersionGroup {
   std::uint64_t slots_ = 0;
   std::uint64_t memory_limit_ = 0;
   std::uint64_t kills_explained_ = 0;
+  HoldBack hold_back_;
 };
 
 }  // namespace mayfly::pool

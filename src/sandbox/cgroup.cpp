@@ -163,6 +163,13 @@ Result<void> Cgroup::weigh_cpu(unsigned weight) {
   return files_.write(at->folder / "cpu.shares", std::to_string(std::max(2U, weight * 1024 / 100)));
 }
 
+Result<void> Cgroup::hold_back_cpu(bool held_back) {
+  const auto& at = place(CgroupPart::cpu);
+  if (!at) return {};
+  auto done = files_.write(at->folder / "cpu.idle", held_back ? "1" : "0");
+  return is_missing(done) ? weigh_cpu(held_back ? 1 : 100) : done;
+}
+
 Result<void> Cgroup::limit_processes(std::uint64_t most) {
   const auto& at = place(CgroupPart::processes);
   if (!at) return {};

@@ -74,6 +74,9 @@ class Cgroup {
   [[nodiscard]] Result<void> limit_cpu(double cores);
   /// Beside other groups of this daemon, when there is not enough for all: 1 … 10000, 100 is usual.
   [[nodiscard]] Result<void> weigh_cpu(unsigned weight);
+  /// Until it is taken back, other groups of this daemon go before it whenever they want the processor
+  /// (cpu.idle; before Linux 5.15, the least weight). Taking it back gives the usual weight.
+  [[nodiscard]] Result<void> hold_back_cpu(bool held_back);
   /// Processes and threads; one more cannot be made (EAGAIN).
   [[nodiscard]] Result<void> limit_processes(std::uint64_t most);
   /// Stops all of it from running, and lets it go on.

@@ -250,6 +250,28 @@ TEST(CgroupsOfVersionOne, CpuIsAQuotaAndShares) {
   EXPECT_EQ(tree.files[folder + "cpu.shares"], "1024");
 }
 
+TEST(Cgroups, HeldBackIsIdleOrWhereThereIsNoSuchThingLight) {
+  for (const bool unified : {true, false}) {
+    FakeTree tree(unified);
+    tree.add_group("/own", "cpu");
+    const auto groups = Cgroups::open({{{"/own", unified, {"cpu"}}}, "/data", &tree, 7});
+    const auto group = std::move(*groups->make("a@1"));
+    const auto folder = "/own/" + tree.groups("/own").front() + "/a@1/";
+    const auto weight = folder + (unified ? "cpu.weight" : "cpu.shares");
+    tree.files[weight];
+    ASSERT_TRUE(group->hold_back_cpu(true));
+    EXPECT_EQ(tree.files[weight], unified ? "1" : "10");
+    ASSERT_TRUE(group->hold_back_cpu(false));
+    EXPECT_EQ(tree.files[weight], unified ? "100" : "1024");
+    tree.files[folder + "cpu.idle"] = "0";
+    ASSERT_TRUE(group->hold_back_cpu(true));
+    EXPECT_EQ(tree.files[folder + "cpu.idle"], "1");
+    ASSERT_TRUE(group->hold_back_cpu(false));
+    EXPECT_EQ(tree.files[folder + "cpu.idle"], "0");
+    EXPECT_EQ(tree.files[weight], unified ? "100" : "1024") << "untouched where cpu.idle is there";
+  }
+}
+
 TEST(Cgroups, WithoutAHostNothingIsLimitedAndNothingFails) {
   const auto groups = Cgroups::open({{}, "/data"});
   EXPECT_EQ(groups->missing().size(), kCgroupParts);
