@@ -103,11 +103,11 @@ ROWS = [
     # -- too much
     Row("opens_files", "python node", "EMFILE after [0-9]{3}"),
     Row("fills_the_disk", "python node exec", "ENOSPC after 6[34] MiB|No space left on device"),
-    Row("eats_memory", "python node", "memory limit", 502, needs="memory"),
-    Row("forks", "python node exec", "process limit", 502, needs="processes"),
-    Row("loops", "python node exec", "deadline", 504, function="hurried"),
+    Row("eats_memory", "python node native", "memory limit", 502, needs="memory"),
+    Row("forks", "python node native exec", "process limit", 502, needs="processes"),
+    Row("loops", "python node native exec", "deadline", 504, function="hurried"),
     Row("loops_deaf", "python", "deadline", 504, function="hurried"),
-    Row("stops", "python node exec", "deadline", 504, function="hurried"),
+    Row("stops", "python node native exec", "deadline", 504, function="hurried"),
 ]
 SETTINGS = {
     "": {"timeout": "15s", "memory": "96MiB", "concurrency": "1", "max_instances": "3"},

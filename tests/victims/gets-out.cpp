@@ -1,5 +1,5 @@
-// Makes the system call that the path's last part names, each in its own way. Answers "ESCAPED" or "refused:
-// error".
+// Makes the system call that the path's last part names, each in its own way, or takes too much. Answers
+// "ESCAPED" or "refused: error". Every bomb ends by itself.
 #include <mayfly.h>
 #include <sched.h>
 #include <signal.h>
@@ -10,7 +10,9 @@
 
 #include <cerrno>
 #include <cstring>
+#include <ctime>
 #include <string>
+#include <vector>
 
 namespace {
 
@@ -22,7 +24,37 @@ long of_32_bits(long number) {
   return result;
 }
 
+constexpr int kLongest = 20;  // s
+
+/// At most 300 processes.
+long forks() {
+  for (int i = 0; i < 300; ++i)
+    if (fork() == 0) {
+      setsid();
+      sleep(kLongest);
+      _exit(0);
+    }
+  return sleep(1);
+}
+
+/// At most 512 MiB.
+long eats_memory() {
+  std::vector<std::string> kept;
+  while (kept.size() < 128) kept.emplace_back(4U << 20U, 'x');
+  return sleep(1);
+}
+
+long loops() {
+  for (const auto end = time(nullptr) + kLongest; time(nullptr) < end;) {
+  }
+  return 0;
+}
+
 long attempt(const std::string& name) {
+  if (name == "forks") return forks();
+  if (name == "eats_memory") return eats_memory();
+  if (name == "loops") return loops();
+  if (name == "stops") return kill(getpid(), SIGSTOP);
   if (name == "ptrace") return ptrace(PTRACE_ATTACH, getppid(), nullptr, nullptr);
   if (name == "mount") return mount("none", "/tmp", "tmpfs", 0, nullptr);
   if (name == "unshare") return unshare(CLONE_NEWUSER);
