@@ -132,10 +132,12 @@ bool end_generation(const IsStray& is_stray, bool stop_first) {
 
 }  // namespace
 
-bool end_strays(const IsStray& is_stray) {
+bool end_strays(const IsStray& is_stray, bool again, const std::function<bool()>& is_wanted) {
   constexpr int kPatience = 2'000;  // generations: this process has other things to do
-  for (int generation = 0; generation < kPatience; ++generation)
-    if (end_generation(is_stray, generation > 0)) return true;
+  for (int generation = 0; generation < kPatience; ++generation) {
+    if (end_generation(is_stray, again || generation > 0)) return true;
+    if (is_wanted && is_wanted()) return false;
+  }
   return false;
 }
 

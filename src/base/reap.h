@@ -66,7 +66,9 @@ void reap_strays(const std::function<bool(pid_t)>& is_stray);
 /// Kills and reaps the children that `is_stray` names, and what they leave to this process in turn (it has to
 /// be the one that adopts them). Such as make new ones faster than they are killed are stopped first, all of
 /// them: what is stopped does not fork, and takes the place of others under a limit of processes. False: some
-/// are left even so; try again.
-[[nodiscard]] bool end_strays(const std::function<bool(pid_t)>& is_stray);
+/// are left even so; try again, then with `again`. `is_wanted` is asked after each attempt whether this
+/// process has something else to do first.
+[[nodiscard]] bool end_strays(const std::function<bool(pid_t)>& is_stray, bool again = false,
+                              const std::function<bool()>& is_wanted = {});
 
 }  // namespace mayfly

@@ -74,6 +74,22 @@ TEST(Orphans, AreAdoptedAndEnded) {
   EXPECT_TRUE(children_of_this_process().empty());
 }
 
+TEST(Orphans, WhatThisProcessIsWantedForComesBeforeTheRest) {
+  adopt_orphans();
+  auto pair = socket_pair(SOCK_SEQPACKET);
+  if (::fork() == 0) {
+    if (::fork() == 0) (void)!::write(pair->theirs.get(), "", 1);
+    for (;;) ::pause();
+  }
+  char there = 0;
+  while (::read(pair->ours.get(), &there, 1) < 0) {
+  }
+  EXPECT_FALSE(end_strays([](pid_t) { return true; }, false, [] { return true; }));
+  EXPECT_EQ(children_of_this_process().size(), 1U) << "what the first has left";
+  EXPECT_TRUE(end_strays([](pid_t) { return true; }, true));
+  EXPECT_TRUE(children_of_this_process().empty());
+}
+
 /// Forks for as long as there are fewer than `most` of them, and so do its children.
 [[noreturn]] void bomb(std::atomic<int>& alive, int most) {
   for (;;) {

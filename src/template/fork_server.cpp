@@ -1,6 +1,7 @@
 #include "template/fork_server.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
@@ -136,8 +137,8 @@ ForkedChild ForkServer::run() {
     bool control = false;
     for (int i = 0; i < count; ++i) control |= events[static_cast<std::size_t>(i)].data.fd == control_.get();
     if (!control || count > 1) report_ended_children();
-    if (orphans_left_) end_orphans();
     if (control && serve_one(child)) return child;
+    if (orphans_left_) end_orphans();
   }
 }
 
@@ -203,10 +204,16 @@ int ForkServer::patience() const {
   return ::getpid() == 1 ? kOrphanPatience : -1;
 }
 
+/// What many leave, and make while they are ended, may take seconds: a request does not wait for all of it.
 void ForkServer::end_orphans() {
-  orphans_left_ = !end_strays([this](pid_t pid) {
+  const auto is_stray = [this](pid_t pid) {
     return !children_.contains(pid) && std::ranges::find(own_children_, pid) == own_children_.end();
-  });
+  };
+  const auto is_wanted = [this] {
+    pollfd control{control_.get(), POLLIN, 0};
+    return ::poll(&control, 1, 0) > 0;
+  };
+  orphans_left_ = !end_strays(is_stray, orphans_left_, is_wanted);
 }
 
 void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, ForkedChild& child) {
