@@ -21,8 +21,20 @@ class CallError extends Error {
   }
 }
 
+/** Those of `next`: the answer of what a decorator is around, if it does not catch them. */
+const ofNext = new WeakSet();
+
+/** The problem document that a CallError of `next` stands for, as a gateway passes it on; null: it is another error. */
+function answerOf(error) {
+  if (!(error instanceof CallError) || !ofNext.has(error)) return null;
+  const details = Object.entries(error.details).map(([name, text]) => [name, numbers.has(name) ? Number(text) : text]);
+  return { ...Object.fromEntries(details), type: error.type, status: error.status, detail: error.message };
+}
+const numbers = new Set(['exitCode']);
+
 class Call {
   #invocation;
+  #isNext = false;
   #id = 0;
   #resolve;
   #reject;
@@ -45,6 +57,7 @@ class Call {
     const id = bridge.addon.call(this.#invocation.id, kinds[kind], name, method, target, head, whole ? body ?? undefined : undefined, whole, event);
     if (typeof id === 'string') throw new TypeError(`${kind === 'next' ? 'next' : `${kind} ${name}`}: ${id}`);
     this.#id = id;
+    this.#isNext = kind === 'next';
     calls.set(id, this);
     this.#invocation.addCall(this);
     if (!whole) this.#send(body);
@@ -100,6 +113,7 @@ class Call {
   }
   failed(error) {
     this.#end();
+    if (this.#isNext && error instanceof CallError) ofNext.add(error);
     if (this.#feed !== null) this.#feed.fail(error);
     else this.#reject(error);
   }
@@ -140,4 +154,4 @@ function call(invocation, kind, name, parts, signal = null) {
   return promise;
 }
 
-module.exports = { call, callbacks, CallError };
+module.exports = { call, callbacks, CallError, answerOf };

@@ -6,6 +6,7 @@ const bridge = require('./bridge.js');
 const { textHas } = require('./fetch-headers.js');
 const { Feed } = require('./feed.js');
 const { cleanStack } = require('./errors.js');
+const { answerOf } = require('./call.js');
 
 let lastHost = null, lastScheme = null, lastOrigin = null;
 
@@ -148,6 +149,13 @@ class Invocation {
   /** The handler threw, or a body that was on its way did, or what it gave for an answer is none. */
   fail(error, answerIsNone = false) {
     if (this.#answered) return;
+    const problem = this.headSent || answerIsNone ? null : answerOf(error);
+    if (problem !== null) {
+      bridge.addon.log('error', `next failed, and this was not caught: ${cleanStack(error)}`, this.id);
+      const body = this.method === 'HEAD' ? undefined : JSON.stringify(problem);
+      this.respond(problem.status, 'content-type\0application/problem+json\0cache-control\0no-store\0', body);
+      return;
+    }
     const isError = error !== null && typeof error === 'object' && 'stack' in error;
     const message = isError ? `${error.name ?? 'Error'}: ${error.message}` : `Thrown: ${String(error)}`;
     bridge.addon.respondError(this.id, this.headSent || answerIsNone ? 'stream' : 'throw', message, cleanStack(error));

@@ -228,6 +228,25 @@ def test_one_that_is_down_or_slow_or_breaks_off_has_a_name(served):
     assert large.status == 413
 
 
+@pytest.mark.parametrize(("form", "code", "file"), [
+    ("fetch", PASS, "index.mjs"),
+    ("lambda", "import mayfly\ndef handler(event, context):\n    return mayfly.next()\n", "handler.py"),
+    ("async-lambda", "import mayfly\nasync def handler(event, context):\n    return await mayfly.next()\n", "handler.py"),
+    ("wsgi", "import mayfly\ndef app(environ, start_response):\n    return mayfly.next()(environ, start_response)\n", "app.py"),
+])
+def test_what_a_decorator_does_not_catch_is_answered_as_without_it(served, form, code, file):
+    served.deploy(f"around-{form}", code, file=file)
+    served.cli("upstream", "set", f"behind-{form}", f"http://127.0.0.1:{free_port()}", "--wrap", f"around-{form}")
+    answer = served.request(f"/behind-{form}/")
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:outbound:unreachable"), answer.text
+    assert len(answer.json["invocation"]) == 32 and "127.0.0.1" not in answer.text
+    head = served.request(f"/behind-{form}/", "HEAD")
+    assert (head.status, head.body) == (502, b"")
+    throws = code.replace("env.next(request)", "Promise.reject(new Error('own'))").replace("mayfly.next()", "1 / 0")
+    served.deploy(f"around-{form}", throws, file=file)
+    assert served.request(f"/behind-{form}/").problem == "urn:mayfly:pool:handler-threw"
+
+
 def test_methods_and_answers_without_a_body(served):
     assert served.request("/old/nothing", "DELETE").status == 204
     head = served.request("/old/bytes/2560", "HEAD")

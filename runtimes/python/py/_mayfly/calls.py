@@ -28,15 +28,24 @@ class CallError(Exception):
         self.type = type
         self.status = status
         self.details = details or {}
+        self._of_next = False
+
+    def _problem(self):
+        """The problem document that it stands for, as a gateway passes it on; None if it is not `next` that failed."""
+        if not self._of_next:
+            return None
+        details = {name: int(text) if name == "exitCode" else text for name, text in self.details.items()}
+        return {**details, "type": self.type, "status": self.status, "detail": str(self)}
 
 
 class _Call:
     """One call: what has come of its answer."""
 
-    __slots__ = ("number", "stream", "status", "headers", "parts", "over", "error", "writable", "waiters", "source")
+    __slots__ = ("number", "stream", "is_next", "status", "headers", "parts", "over", "error", "writable", "waiters", "source")
 
     def __init__(self, stream):
         self.stream = stream
+        self.is_next = False
         self.status = 0
         self.headers = []
         self.parts = []
@@ -127,7 +136,9 @@ def on_call(number, what, *facts) -> None:
     else:
         status, kind, message, text = facts
         details = text.split("\0")
-        call.end(CallError(message, kind, status, dict(zip(details[0::2], details[1::2]))))
+        error = CallError(message, kind, status, dict(zip(details[0::2], details[1::2])))
+        error._of_next = call.is_next
+        call.end(error)
     call.wake()
 
 
@@ -254,6 +265,7 @@ def _begin(kind, name, invocation, method, path, pairs, body, event=False):
     if "traceparent" not in names:
         pairs += [pair for pair in invocation.headers if pair[0] == "traceparent"]
     call = _Call(invocation.stream)
+    call.is_next = kind == _NEXT
     call.number = bridge.call(invocation.stream, kind, name, method, path,
                               [(pair[0].lower(), pair[1]) for pair in pairs], whole, parts is None, event)
     _open[call.number] = call

@@ -1,6 +1,7 @@
 """Errors as people should see them: tracebacks without the frames of this runtime, paths from the function's
 folder, and the place in the user's own code."""
 
+import json
 import os
 import traceback
 
@@ -8,6 +9,7 @@ from . import bridge
 
 _own_folder = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _root = ""
+_PROBLEM = [("content-type", "application/problem+json"), ("cache-control", "no-store")]
 
 
 def set_root(folder: str) -> None:
@@ -60,6 +62,18 @@ def message_of(error: BaseException) -> str:
 
 def describe(error: BaseException) -> tuple[str, str]:
     return message_of(error), stack_of(error)
+
+
+def fail(invocation, error: BaseException) -> None:
+    """The handler failed. If what failed is what a decorator is around, the answer is why that has none."""
+    from . import calls, streams
+    problem = error._problem() if isinstance(error, calls.CallError) else None
+    if problem is None or invocation.head_sent:
+        invocation.fail(*describe(error))
+        return
+    streams.log_error(error, "next failed, and this was not caught: ")
+    body = b"" if invocation.method == "HEAD" else json.dumps(problem)
+    invocation.respond(problem["status"], _PROBLEM, body)
 
 
 def place_of(error: BaseException, outside: tuple[str, ...] = ()) -> tuple[str | None, int | None]:

@@ -149,7 +149,7 @@ def end(invocation, error: BaseException) -> None:
     if invocation.aborted and isinstance(error, OSError):  # nobody reads what it writes
         invocation.finish()
         return
-    invocation.fail(*errors.describe(error))
+    errors.fail(invocation, error)
 
 
 # --- Many at once

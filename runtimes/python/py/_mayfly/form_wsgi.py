@@ -145,4 +145,4 @@ def _fail(invocation, error: BaseException) -> None:
         return
     if invocation.complete:
         streams.log_error(error, "After the answer: ")
-    invocation.fail(*errors.describe(error))
+    errors.fail(invocation, error)

@@ -143,7 +143,7 @@ def end(invocation, error: BaseException) -> None:
         streams.log_error(error, "After the answer: ")
         invocation.finish()
     else:
-        invocation.fail(*errors.describe(error))
+        errors.fail(invocation, error)
 
 
 def after_fork() -> None:
