@@ -43,6 +43,7 @@ constexpr milliseconds kEventsEnd{2'000};
 
 /// Requests to upstreams at once; one more is answered 503.
 constexpr std::size_t kMostUpstreamRequests = 2'000;
+constexpr std::size_t kMostOfOneUpstream = 1'000;
 
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
@@ -422,7 +423,7 @@ int serve(const cli::ServeOptions& options) {
 
   std::vector<std::unique_ptr<Shard>> shards;
   // Ends before the shards go, to which it answers.
-  outbound::Client upstreams({.most = kMostUpstreamRequests});
+  outbound::Client upstreams({.most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
   asio::thread_pool background(1);  // ends before what its work answers to
   WatchThreads watch;               // limits must not wait for what the other has to do
   // Its thread ends before the shards do, to which it publishes.

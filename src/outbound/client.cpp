@@ -5,12 +5,19 @@
 #include <vector>
 
 #include "outbound/exchange.h"
+#include "outbound/url.h"
 
 namespace mayfly::outbound {
 namespace {
 
 constexpr int kLongestWaitMs = 1'000;
 constexpr int kIdleMs = 86'400'000;  // nothing is asked for: it is woken when something is
+
+/// Whom a request goes to; what is no URL fails by itself.
+std::string host_of(const std::string& text) {
+  const auto url = parse_url(text);
+  return url ? url->scheme + "://" + url->authority : std::string();
+}
 
 }  // namespace
 
@@ -78,11 +85,25 @@ class Client::Loop {
   void start(Command& command) {
     if (exchanges_.size() >= options_.most)
       return command.listener->on_end(fail(OutboundErrc::busy, "too many requests are under way"));
+    const auto host = host_of(command.request.url);
+    if (const auto found = of_host_.find(host);
+        found != of_host_.end() && found->second >= options_.most_of_host)
+      return command.listener->on_end(
+          fail(OutboundErrc::busy, "too many requests to this server are under way"));
     auto exchange = std::make_unique<Exchange>(command.id, std::move(command.request),
                                                std::move(command.listener), options_.rules);
     if (exchange->raw() == nullptr || ::curl_multi_add_handle(multi_, exchange->raw()) != CURLM_OK)
       return exchange->refuse(Error{OutboundErrc::stopped, "libcurl cannot be used", {}});
     exchanges_.emplace(command.id, std::move(exchange));
+    ++of_host_[host];
+  }
+
+  std::unique_ptr<Exchange> remove(Id id) {
+    auto exchange = std::move(exchanges_.extract(id).mapped());
+    ::curl_multi_remove_handle(multi_, exchange->raw());
+    const auto count = of_host_.find(host_of(exchange->url()));
+    if (--count->second == 0) of_host_.erase(count);
+    return exchange;
   }
 
   void change(const Command& command) {
@@ -90,8 +111,7 @@ class Client::Loop {
     if (found == exchanges_.end()) return;  // it has ended
     if (command.kind == Command::Kind::send) return found->second->send(command.bytes, command.end);
     if (command.kind == Command::Kind::take) return found->second->take(command.count);
-    ::curl_multi_remove_handle(multi_, found->second->raw());
-    exchanges_.erase(found);
+    (void)remove(command.id);
   }
 
   /// What has ended.
@@ -102,9 +122,7 @@ class Client::Loop {
       const auto code = message->data.result;
       Exchange* exchange = nullptr;
       ::curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, &exchange);
-      ::curl_multi_remove_handle(multi_, exchange->raw());
-      const auto held = exchanges_.extract(exchange->id());
-      held.mapped()->end(code);
+      remove(exchange->id())->end(code);
     }
   }
 
@@ -114,6 +132,7 @@ class Client::Loop {
   std::vector<Command> commands_;
   Id last_id_ = 0;
   std::unordered_map<Id, std::unique_ptr<Exchange>> exchanges_;
+  std::unordered_map<std::string, std::size_t> of_host_;  // how many of them; none: not there
 };
 
 Client::Client(const ClientOptions& options) : options_(options) {

@@ -42,11 +42,14 @@ class Listener {
 struct ClientOptions {
   /// Which addresses it connects to, whatever name or redirection led there; null: any. Outlives the client.
   const AddressRules* rules = nullptr;
-  std::size_t most = 1'000;  ///< requests under way; one more is refused (busy)
+  std::size_t most = 1'000;             ///< requests under way; one more is refused (busy)
+  std::size_t most_of_host = SIZE_MAX;  ///< to one host and port: a slow one does not take all of them
 };
 
-/// Thread-safe. Connections are kept for the next request to the same host. It goes to no proxy, whatever the
-/// environment says: the address that is checked is the one that is asked.
+/// Thread-safe. Connections are kept for the next request to the same host. One that turns out to be closed
+/// before an answer comes is replaced and the request sent again, if its method is idempotent, or nothing of
+/// it was sent, and all of its body is there still. It goes to no proxy, whatever the environment says: the
+/// address that is checked is the one that is asked.
 class Client {
  public:
   using Id = std::uint64_t;

@@ -204,6 +204,81 @@ TEST_F(ClientTest, ConnectionsAreKept) {
   new (&client) Client({.rules = &loopback});
 }
 
+/// What a server gets that answers the first request of a connection and closes it when it has read the
+/// second one: all but the first of them.
+std::vector<std::string> methods_seen(Client& client, const std::string& method, const std::string& body,
+                                      Result<void>& result) {
+  std::vector<std::string> seen;
+  {
+    const TestServer server([&](TestServer::Socket& socket) {
+      TestServer::read_head(socket);
+      TestServer::write(socket, kOk);
+      const auto second = TestServer::read_head(socket);
+      if (second.contains(" HTTP/1.1")) seen.push_back(second.substr(0, second.find(' ')));
+    });
+    for (const bool first : {true, false}) {
+      const auto heard = std::make_shared<Heard>();
+      client.start({.method = first ? "GET" : method, .url = server.url(), .body = first ? "" : body}, heard);
+      result = heard->wait();
+      EXPECT_TRUE(result || !first);
+    }
+    client.~Client();  // closes the connection, for which the server waits
+  }
+  return seen;
+}
+
+TEST_F(ClientTest, WhatIsNotIdempotentIsNotSentAgainWhenAKeptConnectionCloses) {
+  for (const std::string method : {"POST", "PATCH", "LOCK"})
+    for (const std::string body : {"", "body"}) {
+      Result<void> result;
+      EXPECT_EQ(methods_seen(client, method, body, result), std::vector<std::string>{method});
+      new (&client) Client({.rules = &loopback});
+      ASSERT_FALSE(result) << method << " was sent again";
+      EXPECT_EQ(result.error().code, OutboundErrc::broken);
+      EXPECT_NE(result.error().message.find("not sent twice"), std::string::npos) << result.error().message;
+    }
+}
+
+TEST_F(ClientTest, WhatIsIdempotentIsSentAgainWhenAKeptConnectionCloses) {
+  for (const std::string method : {"GET", "PUT", "DELETE"}) {
+    Result<void> result;
+    EXPECT_EQ(methods_seen(client, method, method == "PUT" ? "body" : "", result),
+              std::vector<std::string>{method});
+    new (&client) Client({.rules = &loopback});
+    EXPECT_TRUE(result) << method;
+  }
+}
+
+TEST_F(ClientTest, ASlowServerTakesNotAllThatThereIsRoomFor) {
+  std::promise<void> over;
+  const auto is_over = over.get_future().share();
+  const TestServer slow([&](TestServer::Socket&) { is_over.wait(); });
+  const TestServer quick([&](TestServer::Socket& socket) {
+    TestServer::read_head(socket);
+    TestServer::write(socket, kOk);
+  });
+  Client some({.rules = &loopback, .most = 3, .most_of_host = 2});
+  const std::vector<std::shared_ptr<Heard>> held{std::make_shared<Heard>(), std::make_shared<Heard>()};
+  std::vector<Client::Id> ids;
+  for (const auto& one : held) ids.push_back(some.start({.url = slow.url()}, one));
+  const auto ask = [&](const std::string& url) {
+    heard = std::make_shared<Heard>();
+    some.start({.url = url}, heard);
+    return heard->wait();
+  };
+  const auto refused = ask(slow.url("/other"));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, OutboundErrc::busy);
+  EXPECT_TRUE(ask(quick.url()));
+  some.cancel(ids[0]);
+  EXPECT_EQ(ask("ftp://127.0.0.1/").error().code, OutboundErrc::bad_url);  // the cancellation is obeyed
+  ids[0] = some.start({.url = slow.url()}, held[0]);
+  EXPECT_TRUE(ask(quick.url())) << "there was room again";
+  EXPECT_FALSE(held[0]->result);
+  for (const auto id : ids) some.cancel(id);
+  over.set_value();
+}
+
 TEST_F(ClientTest, WhatGoesWrongHasAName) {
   const TestServer silent([&](TestServer::Socket& socket) { TestServer::read_head(socket); });
   const TestServer broken([&](TestServer::Socket& socket) {

@@ -45,6 +45,12 @@ unsigned status_of(std::string_view line) {
   return status;
 }
 
+/// RFC 9110, section 9.2.2.
+bool is_idempotent(std::string_view method) {
+  constexpr std::array<std::string_view, 6> kIdempotent{"GET", "HEAD", "PUT", "DELETE", "OPTIONS", "TRACE"};
+  return std::ranges::find(kIdempotent, method) != kIdempotent.end();
+}
+
 bool takes_body(const std::string& method) {
   return method == "POST" || method == "PUT" || method == "PATCH";
 }
@@ -78,6 +84,8 @@ void Client::Exchange::set_up() {
   ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
   ::curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
   ::curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, this);
+  ::curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connection);
+  ::curl_easy_setopt(curl, CURLOPT_PREREQDATA, this);
   set_body();
   set_fields();
 }
@@ -149,6 +157,18 @@ std::size_t Client::Exchange::on_read(char* room, std::size_t size, std::size_t 
   return part;
 }
 
+/// There is a connection for it. A second one: that which was kept was closed before an answer came, and
+/// libcurl would send the request again. What has been sent may have been done (RFC 9112, section 9.3.1).
+int Client::Exchange::on_connection(Exchange* self, char*, char*, int, int) {
+  if (!std::exchange(self->connected_, true) || is_idempotent(self->request_.method))
+    return CURL_PREREQFUNC_OK;
+  long sent = 0;
+  ::curl_easy_getinfo(self->raw(), CURLINFO_REQUEST_SIZE, &sent);
+  if (sent == 0 && self->given_ == 0) return CURL_PREREQFUNC_OK;
+  self->refused_again_ = true;
+  return CURL_PREREQFUNC_ABORT;
+}
+
 /// The connection that was kept for it was closed just then: once more from the start.
 int Client::Exchange::on_seek(Exchange* self, curl_off_t offset, int origin) {
   if (!self->can_rewind_ || origin != SEEK_SET || offset != 0) return CURL_SEEKFUNC_CANTSEEK;
@@ -212,6 +232,11 @@ void Client::Exchange::end(CURLcode code) {
   auto error = error_of(code == CURLE_OK ? CURLE_GOT_NOTHING : code, said_.data());
   if (refused_address_ && error.code == OutboundErrc::unreachable)
     error = Error{OutboundErrc::address_not_allowed, "its host has no address that is asked", {}};
+  if (refused_again_)
+    error = Error{
+        OutboundErrc::broken,
+        "the connection was closed before an answer came, and a " + request_.method + " is not sent twice",
+        {}};
   refuse(std::move(error));
 }
 

@@ -20,6 +20,7 @@ class Client::Exchange {
   /// Null: it could not be made.
   [[nodiscard]] CURL* raw() const { return transfer_.get(); }
   [[nodiscard]] Id id() const { return id_; }
+  [[nodiscard]] const std::string& url() const { return request_.url; }
   void send(std::string_view bytes, bool end);
   void take(std::size_t bytes);
   void end(CURLcode code);
@@ -35,6 +36,7 @@ class Client::Exchange {
   static std::size_t on_line(char* bytes, std::size_t, std::size_t count, Exchange* self);
   static std::size_t on_bytes(char* bytes, std::size_t, std::size_t count, Exchange* self);
   static std::size_t on_read(char* room, std::size_t size, std::size_t count, Exchange* self);
+  static int on_connection(Exchange* self, char*, char*, int, int);
   static int on_seek(Exchange* self, curl_off_t offset, int origin);
   static curl_socket_t on_socket(Exchange* self, curlsocktype purpose, curl_sockaddr* address);
 
@@ -46,6 +48,8 @@ class Client::Exchange {
   curl_slist* fields_ = nullptr;
   std::array<char, CURL_ERROR_SIZE> said_{};
   bool refused_address_ = false;
+  bool connected_ = false;
+  bool refused_again_ = false;
 
   std::uint64_t given_ = 0;  // to the connection: never more than its length says
   std::size_t sent_ = 0;     // of request_.body
