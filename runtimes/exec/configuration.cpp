@@ -15,6 +15,7 @@ std::string Configuration::entry_name() const {
   return slash == std::string::npos ? entry : entry.substr(slash + 1);
 }
 
+/// The daemon decides in the same way how it delivers events: src/registry/source_kind.cpp, speaks_lambda().
 Form Configuration::form() const {
   const bool names_handler = !handler.empty() && handler != kNoHandler;
   return entry_name() == kBootstrap || names_handler ? Form::lambda : Form::cgi;

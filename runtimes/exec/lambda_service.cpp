@@ -4,12 +4,14 @@
 
 #include <csignal>
 #include <unordered_map>
+#include <vector>
 
 #include "base/reap.h"
 #include "bridge/connection.h"
 #include "exec/bootstrap.h"
 #include "exec/headers.h"
 #include "exec/lambda_event.h"
+#include "exec/lambda_records.h"
 #include "exec/lambda_stream.h"
 #include "exec/runtime_api.h"
 
@@ -52,7 +54,8 @@ class LambdaService final : public bridge::Service, private RuntimeApiListener {
     std::uint64_t deadline = 0;
     std::string body;
     bool event = false;
-    bool no_body = false;  // HEAD
+    std::vector<std::string> messages;  // of a batch: their ids
+    bool no_body = false;               // HEAD
     bool offered = false;
     bool answered = false;  // what is left is the function's own time until it asks for the next
     bool aborted = false;   // nobody wants the answer
@@ -70,6 +73,7 @@ class LambdaService final : public bridge::Service, private RuntimeApiListener {
   void on_end(const ExitStatus& status);
 
   void offer(const std::string& id, Invocation& invocation);
+  [[nodiscard]] static Result<std::string> event_for(const std::string& id, Invocation& invocation);
   void log_line(std::string_view text, std::size_t length);
   Invocation* find(const std::string& id);
   Invocation* find(std::uint32_t stream);
@@ -129,6 +133,21 @@ void LambdaService::offer(const std::string& id, Invocation& invocation) {
               configuration_.version;
   event.trace = trace_of(invocation.headers);
   event.content_type = "application/json";
+  auto body = event_for(id, invocation);
+  if (!body) {
+    fail(invocation, {body.error().message, {}});
+    connection_->done(invocation.stream);
+    open_.erase(id);
+    return;
+  }
+  event.body = std::move(*body);
+  invocation.body = {};
+  invocation.headers = {};
+  api_.offer(std::move(event));
+}
+
+/// As the function gets it. An error: what was delivered is none of docs/wire.md.
+Result<std::string> LambdaService::event_for(const std::string& id, Invocation& invocation) {
   const wire::InvokeHead head{.deadline = invocation.deadline,
                               .invocation = id,
                               .remote = invocation.remote,
@@ -136,13 +155,14 @@ void LambdaService::offer(const std::string& id, Invocation& invocation) {
                               .method = invocation.method,
                               .target = invocation.target,
                               .headers = invocation.headers};
-  if (!invocation.event)
-    event.body = event_of(head, invocation.body);
-  else
-    event.body = invocation.body.empty() ? "{}" : std::move(invocation.body);
-  invocation.body = {};
-  invocation.headers = {};
-  api_.offer(std::move(event));
+  if (!invocation.event) return event_of(head, invocation.body);
+  const auto kind = bridge::header_value(invocation.headers, "mayfly-event");
+  if (kind == "schedule") return scheduled_event(invocation.body, id);
+  if (kind != "queue") return invocation.body.empty() ? "{}" : std::move(invocation.body);
+  auto records = records_of(invocation.body);
+  if (!records) return propagate(records);
+  invocation.messages = std::move(records->ids);
+  return std::move(records->event);
 }
 
 void LambdaService::on_abort(std::uint32_t stream, wire::AbortReason) {
@@ -183,9 +203,12 @@ void LambdaService::on_response(const std::string& id, std::string_view, const s
   if (invocation == nullptr) return;
   invocation->answered = true;
   if (invocation->event) {
+    const auto& messages = invocation->messages;
+    const auto told = messages.empty() ? Result<std::string>(body) : batch_answer(body, messages);
+    if (!told) return fail(*invocation, {told.error().message, {}});
     std::string headers;
     append_field(headers, "content-type", "application/json");
-    return connection_->respond(invocation->stream, 200, headers, body, false);
+    return connection_->respond(invocation->stream, 200, headers, *told, false);
   }
   const auto answer = answer_of(body);
   if (!answer) return fail(*invocation, {answer.error().message, {}}, true);

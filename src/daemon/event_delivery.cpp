@@ -2,7 +2,6 @@
 
 #include <boost/asio/post.hpp>
 
-#include "daemon/event_payload.h"
 #include "daemon/event_verdict.h"
 #include "pipelines/role.h"
 
@@ -24,15 +23,15 @@ class ShardAttempt final : public events::Attempting {
 
 }  // namespace
 
-void EventDelivery::set_runtime(const std::string& function, registry::Runtime runtime) {
+void EventDelivery::set_form(const std::string& function, EventForm form) {
   const std::lock_guard lock(mutex_);
-  runtimes_[function] = runtime;
+  forms_[function] = form;
 }
 
-registry::Runtime EventDelivery::runtime_of(const std::string& function) const {
+EventForm EventDelivery::form_of(const std::string& function) const {
   const std::lock_guard lock(mutex_);
-  const auto found = runtimes_.find(function);
-  return found == runtimes_.end() ? registry::Runtime::node : found->second;
+  const auto found = forms_.find(function);
+  return found == forms_.end() ? EventForm::delivery : found->second;
 }
 
 std::shared_ptr<events::Attempting> EventDelivery::deliver(
@@ -46,7 +45,7 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
     }
     task.function = first.target;
   }
-  auto request = event_request(task, runtime_of(task.function.substr(0, task.function.find('@'))));
+  auto request = event_request(task, form_of(task.function.substr(0, task.function.find('@'))));
   auto held = std::make_shared<events::Task>(std::move(task));
   auto version = std::make_shared<std::string>();
   auto one = std::make_shared<OneInvocation>(

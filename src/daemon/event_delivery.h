@@ -8,13 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "daemon/event_payload.h"
 #include "daemon/shard.h"
 #include "events/deliverer.h"
-#include "registry/function.h"
 
 namespace mayfly::daemon {
 
-/// deliver() belongs to the engine's thread; runtime_of() is told from any.
+/// deliver() belongs to the engine's thread; set_form() is called from any.
 class EventDelivery final : public events::Deliverer {
  public:
   /// The shards outlive it.
@@ -24,20 +24,20 @@ class EventDelivery final : public events::Deliverer {
   void set_callbacks(events::Deliverer& callbacks) { callbacks_ = &callbacks; }
   /// Where `then` is called; before the first delivery.
   void set_executor(boost::asio::any_io_executor executor) { executor_ = std::move(executor); }
-  /// What runs a function decides in which form it gets events.
-  void set_runtime(const std::string& function, registry::Runtime runtime);
+  /// In which form a function gets events.
+  void set_form(const std::string& function, EventForm form);
 
   std::shared_ptr<events::Attempting> deliver(
       events::Task task, std::function<void(std::vector<events::Verdict>)> then) override;
 
  private:
-  [[nodiscard]] registry::Runtime runtime_of(const std::string& function) const;
+  [[nodiscard]] EventForm form_of(const std::string& function) const;
 
   std::vector<std::unique_ptr<Shard>>& shards_;
   events::Deliverer* callbacks_ = nullptr;
   boost::asio::any_io_executor executor_;
   mutable std::mutex mutex_;
-  std::map<std::string, registry::Runtime> runtimes_;
+  std::map<std::string, EventForm> forms_;
 };
 
 }  // namespace mayfly::daemon

@@ -4,6 +4,7 @@
 
 #include "admin/view.h"
 #include "cloudevents/filter.h"
+#include "daemon/event_payload.h"
 #include "pipelines/role.h"
 #include "schedule/schedule.h"
 
@@ -89,10 +90,8 @@ events::FunctionEvents events_of(const registry::Function& function) {
   events::FunctionEvents result;
   result.async = policy_of(version.config.async.delivery);
   result.async.keep_result = version.config.async.keep_result;
-  // Programs that know HTTP alone get one event at a time.
-  const bool http =
-      version.runtime == registry::Runtime::native || version.runtime == registry::Runtime::exec;
-  add_triggers(result, version.config.on, {version.address(), version.created, !http});
+  const bool batches = event_form(version) == EventForm::delivery;
+  add_triggers(result, version.config.on, {version.address(), version.created, batches});
   return result;
 }
 

@@ -9,6 +9,7 @@
 #include "cloudevents/raw_json.h"
 #include "intake/async_request.h"
 #include "pipelines/step_event.h"
+#include "registry/source_kind.h"
 
 namespace mayfly::daemon {
 
@@ -128,19 +129,24 @@ void put_http(admin::InvokeRequest& request, const events::Task::Item& item) {
 
 }  // namespace
 
-admin::InvokeRequest event_request(const events::Task& task, registry::Runtime runtime) {
+EventForm event_form(const registry::Version& version) {
+  const bool http = version.runtime == registry::Runtime::native ||
+                    (version.runtime == registry::Runtime::exec && !registry::speaks_lambda(version));
+  return http ? EventForm::http : EventForm::delivery;
+}
+
+admin::InvokeRequest event_request(const events::Task& task, EventForm events_as) {
   using events::Form;
   admin::InvokeRequest request;
   request.function = task.function;
   const auto& first = task.items.front();
   request.invocation = events::to_text(first.id);
   const auto form = first.event->form;
-  const bool http = runtime == registry::Runtime::native || runtime == registry::Runtime::exec;
   if (form == Form::request || form == Form::payload)
     put_request(request, *first.event);
   else if (form == Form::step)
     put_call(request, *first.event);
-  else if (http)
+  else if (events_as == EventForm::http)
     put_http(request, first);
   else if (form == Form::schedule)
     put_schedule(request, *first.event);

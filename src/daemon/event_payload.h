@@ -7,9 +7,14 @@
 
 namespace mayfly::daemon {
 
-/// An asynchronous request is made again as it came. Events of topics and schedules are JSON that the
-/// runtime's bridge turns into what the function's form takes (docs/events.md); native functions and
-/// executables get an HTTP request with a CloudEvent in binary mode.
-[[nodiscard]] admin::InvokeRequest event_request(const events::Task& task, registry::Runtime runtime);
+/// How a function gets the events of topics and schedules.
+enum class EventForm {
+  delivery,  ///< several at once, as JSON that its bridge turns into what its handler takes (docs/wire.md)
+  http,      ///< one at a time, as an HTTP request: native functions, executables that are no bootstraps
+};
+[[nodiscard]] EventForm event_form(const registry::Version& version);
+
+/// An asynchronous request is made again as it came, whatever the form.
+[[nodiscard]] admin::InvokeRequest event_request(const events::Task& task, EventForm events_as);
 
 }  // namespace mayfly::daemon

@@ -45,7 +45,7 @@ std::string header(const admin::InvokeRequest& request, const std::string& wante
 
 TEST(EventPayload, ARequestIsMadeAgainAsItCame) {
   const events::Task task{"function:f", "f", {item(Form::request, "x-own\0001\0"s, "body")}};
-  const auto request = event_request(task, registry::Runtime::node);
+  const auto request = event_request(task, EventForm::delivery);
   EXPECT_EQ(request.function, "f");
   EXPECT_EQ(request.method, "PUT");
   EXPECT_EQ(request.target, "/a?b=1");
@@ -58,7 +58,7 @@ TEST(EventPayload, ARequestIsMadeAgainAsItCame) {
 
 TEST(EventPayload, ARequestGoesToTheVersionThatItNamed) {
   const events::Task task{"function:f", "f", {item(Form::request, "mayfly-reference\0007\0"s, "")}};
-  const auto request = event_request(task, registry::Runtime::node);
+  const auto request = event_request(task, EventForm::delivery);
   EXPECT_EQ(request.function, "f@7");
   EXPECT_TRUE(request.headers.empty());
 }
@@ -67,7 +67,7 @@ TEST(EventPayload, ABatchIsJsonWithItsAttributesApart) {
   auto task = topic_task("application/json", R"({"n": 1})");
   task.items.push_back(topic_task("text/plain", "text").items[0]);
   task.items.push_back(topic_task("image/png", "\xff\x00"s).items[0]);
-  const auto request = event_request(task, registry::Runtime::node);
+  const auto request = event_request(task, EventForm::delivery);
   EXPECT_TRUE(request.event);
   EXPECT_EQ(header(request, "mayfly-event"), "queue");
   const auto body = json::parse(request.body);
@@ -83,44 +83,60 @@ TEST(EventPayload, ABatchIsJsonWithItsAttributesApart) {
 }
 
 TEST(EventPayload, WhatOnlySaysThatItIsJsonIsHandedOnAsBytes) {
-  const auto request = event_request(topic_task("application/json", "{bad"), registry::Runtime::node);
+  const auto request = event_request(topic_task("application/json", "{bad"), EventForm::delivery);
   EXPECT_TRUE(json::parse(request.body)["messages"][0].contains("data_base64"));
 }
 
 TEST(EventPayload, DeeplyNestedDataDoesNotOverflowTheStack) {
   constexpr std::size_t kDepth = 1'000'000;
   const auto nested = std::string(kDepth, '[') + std::string(kDepth, ']');
-  const auto topic = event_request(topic_task("application/json", nested), registry::Runtime::node);
+  const auto topic = event_request(topic_task("application/json", nested), EventForm::delivery);
   EXPECT_TRUE(cloudevents::is_json(topic.body));
   EXPECT_TRUE(topic.body.contains(nested));
-  const auto schedule = event_request(schedule_task(nested), registry::Runtime::python);
+  const auto schedule = event_request(schedule_task(nested), EventForm::delivery);
   EXPECT_TRUE(schedule.body.contains(nested));
-  const auto http = event_request(schedule_task(nested), registry::Runtime::exec);
+  const auto http = event_request(schedule_task(nested), EventForm::http);
   EXPECT_EQ(http.body, nested);
 }
 
 TEST(EventPayload, ASchedulesTimeAndPayload) {
-  const auto request = event_request(schedule_task(R"({"a":1})"), registry::Runtime::python);
+  const auto request = event_request(schedule_task(R"({"a":1})"), EventForm::delivery);
   EXPECT_EQ(header(request, "mayfly-event"), "schedule");
   const auto body = json::parse(request.body);
   EXPECT_EQ(body["schedule"], "@daily");
   EXPECT_EQ(body["time"], "1970-01-02T00:00:00.000Z");
   EXPECT_EQ(body["payload"], json({{"a", 1}}));
-  EXPECT_EQ(json::parse(event_request(schedule_task("no json"), registry::Runtime::node).body)["payload"],
+  EXPECT_EQ(json::parse(event_request(schedule_task("no json"), EventForm::delivery).body)["payload"],
             "no json");
-  EXPECT_FALSE(
-      json::parse(event_request(schedule_task(""), registry::Runtime::node).body).contains("payload"));
+  EXPECT_FALSE(json::parse(event_request(schedule_task(""), EventForm::delivery).body).contains("payload"));
 }
 
 TEST(EventPayload, ProgramsThatKnowHttpAloneGetACloudEventInBinaryMode) {
-  const auto request = event_request(topic_task("text/plain", "text"), registry::Runtime::exec);
+  const auto request = event_request(topic_task("text/plain", "text"), EventForm::http);
   EXPECT_FALSE(request.event);
   EXPECT_EQ(header(request, "ce-id"), "e1");
   EXPECT_EQ(header(request, "content-type"), "text/plain");
   EXPECT_EQ(request.body, "text");
-  const auto scheduled = event_request(schedule_task("{}"), registry::Runtime::native);
+  const auto scheduled = event_request(schedule_task("{}"), EventForm::http);
   EXPECT_EQ(header(scheduled, "ce-type"), "mayfly.schedule");
   EXPECT_EQ(scheduled.body, "{}");
+}
+
+TEST(EventPayload, BootstrapsGetDeliveriesAndOtherExecutablesHttp) {
+  registry::Version version;
+  const auto form = [&](registry::Runtime runtime, const char* entry, const char* handler) {
+    version.runtime = runtime;
+    version.entry = entry;
+    version.config.handler = handler;
+    return event_form(version);
+  };
+  using registry::Runtime;
+  EXPECT_EQ(form(Runtime::exec, "bootstrap", "default"), EventForm::delivery);
+  EXPECT_EQ(form(Runtime::exec, ".mayfly-program/bootstrap", "default"), EventForm::delivery);
+  EXPECT_EQ(form(Runtime::exec, "run.sh", "app.handler"), EventForm::delivery);
+  EXPECT_EQ(form(Runtime::exec, "run.sh", "default"), EventForm::http);
+  EXPECT_EQ(form(Runtime::native, "f.so", "default"), EventForm::http);
+  EXPECT_EQ(form(Runtime::python, "main.py", "handler"), EventForm::delivery);
 }
 
 }  // namespace

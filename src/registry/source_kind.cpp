@@ -53,6 +53,12 @@ std::optional<Runtime> runtime_of_file(const std::filesystem::path& file) {
   return std::nullopt;
 }
 
+bool speaks_lambda(const Version& version) {
+  const bool names_handler = !version.config.handler.empty() && version.config.handler != "default";
+  return version.runtime == Runtime::exec &&
+         (names_handler || std::filesystem::path(version.entry).filename() == "bootstrap");
+}
+
 std::string known_sources() {
   std::string text;
   for (const auto& kind : kKinds) text += std::string(kind.end) + " ";

@@ -20,6 +20,9 @@ namespace mayfly::registry {
 /// By its name; else exec if it is a program. Nothing if no runtime here runs it, or there is no such file.
 [[nodiscard]] std::optional<Runtime> runtime_of_file(const std::filesystem::path& file);
 
+/// Whether a version is driven by Lambda's Runtime API: an executable called "bootstrap", or with a handler.
+[[nodiscard]] bool speaks_lambda(const Version& version);
+
 /// The names of files that some runtime here runs, for messages.
 [[nodiscard]] std::string known_sources();
 

@@ -43,6 +43,20 @@ async def app(scope, receive, send):
     await send({"type": "http.response.start", "status": status, "headers": more})
     await send({"type": "http.response.body", "body": answer.encode()})
 """, 30),
+    "bootstrap": ("bootstrap", """#!/usr/bin/env python3
+import http.client, json, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+def call(method, path, body=None):
+    api.request(method, "/2018-06-01/runtime/invocation/" + path, body)
+    answer = api.getresponse()
+    return answer.getheader("Lambda-Runtime-Aws-Request-Id"), json.loads(answer.read())
+def handler(event):
+    if "Records" not in event: return event["resources"][0]
+    return {"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in event["Records"] if each["body"] == '"bad"']}
+while True:
+    request, event = call("GET", "next")
+    call("POST", request + "/response", json.dumps(handler(event)))
+""", None),
 }
 
 
@@ -67,6 +81,14 @@ def test_a_batch_and_a_schedule(daemon, form):
     assert deliver(daemon, name, "queue", batch("good")).json == {}
     answer = deliver(daemon, name, "schedule", {"schedule": "0 3 * * *", "timezone": "UTC", "time": TIME})
     assert (answer.status, answer.json) == (200, "0 3 * * *"), answer.text
+
+
+def test_what_is_no_delivery_fails_and_the_bootstrap_serves_on(daemon):
+    daemon.deploy("odd", HANDLERS["bootstrap"][1], file="bootstrap", max_instances="1")
+    for kind in ("queue", "schedule"):
+        answer = deliver(daemon, "odd", kind, [])
+        assert (answer.status, answer.problem) == (500, "urn:mayfly:pool:handler-threw"), answer.text
+    assert deliver(daemon, "odd", "queue", batch("bad")).json == {"retry": [{"id": IDS[0]}]}
 
 
 def test_the_only_message_of_a_delivery_hands_on_a_failure(daemon):

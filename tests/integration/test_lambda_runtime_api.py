@@ -57,6 +57,25 @@ def test_a_request_and_its_answer(daemon, deployed, client):
     assert line["invocation"], "its invocation is known"
 
 
+def test_a_topics_batch_comes_as_records_and_single_ones_again(daemon, tmp_path):
+    trigger = {"on.topic": "records", "on.batch": "10", "on.batch_wait": "100ms", "on.attempts": "2", "on.backoff": "10ms"}
+    settings = [word for key, value in trigger.items() for word in ("--set", f"{key}={value}")]
+    daemon.cli("deploy", lambda_clients.python(tmp_path), "--name", "records", "--set", "timeout=20s", *settings, timeout=1100)
+    key = daemon.admin("/v1/keys", "POST", json={"name": "records"}).json["key"]
+    batch = [{"specversion": "1.0", "id": str(number), "source": "/t", "type": "t", "datacontenttype": "text/plain", "data": data}
+             for number, data in enumerate(["good", "bad", "fine"])]
+    accepted = daemon.request("/topics/records", "POST", json=batch,
+                              headers={"x-api-key": key, "content-type": "application/cloudevents-batch+json"})
+    assert accepted.status == 202, accepted.text
+
+    def seen():
+        texts = (json.loads(line)["text"] for line in daemon.cli("logs", "records", "--json").stdout.splitlines())
+        found = sorted(text for text in texts if text.startswith("record "))
+        return found if len(found) >= 4 else None
+
+    assert eventually(seen) == ["record 1 bad", "record 1 fine", "record 1 good", "record 2 bad"]
+
+
 @pytest.mark.parametrize("client", CLIENTS)
 def test_an_error_is_typed(daemon, deployed, client):
     path = deployed(client)

@@ -3,7 +3,16 @@ import os
 import sys
 
 
+def records(event):
+    """A batch of a queue: what says "bad" is to come again."""
+    for record in event["Records"]:
+        print("record", record["attributes"]["ApproximateReceiveCount"], record["body"])
+    return {"batchItemFailures": [{"itemIdentifier": record["messageId"]} for record in event["Records"] if record["body"] == "bad"]}
+
+
 def handler(event, context):
+    if "Records" in event:
+        return records(event)
     path = event["rawPath"]
     if path == "/error":
         raise ValueError("on purpose")
