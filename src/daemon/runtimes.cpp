@@ -93,7 +93,7 @@ Runtimes::Runtimes(boost::asio::io_context& control, const Options& options)
 Result<Interpreter> Runtimes::interpreter(Runtime runtime, const registry::FunctionConfig& config) const {
   if (runtime != Runtime::node && runtime != Runtime::python) return Interpreter{};
   if (config.interpreter.empty()) return (runtime == Runtime::node ? node_ : python_).get();
-  if (auto checked = check_interpreter(config.interpreter, untrusted_); !checked) return propagate(checked);
+  if (auto checked = check_interpreter(runtime, config.interpreter, untrusted_); !checked) return propagate(checked);
   // As it was named: a virtual environment is known by the path of its interpreter.
   return Interpreter{config.interpreter, ""};
 }

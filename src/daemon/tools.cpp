@@ -52,6 +52,72 @@ Result<Interpreter> ask_python(const std::string& path) {
   return Interpreter{lines[0], lines[1]};
 }
 
+/// Who could put something else there? An error says who, and where.
+Result<void> check_owner(const fs::path& path, const struct stat& status) {
+  const auto refuse = [&](const std::string& why) {
+    return fail(std::make_error_code(std::errc::permission_denied), path.string() + " " + why);
+  };
+  const auto user = ::geteuid();
+  if (status.st_uid != 0 && status.st_uid != user)
+    return refuse("belongs to user " + std::to_string(status.st_uid) +
+                  ", neither to root nor to the daemon's user");
+  if (S_ISLNK(status.st_mode)) return {};
+  // In a folder such as /tmp others can add, but not replace.
+  const bool sticky = S_ISDIR(status.st_mode) && (status.st_mode & S_ISVTX) != 0;
+  const bool own_group = status.st_gid == 0 || (status.st_gid == ::getegid() && ::getegid() == user);
+  if (!sticky && ((status.st_mode & 0002U) != 0 || ((status.st_mode & 0020U) != 0 && !own_group)))
+    return refuse("can be written by others");
+  return {};
+}
+
+/// Every folder and link on the way to a file, and the file: whoever owns one of them decides what is there.
+Result<void> check_owned(const fs::path& path) {
+  constexpr int kMostLinks = 40;  // as the kernel, path_resolution(7)
+  fs::path here = "/";
+  std::vector<fs::path> rest(path.begin(), path.end());
+  std::ranges::reverse(rest);
+  for (int links = 0; !rest.empty();) {
+    const auto next = here / rest.back();  // "/" if that is absolute
+    rest.pop_back();
+    struct stat status{};
+    if (::lstat(next.c_str(), &status) != 0) return missing(next.string() + " is not there");
+    if (auto owner = check_owner(next, status); !owner) return owner;
+    if (!S_ISLNK(status.st_mode)) {
+      here = next;
+      continue;
+    }
+    if (++links > kMostLinks) return missing(path.string() + " has too many links");
+    const auto target = fs::read_symlink(next);
+    const auto rest_before = rest.size();
+    rest.insert(rest.end(), target.begin(), target.end());
+    std::reverse(rest.begin() + static_cast<std::ptrdiff_t>(rest_before), rest.end());
+  }
+  return {};
+}
+
+/// The program, and what it takes code from before it is in a sandbox: libraries and what a virtual
+/// environment has, and is made from.
+std::vector<fs::path> installation(const fs::path& path, const fs::path& real) {
+  std::vector<fs::path> parts{path};
+  if (path.parent_path().filename() != "bin") return parts;
+  for (const auto& prefix : {path.parent_path().parent_path(), real.parent_path().parent_path()})
+    for (const char* part : {"pyvenv.cfg", "bin", "lib", "lib64"}) {
+      std::error_code error;
+      if (fs::exists(prefix / part, error)) parts.push_back(prefix / part);
+      if (!std::string_view(part).starts_with("lib")) continue;
+      for (const auto& entry : fs::directory_iterator(prefix / part, error)) {
+        if (!entry.path().filename().string().starts_with("python")) continue;
+        parts.push_back(entry.path());
+        if (const auto packages = entry.path() / "site-packages"; fs::exists(packages, error)) {
+          parts.push_back(packages);
+          for (const auto& file : fs::directory_iterator(packages, error))
+            if (file.path().extension() == ".pth") parts.push_back(file.path());
+        }
+      }
+    }
+  return parts;
+}
+
 }  // namespace
 
 fs::path executable_folder() { return fs::read_symlink("/proc/self/exe").parent_path(); }
@@ -105,8 +171,9 @@ Result<Interpreter> find_python(const std::string& wanted) {
   return first;
 }
 
-Result<void> check_interpreter(const fs::path& path, const std::vector<fs::path>& untrusted) {
-  const auto refuse = [&](const char* why) {
+Result<void> check_interpreter(registry::Runtime runtime, const fs::path& path,
+                               const std::vector<fs::path>& untrusted) {
+  const auto refuse = [&](const std::string& why) {
     return fail(std::make_error_code(std::errc::permission_denied),
                 "interpreter " + path.string() + " " + why);
   };
@@ -121,9 +188,11 @@ Result<void> check_interpreter(const fs::path& path, const std::vector<fs::path>
   struct stat file{};
   if (::stat(path.c_str(), &file) != 0) return refuse("is not there");
   if (!S_ISREG(file.st_mode) || (file.st_mode & 0111U) == 0) return refuse("is no program");
-  if (file.st_uid != 0 && file.st_uid != ::geteuid())
-    return refuse("belongs neither to root nor to the daemon's user");
-  if ((file.st_mode & 0022U) != 0) return refuse("can be written by others");
+  const std::string wanted = runtime == registry::Runtime::node ? "node" : "python";
+  if (!real.filename().string().starts_with(wanted)) return refuse("is no " + wanted);
+  for (const auto& part : installation(path, real))
+    if (auto owned = check_owned(part); !owned)
+      return refuse("would run unconfined: " + owned.error().message);
   return {};
 }
 

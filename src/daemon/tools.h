@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "registry/function.h"
 
 namespace mayfly::daemon {
 
@@ -51,10 +52,11 @@ class LookedFor {
 /// python3.13, …. Error: not there, too old, or it does not run.
 [[nodiscard]] Result<Interpreter> find_python(const std::string& wanted);
 
-/// Whether a function may name this file as its interpreter: a program that belongs to root or to the
-/// daemon's user, which nobody else can write, and does not lie in one of the untrusted folders. Error: why
-/// not.
-[[nodiscard]] Result<void> check_interpreter(const std::filesystem::path& path,
+/// Whether a function may name this file as its interpreter. It runs before any sandbox does, so everything
+/// that it is made of (folders and links on the way to it, its libraries, what a virtual environment adds)
+/// has to belong to root or to the daemon's user and not be open to others, nor lie in one of the untrusted
+/// folders. Error: why not.
+[[nodiscard]] Result<void> check_interpreter(registry::Runtime runtime, const std::filesystem::path& path,
                                              const std::vector<std::filesystem::path>& untrusted);
 
 }  // namespace mayfly::daemon

@@ -70,6 +70,7 @@ RuntimeProcess::~RuntimeProcess() {
 void RuntimeProcess::start() { launch(); }
 
 void RuntimeProcess::launch() {
+  started_ = std::chrono::steady_clock::now();
   auto control = socket_pair(SOCK_SEQPACKET);
   auto output = socket_pair(SOCK_STREAM);
   if (!control || !output) return on_closed();
@@ -86,7 +87,6 @@ void RuntimeProcess::launch() {
   pidfd_ = std::move(launched->pidfd);
   pid_ = launched->pid;
   own_pid_namespace_ = launched->own_pid_namespace;
-  started_ = std::chrono::steady_clock::now();
 
   output_ = std::make_unique<asio::posix::stream_descriptor>(control_, output->ours.release());
   output_buffer_.resize(kKeptOutput);
@@ -141,15 +141,22 @@ void RuntimeProcess::on_closed() {
   if (pidfd_) status = reap();
   close_output();
   if (stopping_) return;
-  ++restarts_;
   const auto how = status ? " (" + in_words(*status) + ")" : "";
-  events_.log("runtime process " + spec_.name + " ended" + how +
-              "; starting it again. Its last words: " + (last_output_.empty() ? "(none)" : last_output_));
   ended_ = how + (last_output_.empty() ? "" : ": " + last_output_);
-  last_output_.clear();
   const bool lived_long = std::chrono::steady_clock::now() - started_ > std::chrono::seconds(2);
   backoff_ = lived_long ? milliseconds(0) : std::min(std::max(backoff_ * 2, kFirstBackoff), kLongestBackoff);
   give_up_old();
+  // One that cannot even start, for a deployment that was refused for it.
+  const bool in_vain = !lived_long && !needed_ && waiting_.empty() && asked_ == 0;
+  events_.log("runtime process " + spec_.name + " ended" + how +
+              (in_vain ? "; nobody needs it" : "; starting it again") +
+              ". Its last words: " + (last_output_.empty() ? "(none)" : last_output_));
+  last_output_.clear();
+  if (in_vain) {
+    resting_ = true;
+    return;
+  }
+  ++restarts_;
   restart_.expires_after(backoff_);
   restart_.async_wait([self = shared_from_this()](const boost::system::error_code& error) {
     if (!error && !self->stopping_) self->launch();
@@ -176,6 +183,7 @@ void RuntimeProcess::fork(Payload payload, Fd channel, Fd log, const asio::any_i
 }
 
 void RuntimeProcess::tend(bool needed, MonotonicTime now) {
+  needed_ = needed;
   if (needed)
     unused_since_.reset();
   else if (!unused_since_)
@@ -241,13 +249,13 @@ void RuntimeProcess::on_forked(Waiting request, Result<Fd> pidfd, bool current) 
 
 /// For a restart, or for a turn.
 void RuntimeProcess::wait(Waiting request) {
-  if (!client_) give_up_old();
   if (stopping_ || waiting_.size() >= kMostWaiting)
     request.handlers.forked(
         fail(std::make_error_code(std::errc::resource_unavailable_try_again),
              "the runtime process " + spec_.name + (client_ ? " has too much to do" : " is not running")));
   else
     waiting_.push_back(std::move(request));
+  if (!client_) give_up_old();
 }
 
 void RuntimeProcess::give_up_old() {

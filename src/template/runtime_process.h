@@ -53,7 +53,8 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   /// Ends it, and with it all its templates and instances.
   void stop();
   /// Called now and then, on the control thread: whether any version may need this runtime. One that none has
-  /// needed for kUnusedPatience, and that has no child, ends until it is asked for a child again.
+  /// needed for kUnusedPatience, and that has no child, ends until it is asked for a child again; so does one
+  /// that none needs and that ends as soon as it is started.
   void tend(bool needed, MonotonicTime now);
   static constexpr std::chrono::minutes kUnusedPatience{5};
   /// If the process is just being restarted, the request waits for that, up to five seconds; if many are
@@ -106,6 +107,7 @@ class RuntimeProcess final : public Forker, public std::enable_shared_from_this<
   milliseconds backoff_{0};
   MonotonicTime started_{};
   bool stopping_ = false;
+  bool needed_ = false;
   std::atomic<bool> resting_{false};
   std::atomic<int> pid_{0};
   std::atomic<unsigned> restarts_{0};

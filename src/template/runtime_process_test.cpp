@@ -103,5 +103,29 @@ TEST(RuntimeProcess, EndsWhenNobodyNeedsItAndComesBack) {
   runtime->stop();
 }
 
+TEST(RuntimeProcess, WhatCannotEvenStartIsStartedAgainOnlyForThoseWhoNeedIt) {
+  boost::asio::io_context io;
+  std::vector<std::string> said;
+  const auto runtime =
+      std::make_shared<RuntimeProcess>(io, RuntimeSpec{"test", {"/bin/false"}, {}},
+                                       RuntimeEvents{[&](const std::string& what) { said.push_back(what); }});
+  const auto run_until = [&](const auto& done) {
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(30);
+    while (!done() && std::chrono::steady_clock::now() < end) io.run_one_for(milliseconds(10));
+    return done();
+  };
+  runtime->tend(true, std::chrono::steady_clock::now());
+  runtime->start();
+  ASSERT_TRUE(run_until([&] { return runtime->restarts() >= 2; })) << "a version needs it";
+  runtime->tend(false, std::chrono::steady_clock::now());
+  ASSERT_TRUE(run_until([&] { return runtime->resting(); }));
+  EXPECT_NE(said.back().find("nobody needs it"), std::string::npos) << said.back();
+
+  const auto before = said.size();
+  runtime->fork({.json = "{}"}, nowhere(), nowhere(), io.get_executor(), {});
+  ASSERT_TRUE(run_until([&] { return said.size() > before && runtime->resting(); })) << "it is tried again";
+  runtime->stop();
+}
+
 }  // namespace
 }  // namespace mayfly::tmpl
