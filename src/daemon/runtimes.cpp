@@ -55,10 +55,12 @@ tmpl::RuntimeSpec node_spec(const std::string& node) {
                        "LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
 }
 
-tmpl::RuntimeSpec python_spec(const std::string& python) {
+tmpl::RuntimeSpec python_spec(const Interpreter& python) {
   const auto folder = executable_folder() / "runtimes/python";
-  return {"python",
-          {python, "-E", "-s", "-B", (folder / "py/boot.py").string()},
+  std::vector<std::string> argv{python.path, "-E", "-s", "-B"};
+  if (!python.packages) argv.emplace_back("-S");
+  argv.push_back((folder / "py/boot.py").string());
+  return {"python", std::move(argv),
           environment({"MAYFLY_PYTHON_EXTENSION=" + (folder / "mayfly_bridge.abi3.so").string(),
                        "LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
 }
@@ -68,10 +70,10 @@ tmpl::RuntimeSpec own_spec(const std::string& name) {
   return {name, {program.string()}, environment({"LD_BIND_NOW=1", "MALLOC_ARENA_MAX=1"})};
 }
 
-tmpl::RuntimeSpec spec_of(Runtime runtime, const std::string& interpreter) {
+tmpl::RuntimeSpec spec_of(Runtime runtime, const Interpreter& interpreter) {
   switch (runtime) {
     case Runtime::node:
-      return node_spec(interpreter);
+      return node_spec(interpreter.path);
     case Runtime::python:
       return python_spec(interpreter);
     case Runtime::native:
@@ -93,9 +95,10 @@ Runtimes::Runtimes(boost::asio::io_context& control, const Options& options)
 Result<Interpreter> Runtimes::interpreter(Runtime runtime, const registry::FunctionConfig& config) const {
   if (runtime != Runtime::node && runtime != Runtime::python) return Interpreter{};
   if (config.interpreter.empty()) return (runtime == Runtime::node ? node_ : python_).get();
-  if (auto checked = check_interpreter(runtime, config.interpreter, untrusted_); !checked) return propagate(checked);
+  if (auto checked = check_interpreter(runtime, config.interpreter, untrusted_); !checked)
+    return propagate(checked);
   // As it was named: a virtual environment is known by the path of its interpreter.
-  return Interpreter{config.interpreter, ""};
+  return Interpreter{.path = config.interpreter, .version = ""};
 }
 
 tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& config) {
@@ -110,11 +113,11 @@ tmpl::Forker& Runtimes::of(Runtime runtime, const registry::FunctionConfig& conf
       });
     return *missing;
   }
-  auto& running = running_[{runtime, found->path}];
+  auto& running = running_[{runtime, found->path, found->packages}];
   if (!running.process) {
     running.interpreter = *found;
     running.process = std::make_shared<tmpl::RuntimeProcess>(
-        control_, spec_of(runtime, found->path),
+        control_, spec_of(runtime, *found),
         tmpl::RuntimeEvents{[](const std::string& what) { spdlog::warn("{}", what); }});
     boost::asio::post(control_, [process = running.process] { process->start(); });
   }
@@ -126,7 +129,7 @@ Runtimes::Key Runtimes::key_of(Runtime runtime, const registry::FunctionConfig& 
   if (runtime != Runtime::node && runtime != Runtime::python) return {runtime, ""};
   if (!config.interpreter.empty()) return {runtime, config.interpreter};
   const auto found = (runtime == Runtime::node ? node_ : python_).get();
-  return {runtime, found ? found->path : std::string()};
+  return found ? Key{runtime, found->path, found->packages} : Key{runtime, ""};
 }
 
 void Runtimes::tend(const std::vector<registry::VersionPtr>& versions, MonotonicTime now) {

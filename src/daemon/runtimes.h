@@ -69,7 +69,12 @@ class Runtimes {
   SystemClock clock_;
   mutable LookedFor node_;
   mutable LookedFor python_;
-  using Key = std::pair<registry::Runtime, std::string>;  // the interpreter's path
+  struct Key {
+    registry::Runtime runtime;
+    std::string interpreter;  // its path
+    bool packages = true;
+    auto operator<=>(const Key&) const = default;
+  };
   [[nodiscard]] Key key_of(registry::Runtime runtime, const registry::FunctionConfig& config) const;
 
   mutable std::mutex mutex_;  // of what follows; no request takes it

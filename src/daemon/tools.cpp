@@ -165,6 +165,7 @@ Result<Interpreter> find_python(const std::string& wanted) {
     const auto path = find_program(name);
     if (path.empty()) continue;
     auto found = ask_python(path);
+    if (found) found->packages = !wanted.empty();
     if (found || !wanted.empty()) return found;
     if (!std::exchange(tried, true)) first = std::move(found);
   }

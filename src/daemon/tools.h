@@ -24,6 +24,9 @@ namespace mayfly::daemon {
 struct Interpreter {
   std::string path;     ///< of the program itself, not of a shim that starts it
   std::string version;  ///< "3.11.7"
+  /// Whether functions see the packages that are installed beside it. Those of one that nobody has named are
+  /// this machine's affair: what runs here has to run on the next machine.
+  bool packages = true;
 };
 
 /// An interpreter that is looked for at first use, and, as long as it is not there, again: it may have been
@@ -49,7 +52,7 @@ class LookedFor {
 [[nodiscard]] Result<Interpreter> find_node(const std::string& wanted);
 
 /// `wanted` is a path or a name to look for in PATH; empty: the first that is new enough of python3,
-/// python3.13, …. Error: not there, too old, or it does not run.
+/// python3.13, …, without its packages. Error: not there, too old, or it does not run.
 [[nodiscard]] Result<Interpreter> find_python(const std::string& wanted);
 
 /// Whether a function may name this file as its interpreter. It runs before any sandbox does, so everything

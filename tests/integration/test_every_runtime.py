@@ -92,7 +92,7 @@ ASGI = PYTHON_MODES + """
 async def app(scope, receive, send):
     if scope["type"] != "http":
         return
-    mode = scope["path"][1:]
+    mode = scope["path"].removeprefix(scope["root_path"])[1:]
     headers = [(b"x-a", b"a\\r\\nset-cookie: evil=1")] if mode == "crlf" else []
     if mode == "head":
         headers = [(b"x-a", b"a" * 2_000_000)]

@@ -65,3 +65,25 @@ def test_django_keeps_its_database_while_its_instance_lives(daemon):
         answer = daemon.request("/library/books", "POST", body=body, headers={"content-type": "application/json"})
         assert answer.status == 201, answer.text
     assert [book["title"] for book in daemon.request("/library/books?since=2000").json] == ["one", "two"]
+
+
+def test_addresses_that_frameworks_make_lead_to_the_function(daemon, tmp_path):
+    """It is mounted at /NAME: ASGI's root_path, WSGI's SCRIPT_NAME."""
+    deploy(daemon, "fastapi", "fast")
+    redirect = daemon.request("/fast/countdown/", headers={"host": "example.com"})
+    assert (redirect.status, redirect.header("location")) == (307, "http://example.com/fast/countdown")
+    assert "'/fast/openapi.json'" in daemon.request("/fast/docs").text
+    assert "/countdown" in daemon.request("/fast/openapi.json").json["paths"]
+
+    (tmp_path / "requirements.txt").write_text((EXAMPLES / "flask" / "requirements.txt").read_text())
+    (tmp_path / "main.py").write_text("""
+from flask import Flask, url_for
+app = Flask(__name__)
+
+@app.get("/list/")
+def list_them(): return url_for("list_them")
+""")
+    daemon.cli("deploy", tmp_path, "--name", "flasky", timeout=300)
+    redirect = daemon.request("/flasky/list", headers={"host": "example.com"})
+    assert (redirect.status, redirect.header("location")) == (308, "http://example.com/flasky/list/")
+    assert daemon.request("/flasky/list/").text == "/flasky/list/"

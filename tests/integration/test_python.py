@@ -97,12 +97,13 @@ import asyncio
 left = asyncio.Event()
 async def app(scope, receive, send):
     if scope["type"] != "http": return
-    if scope["path"] == "/left":
+    path = scope["path"].removeprefix(scope["root_path"])
+    if path == "/left":
         await asyncio.wait_for(left.wait(), 5)
         await send({"type": "http.response.start", "status": 200})
         return await send({"type": "http.response.body", "body": b"left"})
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-type", b"text/plain")]})
-    if scope["path"] == "/wait":
+    if path == "/wait":
         await send({"type": "http.response.body", "body": b"begun", "more_body": True})
         while (await receive())["type"] != "http.disconnect": pass
         return left.set()
@@ -201,6 +202,16 @@ def test_an_interpreter_of_ones_own(daemon, tmp_path):
     assert daemon.put("venv", source, file="venv.py").status == 422
     daemon.deploy("venv", source, file="venv.py", interpreter=f"{environment}/bin/python")
     assert daemon.request("/venv").json == ["venv", str(environment)]
+
+
+def test_packages_of_the_machine_are_not_there_unless_they_are_asked_for(daemon):
+    source = "import pip, sys\ndef handler(event, context): return [pip.__name__, callable(exit)]"
+    refused = daemon.put("packages", source, file="packages.py")
+    assert refused.status == 422 and "No module named 'pip'" in refused.text
+    daemon.deploy("packages", source, file="packages.py", interpreter=os.path.realpath(sys.executable))
+    assert daemon.request("/packages").json == ["pip", True]
+    daemon.deploy("packages", source.replace("pip", "json"), file="packages.py")
+    assert daemon.request("/packages").json == ["json", True]
 
 
 @pytest.mark.parametrize("python", sorted(glob.glob(os.path.expanduser("~/.pyenv/versions/3.1[1-9]*/bin/python3")) +

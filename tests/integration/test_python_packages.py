@@ -177,7 +177,7 @@ urlpatterns = [path("", home), path("later", later), path("stream", stream), pat
 application = get_{form}_application()
 """)
     url = f"/django-{form}"
-    assert daemon.request(f"{url}?q=1").text == "GET / 1"
+    assert daemon.request(f"{url}?q=1").text == f"GET {url}/ 1"
     assert daemon.request(f"{url}/later", "POST", body="hello").json == {"body": "hello"}
     assert daemon.request(f"{url}/stream").text == "ab"
     assert daemon.request(f"{url}/boom").status == 500

@@ -83,7 +83,7 @@ struct Names {
           X(queryStringParameters) X(pathParameters) X(requestContext) X(isBase64Encoded) X(accountId) X(apiId) X(domainName) \
               X(domainPrefix) X(protocol) X(sourceIp) X(userAgent) X(requestId) X(stage) X(time)            \
                   X(timeEpoch) X(statusCode) X(multiValueHeaders) X(anonymous) X(mayfly) X(localhost)       \
-                      X(REQUEST_METHOD) X(PATH_INFO) X(QUERY_STRING) X(SERVER_NAME) X(SERVER_PORT)          \
+                      X(REQUEST_METHOD) X(SCRIPT_NAME) X(PATH_INFO) X(QUERY_STRING) X(SERVER_NAME) X(SERVER_PORT)          \
                           X(REMOTE_ADDR) X(CONTENT_TYPE) X(CONTENT_LENGTH) X(REQUEST_URI) X(items)          \
                               X(spec_version)
 // clang-format on

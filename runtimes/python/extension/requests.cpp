@@ -62,18 +62,27 @@ bool put_cgi_header(PyObject* environ, std::string_view name, std::string_view v
   return addition && put(environ, key.get(), Ref(PyUnicode_Concat(before, addition.get())));
 }
 
+/// Where the function is mounted ("/NAME"), which the gateway has taken off the path; empty at a route.
+std::string_view mounted_at(std::string_view headers) {
+  return bridge::header_value(headers, "x-forwarded-prefix");
+}
+
 }  // namespace
 
+/// As the specification has it since 2024, and as uvicorn does it, `path` begins with `root_path`.
 Ref asgi_scope(const Invocation& invocation, PyObject* base) {
   const auto& n = names();
   const auto& head = invocation.head;
   const auto [path, query] = invocation.target();
   const auto [host, port] = server_of(bridge::header_value(head.headers, "host"), head.scheme);
+  const auto root = mounted_at(head.headers);
+  const auto whole = std::string(root).append(path);
   Ref scope(PyDict_Copy(base));
   PyObject* dict = scope.get();
   const bool good =
       scope && put(dict, n.method, latin1(head.method)) && put(dict, n.scheme, latin1(head.scheme)) &&
-      put(dict, n.path, utf8(percent_decoded(path, false))) && put(dict, n.raw_path, bytes(path)) &&
+      put(dict, n.path, utf8(percent_decoded(whole, false))) && put(dict, n.raw_path, bytes(whole)) &&
+      (root.empty() || put(dict, n.root_path, utf8(percent_decoded(root, false)))) &&
       put(dict, n.query_string, bytes(query)) && put(dict, n.headers, header_list(head.headers)) &&
       put(dict, n.client, client_of(head.remote)) &&
       put(dict, n.server, Ref(Py_BuildValue("(Ni)", latin1(host).release(), port)));
@@ -91,8 +100,10 @@ Ref wsgi_environ(const Invocation& invocation, PyObject* base) {
   Ref environ(PyDict_Copy(base));
   PyObject* dict = environ.get();
   bool good = environ && put(dict, n.REQUEST_METHOD, latin1(head.method)) &&
+              put(dict, n.SCRIPT_NAME, latin1(percent_decoded(mounted_at(head.headers), false))) &&
               put(dict, n.PATH_INFO, latin1(percent_decoded(path, false))) &&
-              put(dict, n.QUERY_STRING, latin1(query)) && put(dict, n.REQUEST_URI, latin1(head.target)) &&
+              put(dict, n.QUERY_STRING, latin1(query)) &&
+              put(dict, n.REQUEST_URI, latin1(std::string(mounted_at(head.headers)).append(head.target))) &&
               put(dict, n.SERVER_NAME, latin1(host)) &&
               put(dict, n.SERVER_PORT, latin1(std::to_string(port))) &&
               put(dict, n.REMOTE_ADDR, latin1(head.remote)) && put(dict, n.url_scheme, latin1(head.scheme));

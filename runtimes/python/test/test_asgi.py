@@ -35,6 +35,8 @@ def test_scope_and_body(start):
     assert runtime.finished(parts).json["body"] == "one" + "two" * 1000
     assert parts.credit >= 3
     assert runtime.get().json["body"] == ""
+    mounted = runtime.get("/a%20b", headers=[("x-forwarded-prefix", "/na%6De")]).json
+    assert (mounted["root_path"], mounted["path"], mounted["raw_path"]) == ("/name", "/name/a b", "/na%6De/a%20b")
 
 
 def test_lifespan_state_background_and_stop(start):

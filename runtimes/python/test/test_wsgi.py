@@ -47,6 +47,8 @@ def test_what_wsgiref_validates(start):
                 "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "REMOTE_ADDR": "192.0.2.1", "HTTP_HOST": "example.com", "HTTP_X_Y": "1,2",
                 "HTTP_COOKIE": "a=1; b=2", "wsgi.url_scheme": "http"}
     assert {key: environ.get(key) for key in expected} == expected
+    mounted = runtime.get("/environ", headers=[("x-forwarded-prefix", "/na%6De")]).json
+    assert (mounted["SCRIPT_NAME"], mounted["PATH_INFO"], mounted["REQUEST_URI"]) == ("/name", "/environ", "/na%6De/environ")
     write = runtime.get("/write")
     assert (write.status, write.text) == (201, "one two three")
     assert runtime.get("/error").status == 500

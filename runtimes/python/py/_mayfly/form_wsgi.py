@@ -89,7 +89,7 @@ def prepare(app, configuration: dict) -> None:
     """In the template: all that an instance need not do again."""
     global _hooks
     base = {
-        "SCRIPT_NAME": "", "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr,
+        "SERVER_PROTOCOL": "HTTP/1.1", "wsgi.version": (1, 0), "wsgi.errors": sys.stderr,
         "wsgi.multithread": False, "wsgi.multiprocess": True, "wsgi.run_once": False,
         "wsgi.file_wrapper": FileWrapper, "wsgi.input_terminated": True,
     }
