@@ -43,7 +43,13 @@ struct Instance {
   void send(const wire::Frame& frame) {
     std::string out;
     wire::append_frame(out, frame);
-    ASSERT_EQ(::send(data.get(), out.data(), out.size(), MSG_NOSIGNAL), static_cast<ssize_t>(out.size()));
+    for (std::string_view rest = out; !rest.empty();) {  // the socket takes a part while the instance is slow
+      pollfd p{data.get(), POLLOUT, 0};
+      ASSERT_EQ(::poll(&p, 1, 30'000), 1);
+      const ssize_t sent = ::send(data.get(), rest.data(), rest.size(), MSG_NOSIGNAL);
+      ASSERT_GT(sent, 0);
+      rest.remove_prefix(static_cast<std::size_t>(sent));
+    }
   }
   void invoke(std::string_view target = "/", std::string_view body = {}, bool ends = true) {
     std::string head;
