@@ -22,7 +22,8 @@ namespace {
 
 /// What programs do with their own memory, files, sockets, processes and time. Names that an architecture or
 /// the library does not know are passed over. io_uring is not here: what it does is not seen by any filter;
-/// nor is io_setup, whose contexts are counted for the whole machine (fs.aio-max-nr).
+/// nor is io_setup, whose contexts are counted for the whole machine (fs.aio-max-nr); nor are System V IPC
+/// and POSIX message queues: what is made with them belongs to no process and would outlive every instance.
 constexpr std::string_view kAllowed =
     // files
     "read write open close stat fstat lstat lseek pread64 pwrite64 readv writev access dup dup2 dup3 "
@@ -51,10 +52,7 @@ constexpr std::string_view kAllowed =
     // memory
     "mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall "
     "memfd_create "
-    "membarrier pkey_mprotect pkey_alloc pkey_free mbind get_mempolicy set_mempolicy remap_file_pages shmget "
-    "shmat "
-    "shmctl shmdt semget semop semctl semtimedop msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
-    "mq_timedreceive mq_notify mq_getsetattr "
+    "membarrier pkey_mprotect pkey_alloc pkey_free mbind get_mempolicy set_mempolicy remap_file_pages "
     // processes and threads; clone() and kill() by their arguments
     "fork vfork execve execveat exit exit_group wait4 waitid tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo "
     "pidfd_open "

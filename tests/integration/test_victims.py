@@ -84,6 +84,10 @@ ROWS = [
     dies_of("setns", "makes_call", "python", "308"),
     dies_of("open_by_handle_at", "makes_call", "python", "304"),
     Row("makes_call", "python", "ENOSYS", given="425"),  # io_uring_setup
+    Row("makes_call", "python", "ENOSYS", given="29"),  # shmget
+    Row("makes_call", "python", "ENOSYS", given="64"),  # semget
+    Row("makes_call", "python", "ENOSYS", given="68"),  # msgget
+    Row("makes_call", "python", "ENOSYS", given="240"),  # mq_open
     Row("makes_call", "python", "SIGSYS|forbidden system call", 502, given="1073741863"),  # getpid of x32
     Row("io_uring", "native", "ENOSYS"),
     Row("io_setup", "native", "ENOSYS"),
