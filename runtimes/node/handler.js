@@ -39,12 +39,13 @@ function distance(a, b) {
 
 function missing(wanted, exports, found) {
   const names = Object.keys(exports);
-  const there = names.length === 0 ? 'The module exports nothing.' : `It exports: ${names.join(', ')}.`;
+  const there = names.length === 0 ? 'The module exports nothing.' : `It exports: ${names.slice(0, 8).join(', ')}${names.length > 8 ? ', …' : ''}.`;
   const callable = names.filter((name) => isCallable(exports[name]));
   const near = callable.map((name) => [distance(name.toLowerCase(), wanted.toLowerCase()), name])
     .sort(([a], [b]) => a - b)[0];
   let hint = 'Export a handler: export default { fetch(request, env, ctx) { ... } }.';
-  if (near !== undefined && (near[0] <= 2 || wanted === 'default')) hint = `Did you mean handler = "${near[1]}"?`;
+  if (near !== undefined && (near[0] <= 2 || (wanted === 'default' && callable.length === 1))) hint = `Did you mean handler = "${near[1]}"?`;
+  else if (callable.length > 8) hint = 'If that is an application (Express, Fastify, Koa), export a function (request, response): for Koa, app.callback().';
   else if (callable.length > 0) hint = `Set handler to one of: ${callable.join(', ')}.`;
   const what = found === undefined ? `There is no export "${wanted}".`
     : `The export "${wanted}" is ${found === null ? 'null' : `of type ${typeof found}`}, not a handler.`;

@@ -1,5 +1,6 @@
 #include "cli/log_view.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 namespace mayfly::cli {
@@ -30,7 +31,8 @@ std::string show_log_line(std::string_view line, const Output& output) {
   const auto level = text_of("level");
   std::string head = time.size() >= 23 ? time.substr(11, 12) : time;
   std::string origin = record.contains("version") ? "@" + record["version"].dump() : "";
-  if (const auto id = text_of("invocation"); !id.empty()) origin += " " + id.substr(0, 8);
+  if (const auto id = text_of("invocation"); !id.empty())
+    origin += " " + id.substr(id.size() - std::min<std::size_t>(id.size(), 8));  // it begins with the time
   std::string shown = output.paint(Style::dim, head) + " " + output.paint(style_of(level), level) +
                       std::string(level.size() < 5 ? 5 - level.size() : 0, ' ') + " " +
                       output.paint(Style::dim, origin) + "  " + text_of("text");

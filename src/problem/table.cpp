@@ -126,7 +126,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"registry", "missing-export", 422, "The code does not export a handler", guarded},
     {"registry", "no-entry", 422, "No file was found that could hold the handler"},
     {"registry", "opens-access", 409, "The deployment would open the function to everyone"},
-    {"registry", "syntax-error", 422, "The code has a syntax error", guarded},
+    {"registry", "syntax-error", 422, "The code does not compile", guarded},
     {"registry", "too-large", 413, "The deployment is too large"},
     {"registry", "unknown-function", 404, "There is no such function"},
     {"registry", "unknown-version", 404, "There is no such version"},

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "registry/build_exec.h"
 #include "registry/build_native.h"
 #include "registry/build_step.h"
@@ -57,12 +58,14 @@ Result<void> place_file(const fs::path& folder, const DeployRequest& request, co
   }
   if (name.contains('/') || name.contains('\0') || name.starts_with('.') || name.size() > 200)
     return fail(RegistryErrc::unsafe_path, "'" + name.substr(0, 80) + "' is not the name of a file");
-  if (request.body_file.empty()) {
+  std::error_code error;
+  if (request.body_file.empty() || !fs::exists(request.body_file, error)) {  // nothing came: an empty file
     if (auto written = write_file(folder / name, request.body); !written) return written;
   } else {
-    std::error_code error;
-    if (fs::file_size(request.body_file, error) > limits.max_bytes)
-      return fail(RegistryErrc::too_large, "the source file is too large");
+    const auto size = fs::file_size(request.body_file, error);
+    if (!error && size > limits.max_bytes)
+      return fail(RegistryErrc::too_large,
+                  "the source file is larger than " + size_in_words(limits.max_bytes));
     fs::copy_file(request.body_file, folder / name, error);
     if (error) return fail_errno("copy the source", error.value());
   }

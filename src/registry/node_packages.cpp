@@ -164,8 +164,11 @@ class NodeInstall {
     run.writable = {layer};
     run.network = true;
     run.environment = network_environment();
-    for (const char* setting : {"HOME=/tmp", "NO_COLOR=1", "npm_config_audit=false", "npm_config_fund=false",
-                                "npm_config_update_notifier=false", "npm_config_progress=false"})
+    for (const char* setting :
+         {"HOME=/tmp", "NO_COLOR=1", "npm_config_audit=false", "npm_config_fund=false",
+          "npm_config_update_notifier=false", "npm_config_progress=false",
+          // npm's own pauses between attempts last for minutes
+          "npm_config_fetch_retry_mintimeout=1000", "npm_config_fetch_retry_maxtimeout=5000"})
       run.environment.emplace_back(setting);
     run.environment.push_back("PATH=" + npm_.node.parent_path().string() + ":/usr/local/bin:/usr/bin:/bin");
     run.visible = toolchain_of(npm_.node);

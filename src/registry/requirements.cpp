@@ -104,7 +104,27 @@ Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) 
     bad.error().with("file", file.string()).with("line", std::to_string(error.source().begin.line));
     return bad;
   }
-  if (const auto* list = table["project"]["dependencies"].as_array()) {
+  // What a lock file has pinned must not be had in other versions without a word.
+  for (const auto& [lock, how] : {std::pair{"uv.lock", "uv export --no-dev -o requirements.txt"},
+                                  std::pair{"pdm.lock", "pdm export --prod -o requirements.txt"}})
+    if (fs::exists(root / requirements.folder / lock))
+      return fail(RegistryErrc::unsupported_source, std::string(lock) +
+                                                        " cannot be installed from; write the same versions "
+                                                        "to requirements.txt: " +
+                                                        how);
+  const auto dependencies = table["project"]["dependencies"];
+  if (dependencies && !dependencies.is_array()) {
+    auto error = fail(RegistryErrc::bad_config, "[project] dependencies is not a list");
+    error.error().with("file", file.string());
+    return error;
+  }
+  if (const auto* dynamic = table["project"]["dynamic"].as_array())
+    for (const auto& item : *dynamic)
+      if (item.value<std::string>() == "dependencies")
+        requirements.warning =
+            "the dependencies in pyproject.toml are dynamic, and were not installed: name them in [project] "
+            "dependencies, or write them to requirements.txt";
+  if (const auto* list = dependencies.as_array()) {
     for (const auto& item : *list)
       if (const auto line = item.value<std::string>()) {
         if (auto checked = check_dependency(*line, file); !checked) return propagate(checked);

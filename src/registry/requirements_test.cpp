@@ -97,6 +97,19 @@ TEST_F(RequirementsTest, PyprojectNamesPackagesAndNoOptions) {
   EXPECT_FALSE(read()->plain());
 }
 
+TEST_F(RequirementsTest, WhatPyprojectSaysInAnotherWayIsNotPassedOver) {
+  write("pyproject.toml", "[project]\ndependencies = 'flask'\n");
+  EXPECT_EQ(read().error().message, "[project] dependencies is not a list");
+  write("pyproject.toml", "[project]\ndynamic = ['version', 'dependencies']\n");
+  EXPECT_TRUE(read()->warning.contains("are dynamic"));
+  write("pyproject.toml", "[project]\ndependencies = ['flask']\n");
+  EXPECT_EQ(read()->warning, "");
+  write("uv.lock", "");
+  EXPECT_TRUE(read().error().message.contains("uv export"));
+  write("requirements.txt", "flask==3.0.0\n");
+  EXPECT_TRUE(read()) << "it counts before";
+}
+
 TEST_F(RequirementsTest, TheNearestFileCounts) {
   write("requirements.txt", "outer\n");
   write("app/requirements.txt", "inner\n");

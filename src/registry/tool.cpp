@@ -62,6 +62,13 @@ std::string telling_lines(std::string_view text, std::string_view begin) {
   return lines;
 }
 
+/// What a tool said before it was ended, for the sentence that says so; empty if it said nothing.
+std::string last_words(std::string_view tail) {
+  tail = trimmed(tail);
+  const auto line = tail.substr(tail.find_last_of('\n') + 1);
+  return line.empty() ? "" : "; its last words: " + std::string(beginning_of(line, 500));
+}
+
 }  // namespace
 
 Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
@@ -86,7 +93,9 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   if (ran->timed_out) {
     const auto limit = format_duration(command.limit);
     auto error = fail(RegistryErrc::build_failed, run.name + " took longer than " + limit +
-                                                      ", the limit of a step of a build, and was ended");
+                                                      ", the limit of a step of a build (mayfly serve "
+                                                      "--build-limit), and was ended" +
+                                                      last_words(ran->tail));
     error.error().with("limit", limit).with("output", ran->tail);
     return error;
   }
