@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "events/store.h"
 #include "pipelines/step_event.h"
 
@@ -102,6 +103,21 @@ Execution::Next Execution::fail_step(std::size_t number, Failure failure) {
   return std::nullopt;
 }
 
+std::expected<std::string, Failure> Execution::counted(std::expected<std::string, Failure> value) {
+  if (!value) return value;
+  if (head_.bytes + value->size() > kMaxRun)
+    return std::unexpected(
+        Failure{"pipelines:run-too-large",
+                "all inputs and outputs of the run together are more than " + size_in_words(kMaxRun)});
+  head_.bytes += value->size();
+  return value;
+}
+
+Execution::Next Execution::end_with(std::size_t number, std::expected<std::string, Failure> value) {
+  value = counted(std::move(value));
+  return value ? succeed(number, *value) : fail_step(number, std::move(value.error()));
+}
+
 Result<std::string> Execution::append(events::NewEvent event) {
   const auto stream = transaction_.stream(stream_name(run_.pipeline));
   if (!stream) return std::unexpected(stream.error());
@@ -114,15 +130,12 @@ Result<std::string> Execution::append(events::NewEvent event) {
 Result<void> Execution::end_call(std::size_t number, const CallEnd& end) {
   if (!end.body) return go_on(fail_step(number, end.failure));
   auto value = to_value(*end.body);
-  if (!value) {
-    value.error().message = "the answer cannot be used: " + value.error().message;
-    return go_on(fail_step(number, std::move(value.error())));
-  }
-  return go_on(succeed(number, std::move(*value)));
+  if (!value) value.error().message = "the answer cannot be used: " + value.error().message;
+  return go_on(end_with(number, std::move(value)));
 }
 
 Result<void> Execution::wake(std::size_t number, std::optional<std::string> value) {
-  return go_on(succeed(number, value));
+  return go_on(value ? end_with(number, std::move(*value)) : succeed(number, std::nullopt));
 }
 
 Result<void> Execution::time_out(std::size_t number) {

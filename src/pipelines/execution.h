@@ -15,7 +15,9 @@
 
 namespace mayfly::pipelines {
 
-inline constexpr std::size_t kMaxItems = 10'000;    ///< elements of a fan-out
+inline constexpr std::size_t kMaxItems = 10'000;  ///< elements of a fan-out
+/// Bytes of calls that one decision begins, so that it is short; the others begin when these end.
+inline constexpr std::size_t kMaxAtOnce = std::size_t{8} << 20U;
 inline constexpr std::size_t kMaxExecuted = 1'000;  ///< steps executed in a run, undos not counted
 
 /// How a delivery has ended, once and for all: an answer, or why there is none.
@@ -76,13 +78,18 @@ class Execution {
   [[nodiscard]] Next fail_step(std::size_t number, Failure failure);
 
   std::size_t begin_entry(const Step& step);
+  /// A value as one that the run may keep, and has kept from now on.
+  [[nodiscard]] std::expected<std::string, Failure> counted(std::expected<std::string, Failure> value);
+  /// A step's only value is there, or why there is none.
+  [[nodiscard]] Next end_with(std::size_t number, std::expected<std::string, Failure> value);
   [[nodiscard]] Result<void> begin_waiting(std::size_t number, std::chrono::milliseconds time);
   /// Has an event accepted; gives the id of its delivery.
   [[nodiscard]] Result<std::string> append(events::NewEvent event);
   [[nodiscard]] Result<std::expected<std::string, Failure>> input_of(const Step& step);
 
   [[nodiscard]] Result<void> begin_calls(std::size_t number);
-  [[nodiscard]] Result<void> begin_one_call(std::size_t number, const Step& step);
+  /// Gives the bytes of its input.
+  [[nodiscard]] Result<std::size_t> begin_one_call(std::size_t number, const Step& step);
   [[nodiscard]] Result<void> note_call(std::size_t number, std::size_t index, const CallEnd& end);
   [[nodiscard]] Next go_on_with_calls(std::size_t number);
   [[nodiscard]] Next join(std::size_t number);

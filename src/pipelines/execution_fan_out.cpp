@@ -30,34 +30,43 @@ Execution::Next Execution::enter_fan_out(const Step& step) {
   return go_on_with_calls(number);
 }
 
-/// As many as there is room for; none once one has failed.
+/// As many as there is room for; none once one has failed. Where the inputs are large, some now and the rest
+/// when one of them has ended.
 Result<void> Execution::begin_calls(std::size_t number) {
   const auto& step = *step_of(head_.trace[number]);
   const auto most = static_cast<std::size_t>(step.delivery.concurrency);
+  std::size_t written = 0;
   while (head_.trace[number].next < *head_.trace[number].items && head_.trace[number].open < most &&
-         !head_.trace[number].failure)
-    if (auto begun = begin_one_call(number, step); !begun) return begun;
+         !head_.trace[number].failure && written < kMaxAtOnce) {
+    const auto begun = begin_one_call(number, step);
+    if (!begun) return std::unexpected(begun.error());
+    written += *begun;
+  }
   return {};
 }
 
-Result<void> Execution::begin_one_call(std::size_t number, const Step& step) {
+Result<std::size_t> Execution::begin_one_call(std::size_t number, const Step& step) {
   auto& entry = head_.trace[number];
   const auto index = entry.next++;
   const auto key = items_prefix(run_, number) + index_text(index);
   auto item = transaction_.get(key);
   if (!item) return propagate(item);
-  if (auto removed = transaction_.remove(key); !removed) return removed;
+  if (auto removed = transaction_.remove(key); !removed) return propagate(removed);
   values_.set_item(item->value_or("null"), index);
-  auto input = step.input.empty() ? checked_input(item->value_or("null")) : render(step.input, values_);
-  if (!input) return propagate(input);
-  if (!*input) {
-    entry.failure = input->error();
-    return {};
+  auto rendered = step.input.empty() ? checked_input(item->value_or("null")) : render(step.input, values_);
+  if (!rendered) return propagate(rendered);
+  auto input = counted(std::move(*rendered));
+  if (!input) {
+    entry.failure = std::move(input.error());
+    return 0;
   }
-  auto delivery = append(call_event({run_, number, index}, step, step.function, std::move(**input)));
+  const auto size = input->size();
+  auto delivery = append(call_event({run_, number, index}, step, step.function, std::move(*input)));
   if (!delivery) return propagate(delivery);
   ++entry.open;
-  return transaction_.put(calls_prefix(run_, number) + index_text(index), *delivery);
+  if (auto put = transaction_.put(calls_prefix(run_, number) + index_text(index), *delivery); !put)
+    return propagate(put);
+  return size;
 }
 
 Result<void> Execution::end_call(std::size_t number, std::size_t index, const CallEnd& end) {
@@ -79,6 +88,7 @@ Result<void> Execution::note_call(std::size_t number, std::size_t index, const C
   auto value = end.body ? to_value(*end.body) : std::unexpected(end.failure);
   if (value && entry.bytes + value->size() + 2 > kMaxJoined)
     value = std::unexpected(Failure{"pipelines:too-large", "all outputs together are too large"});
+  value = counted(std::move(value));
   if (!value) {
     if (!entry.failure && entry.state == EntryState::running)
       entry.failure =

@@ -37,11 +37,12 @@ Result<std::expected<std::string, Failure>> Execution::input_of(const Step& step
 }
 
 Execution::Next Execution::enter_call(const Step& step) {
-  auto input = input_of(step);
-  if (!input) return propagate(input);
+  auto rendered = input_of(step);
+  if (!rendered) return propagate(rendered);
   const auto number = begin_entry(step);
-  if (!*input) return fail_step(number, input->error());
-  auto delivery = append(call_event({run_, number}, step, step.function, std::move(**input)));
+  auto input = counted(std::move(*rendered));
+  if (!input) return fail_step(number, std::move(input.error()));
+  auto delivery = append(call_event({run_, number}, step, step.function, std::move(*input)));
   if (!delivery) return propagate(delivery);
   head_.trace[number].delivery = std::move(*delivery);
   return std::nullopt;
@@ -65,7 +66,7 @@ Execution::Next Execution::enter_await(const Step& step) {
   if (!come) return propagate(come);
   if (*come) {
     if (auto removed = transaction_.remove(key); !removed) return propagate(removed);
-    return succeed(number, *come);
+    return end_with(number, std::move(**come));
   }
   if (auto done = begin_waiting(number, step.timeout.value_or(kAwait)); !done) return propagate(done);
   return std::nullopt;

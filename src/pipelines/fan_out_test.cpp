@@ -163,6 +163,36 @@ TEST(FanOut, OutputsAreBoundedAltogether) {
   EXPECT_THAT(world.open, IsEmpty());
 }
 
+constexpr const char* kWithTheWhole =
+    R"([{"name":"all","function":"f","each":"$.input.list","input":["$.input","$.item"],"concurrency":1000}])";
+
+std::string many_and_large(std::size_t many, std::size_t bytes) {
+  json input{{"list", json::array()}, {"big", std::string(bytes, 'x')}};
+  for (std::size_t i = 0; i < many; ++i) input["list"].push_back(i);
+  return input.dump();
+}
+
+TEST(FanOut, WhatARunStoresIsBoundedAltogether) {
+  World world;
+  world.run_of(kWithTheWhole, many_and_large(1'000, kMaxValue / 2));
+  while (!world.calls("f").empty() && world.state() == "running") world.answer("f", "");
+  EXPECT_EQ(world.error_type(), "pipelines:run-too-large");
+  EXPECT_LE(world.head().bytes, kMaxRun);
+  EXPECT_GT(world.head().bytes, kMaxRun - kMaxValue);
+}
+
+TEST(FanOut, LargeInputsAreNotAllWrittenInOneDecision) {
+  World world;
+  world.run_of(kWithTheWhole, many_and_large(100, kMaxValue / 2));
+  std::size_t bytes = 0;
+  for (const auto& event : world.calls("f")) bytes += event->body.size();
+  EXPECT_GE(bytes, kMaxAtOnce);
+  EXPECT_LE(bytes, kMaxAtOnce + kMaxValue);
+  while (!world.calls("f").empty()) world.answer("f", "1");
+  EXPECT_EQ(world.state(), "succeeded");
+  EXPECT_EQ(world.head().trace[0].done, 100U);
+}
+
 TEST(FanOut, WithAnUndoFailsWhenTheCallsUnderWayHaveEnded) {
   World world;
   world.run_of(kWithUndo, "[1,2,3,4]");

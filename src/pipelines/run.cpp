@@ -87,6 +87,7 @@ Head head_from(const json& object) {
   head.started = object.at("started");
   take(object, "finished", head.finished);
   take(object, "revision", head.revision);
+  take(object, "bytes", head.bytes);
   head.error = step_failure(object, "error");
   head.caught = step_failure(object, "caught");
   head.ends = state_at<RunState>(object, "ends", kRunStates);
@@ -111,6 +112,7 @@ std::string to_json(const Head& head) {
               {"trace", json::array()}};
   put(object, "finished", head.finished);
   put(object, "revision", head.revision);
+  put(object, "bytes", head.bytes);
   if (head.error) object["error"] = to_json(*head.error);
   if (head.caught) object["caught"] = to_json(*head.caught);
   if (head.compensated) object["compensated"] = *head.compensated;

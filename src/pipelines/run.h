@@ -54,6 +54,7 @@ struct Head {
   std::int64_t started = 0;
   std::int64_t finished = 0;
   std::int64_t revision = 0;            ///< of its definition
+  std::size_t bytes = 0;                ///< that its steps were given, and have given
   std::optional<StepFailure> error{};   ///< why it does not succeed
   std::optional<StepFailure> caught{};  ///< what on_error went on from last
   RunState ends = RunState::failed;     ///< what it will be when all is undone

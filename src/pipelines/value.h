@@ -13,7 +13,8 @@ namespace mayfly::pipelines {
 
 inline constexpr std::size_t kMaxValue = std::size_t{1} << 20U;    ///< bytes of an input or an output
 inline constexpr std::size_t kMaxJoined = std::size_t{16} << 20U;  ///< bytes of all outputs of a fan-out
-inline constexpr std::size_t kMaxDepth = 100;                      ///< lists and objects in each other
+inline constexpr std::size_t kMaxRun = std::size_t{256} << 20U;  ///< bytes of all inputs and outputs of a run
+inline constexpr std::size_t kMaxDepth = 100;                    ///< lists and objects in each other
 
 /// Why a step, or a run, fails.
 struct Failure {
