@@ -121,6 +121,8 @@ class Engine final {
   /// Of an event, whose id has queue 0. unknown_delivery: nothing is known of it, or not any more.
   void deliveries(DeliveryId id, Then<EventDeliveries> then);
   void cancel(DeliveryId id, Then<State> then);
+  /// As Queue says.
+  void give_up(DeliveryId id, Then<State> then);
   void retry(DeliveryId id, Then<State> then);
   /// As store.list(), with what is in memory: those that run, and those that wait with nothing written down
   /// yet. Of a backlog that is larger than the window the rest is counted alone.

@@ -79,6 +79,7 @@ void Engine::with_queue(DeliveryId id, Then<State> then,
 }
 
 void Engine::cancel(DeliveryId id, Then<State> then) { with_queue(id, std::move(then), &Queue::cancel); }
+void Engine::give_up(DeliveryId id, Then<State> then) { with_queue(id, std::move(then), &Queue::give_up); }
 void Engine::retry(DeliveryId id, Then<State> then) { with_queue(id, std::move(then), &Queue::retry); }
 
 void Engine::with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then) {

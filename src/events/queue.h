@@ -74,7 +74,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
 
   /// Ends a delivery: cancelled. An attempt under way is told. Errors: it has ended already;
   /// unknown_delivery, also when the id's check is not the event's.
-  void cancel(const DeliveryId& id, Then<State> then);
+  void cancel(const DeliveryId& id, Then<State> then) { end(id, Change::cancel, std::move(then)); }
+  /// The same, but an attempt under way is not told, and heard to its end: if it fails, no other follows.
+  void give_up(const DeliveryId& id, Then<State> then) { end(id, Change::give_up, std::move(then)); }
   /// Attempts it again from the beginning, whatever has become of it. Error: it runs, or is not kept any
   /// more.
   void retry(const DeliveryId& id, Then<State> then);
@@ -164,8 +166,10 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
 
   // queue_manual.cpp
-  void change_stored(const DeliveryId& id, bool retry, Then<State> then);
-  void on_found(bool retry, const DeliveryRecord& record, const Then<State>& then);
+  enum class Change { retry, cancel, give_up };
+  void end(const DeliveryId& id, Change how, Then<State> then);
+  void change_stored(const DeliveryId& id, Change change, Then<State> then);
+  void on_found(Change change, const DeliveryRecord& record, const Then<State>& then);
   void on_changed(Position position, State state, bool written);
   [[nodiscard]] Entries::iterator find(const DeliveryId& id);
 

@@ -10,15 +10,15 @@ Queue::Entries::iterator Queue::find(const DeliveryId& id) {
   return found == entries_.end() || found->second.event->check != id.check ? entries_.end() : found;
 }
 
-void Queue::cancel(const DeliveryId& id, Then<State> then) {
+void Queue::end(const DeliveryId& id, Change how, Then<State> then) {
   const auto found = find(id);
-  if (found == entries_.end()) return change_stored(id, false, std::move(then));
+  if (found == entries_.end()) return change_stored(id, how, std::move(then));
   auto& entry = found->second;
   entry.waiting.push_back(std::move(then));
   if (entry.place == Place::recording) return;  // who asked hears what it came to
   if (entry.place == Place::running) {
     entry.cancelled = true;
-    if (entry.attempting) entry.attempting->cancel();
+    if (entry.attempting && how == Change::cancel) entry.attempting->cancel();
     return;
   }
   leave(id.position, entry);
@@ -27,7 +27,7 @@ void Queue::cancel(const DeliveryId& id, Then<State> then) {
 
 void Queue::retry(const DeliveryId& id, Then<State> then) {
   const auto found = find(id);
-  if (found == entries_.end()) return change_stored(id, true, std::move(then));
+  if (found == entries_.end()) return change_stored(id, Change::retry, std::move(then));
   auto& entry = found->second;
   if (entry.place == Place::running || entry.place == Place::recording)
     return then(fail(EventsErrc::delivery_running, "it is being attempted"));
@@ -39,19 +39,20 @@ void Queue::retry(const DeliveryId& id, Then<State> then) {
 }
 
 /// One that is not in the window.
-void Queue::change_stored(const DeliveryId& id, bool retry, Then<State> then) {
+void Queue::change_stored(const DeliveryId& id, Change change, Then<State> then) {
   auto here_id = id;
   here_id.queue = info_.id;
-  context_.store.find(here_id, here<DeliveryRecord>([this, retry, then = std::move(then)](auto record) {
+  context_.store.find(here_id, here<DeliveryRecord>([this, change, then = std::move(then)](auto record) {
                         if (!record) return then(propagate(record));
-                        on_found(retry, *record, then);
+                        on_found(change, *record, then);
                       }));
 }
 
-void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>& then) {
+void Queue::on_found(Change change, const DeliveryRecord& record, const Then<State>& then) {
   const auto position = record.id.position;
+  const bool retry = change == Change::retry;
   if (entries_.contains(position))  // it has come into the window meanwhile
-    return retry ? this->retry(record.id, then) : cancel(record.id, then);
+    return retry ? this->retry(record.id, then) : end(record.id, change, then);
   if (!retry && is_final(record.state)) return then(fail(EventsErrc::delivery_ended, "it has ended"));
   if (retry && role_ && is_final(record.state))
     return then(fail(EventsErrc::delivery_ended,
@@ -63,11 +64,11 @@ void Queue::on_found(bool retry, const DeliveryRecord& record, const Then<State>
   entry.attempts = retry ? 0 : record.attempts;
   entry.since = retry ? context_.clock.wall() : record.since;
   const auto state = retry ? State::queued : State::cancelled;
-  auto change = outcome(position, entry, state);
-  decide(record.event, change);
+  auto changed = outcome(position, entry, state);
+  decide(record.event, changed);
   changing_.emplace(position, nullptr);
   ++recording_;
-  context_.store.record({std::move(change)}, {},
+  context_.store.record({std::move(changed)}, {},
                         here<std::vector<EventPtr>>([this, then, state, position](auto result) {
                           --recording_;
                           on_changed(position, state, result.has_value());

@@ -62,6 +62,21 @@ TEST_F(QueueManualTest, WhatSucceedsAllTheSameHasSucceeded) {
   EXPECT_EQ(answer->value(), State::succeeded);
 }
 
+TEST_F(QueueManualTest, WhatIsGivenUpRunsToItsEndAndIsNotTriedAgain) {
+  for (const bool succeeds : {true, false}) {
+    const auto event = publish("a");
+    ASSERT_TRUE(delivering(1));
+    std::optional<Result<State>> answer;
+    queue->give_up(id(event), into(answer));
+    EXPECT_FALSE(deliverer.opened.front()->cancelled);
+    deliverer.end(succeeds ? kSucceeded : kFailed);
+    ASSERT_TRUE(until([&] { return answer.has_value(); }));
+    EXPECT_EQ(answer->value(), succeeds ? State::succeeded : State::cancelled);
+    settle();
+    EXPECT_TRUE(deliverer.opened.empty());
+  }
+}
+
 TEST_F(QueueManualTest, WhatIsFarFromItsNextAttemptIsCancelled) {
   policy.backoff = 1h;
   queue->set(policy, {});

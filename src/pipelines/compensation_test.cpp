@@ -17,7 +17,7 @@ constexpr const char* kSaga = R"([
   {"name":"a","function":"fa","undo":"ua","attempts":9},
   {"name":"plain","function":"fp"},
   {"name":"b","function":"fb","undo":"ub"},
-  {"name":"c","function":"fc","undo":"uc"}])";
+  {"name":"c","function":"fc"}])";
 
 /// Up to the call of the last step.
 void go_to_c(World& world, const std::string& input = "null") {
@@ -107,6 +107,53 @@ TEST(Cancel, EndsTheRunAndNamesWhatIsOpen) {
   EXPECT_THAT(world.trace(), ElementsAre("a:succeeded", "plain:succeeded", "b:succeeded", "c:cancelled",
                                          "-b:succeeded", "-a:succeeded"));
   EXPECT_EQ(world.decide(cancel(world.run, open)).error().code, EventsErrc::run_ended);
+}
+
+TEST(Cancel, UndoesACallThatWasUnderWayOnceItHasSucceeded) {
+  World world;
+  world.run_of(R"([{"name":"a","function":"fa","undo":"ua"},{"name":"b","function":"fb","undo":"ub"}])");
+  world.answer("fa", "A");
+  const auto cut = std::make_shared<std::vector<events::DeliveryId>>();
+  const auto heard = std::make_shared<std::vector<events::DeliveryId>>();
+  const auto call = world.calls("fb").at(0);
+  world.must(cancel(world.run, cut, heard));
+  EXPECT_THAT(*cut, IsEmpty());
+  EXPECT_THAT(*heard, ElementsAre(events::DeliveryId{call->stream, call->position, 0, call->check}));
+  EXPECT_THAT(world.trace(), ElementsAre("a:succeeded", "b:running"));
+  EXPECT_THAT(world.targets(), ElementsAre("fb")) << "nothing is undone before it is known what was done";
+  EXPECT_EQ(world.decide(cancel(world.run, cut)).error().code, EventsErrc::run_ended);
+  world.answer("fb", "B");
+  world.must(step_ended(*call, World::answered("told again")));
+  EXPECT_EQ(world.input("ub")["output"], "B");
+  world.answer("ub", "");
+  world.answer("ua", "");
+  EXPECT_THAT(world.trace(), ElementsAre("a:succeeded", "b:succeeded", "-b:succeeded", "-a:succeeded"));
+  EXPECT_EQ(world.state(), "cancelled");
+  EXPECT_EQ(world.head().compensated, true);
+}
+
+TEST(Cancel, DoesNotUndoACallThatWasUnderWayAndHasFailed) {
+  for (const auto& end : {World::died(), World::outcome(events::State::cancelled)}) {
+    World world;
+    world.run_of(R"([{"name":"a","function":"f","undo":"u","on_error":"b"},{"name":"b","function":"g"}])");
+    world.must(cancel(world.run, nullptr));
+    world.end_first("f", end);
+    EXPECT_THAT(world.trace(), ElementsAre("a:cancelled"));
+    EXPECT_EQ(world.state(), "cancelled");
+    EXPECT_THAT(world.open, IsEmpty());
+  }
+}
+
+TEST(Compensation, UndoesWhatSucceededWithAnAnswerThatCannotBeKept) {
+  for (const bool cancelled : {false, true}) {
+    World world;
+    world.run_of(R"([{"name":"a","function":"f","undo":"u"}])");
+    if (cancelled) world.must(cancel(world.run, nullptr));
+    world.answer("f", "\xff");
+    EXPECT_EQ(world.input("u")["output"], nullptr);
+    world.answer("u", "");
+    EXPECT_EQ(world.state(), cancelled ? "cancelled" : "failed");
+  }
 }
 
 TEST(Cancel, EndsAWaitAtOnce) {

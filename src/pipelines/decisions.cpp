@@ -119,14 +119,16 @@ Result<void> take_event(Transaction& transaction, const RunId& run, const std::s
   return one.wake(*waiting, std::move(value));
 }
 
-Result<void> end_early(Transaction& transaction, const RunId& run, const ToCancel& to_cancel) {
+Result<void> end_early(Transaction& transaction, const RunId& run, const ToCancel& to_cancel,
+                       const ToCancel& to_give_up) {
   auto execution = load_known(transaction, run);
   if (!execution) return propagate(execution);
   const auto state = (*execution)->head().state;
   if (state != RunState::running) return has_ended_already(run, state);
   auto open = (*execution)->cancel();
   if (!open) return propagate(open);
-  if (to_cancel) *to_cancel = std::move(*open);
+  const auto& told = open->may_be_done ? to_give_up : to_cancel;
+  if (told) *told = std::move(open->deliveries);
   return {};
 }
 
@@ -202,10 +204,12 @@ Decision signal(RunId run, std::string event, std::string body, ToCancel to_canc
   };
 }
 
-Decision cancel(RunId run, ToCancel to_cancel) {
-  return [run = std::move(run), to_cancel = std::move(to_cancel)](Transaction& transaction) {
-    if (to_cancel) to_cancel->clear();
-    return end_early(transaction, run, to_cancel);
+Decision cancel(RunId run, ToCancel to_cancel, ToCancel to_give_up) {
+  return [run = std::move(run), to_cancel = std::move(to_cancel),
+          to_give_up = std::move(to_give_up)](Transaction& transaction) {
+    for (const auto& told : {to_cancel, to_give_up})
+      if (told) told->clear();
+    return end_early(transaction, run, to_cancel, to_give_up);
   };
 }
 

@@ -42,9 +42,10 @@ using ToCancel = std::shared_ptr<std::vector<events::DeliveryId>>;
 /// unknown_run, run_ended, not_awaited (no step of the run has this name), bad_value.
 [[nodiscard]] events::Decision signal(RunId run, std::string event, std::string body,
                                       ToCancel to_cancel = nullptr);
-/// Ends a run as cancelled, with what was done undone. Refused: unknown_run, run_ended (also while it is
-/// undone).
-[[nodiscard]] events::Decision cancel(RunId run, ToCancel to_cancel);
+/// Ends a run as cancelled, with what was done undone. A call under way of a step that has an undo counts as
+/// possibly done: its delivery is among `to_give_up`, to be heard to its end, before anything is undone.
+/// Refused: unknown_run, run_ended (also while it is undone).
+[[nodiscard]] events::Decision cancel(RunId run, ToCancel to_cancel, ToCancel to_give_up = nullptr);
 /// Has a failed run execute once more the step that failed. Refused: unknown_run; run_ended if it has not
 /// failed, or anything of it was undone.
 [[nodiscard]] events::Decision retry(RunId run);

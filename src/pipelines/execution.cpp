@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "events/store.h"
-#include "pipelines/step_event.h"
 
 namespace mayfly::pipelines {
 
@@ -128,6 +127,8 @@ Result<std::string> Execution::append(events::NewEvent event) {
 }
 
 Result<void> Execution::end_call(std::size_t number, const CallEnd& end) {
+  head_.trace[number].done = end.body ? 1 : 0;  // whether it can be used or not
+  if (is_cancelled()) return end_cancelled(number, end.body);
   if (!end.body) return go_on(fail_step(number, end.failure));
   auto value = to_value(*end.body);
   if (!value) value.error().message = "the answer cannot be used: " + value.error().message;
@@ -148,29 +149,6 @@ Result<void> Execution::fail_at_start(Failure failure) {
   head_.error = StepFailure{"", std::move(failure)};
   finish(RunState::failed);
   return save();
-}
-
-Result<std::vector<events::DeliveryId>> Execution::cancel() {
-  std::vector<events::DeliveryId> open;
-  const auto add = [&](const std::string& id) {
-    if (const auto delivery = events::parse_delivery_id(id)) open.push_back(*delivery);
-  };
-  const auto last = last_step(head_);
-  if (last && is_open(head_.trace[*last].state)) {
-    auto& entry = head_.trace[*last];
-    entry.state = EntryState::cancelled;
-    entry.finished = now();
-    add(entry.delivery);
-    auto calls = transaction_.list({.prefix = calls_prefix(run_, *last), .limit = kMaxItems});
-    if (!calls) return propagate(calls);
-    for (const auto& call : *calls) add(call.value);
-  }
-  head_.error =
-      StepFailure{last ? head_.trace[*last].step : "", {"pipelines:cancelled", "the run was cancelled"}};
-  auto done = compensate(RunState::cancelled);
-  if (done) done = save();
-  if (!done) return propagate(done);
-  return open;
 }
 
 Result<void> Execution::retry() {

@@ -26,6 +26,12 @@ struct CallEnd {
   Failure failure{};
 };
 
+/// Deliveries of the step that was being executed when its run was cancelled.
+struct Open {
+  std::vector<events::DeliveryId> deliveries{};
+  bool may_be_done = false;  ///< what they do can be undone, and is once it is known that it was done
+};
+
 /// For the time of one decision. Nothing is written before the first member that says so: what refuses looks
 /// first. Errors are the transaction's.
 class Execution {
@@ -58,8 +64,8 @@ class Execution {
   [[nodiscard]] Result<void> time_out(std::size_t number);
   /// It fails before its first step.
   [[nodiscard]] Result<void> fail_at_start(Failure failure);
-  /// Gives the deliveries that are of no use any more.
-  [[nodiscard]] Result<std::vector<events::DeliveryId>> cancel();
+  /// Gives what is of no use any more.
+  [[nodiscard]] Result<Open> cancel();
   /// Executes once more the step that failed.
   [[nodiscard]] Result<void> retry();
 
@@ -94,6 +100,8 @@ class Execution {
   [[nodiscard]] Next go_on_with_calls(std::size_t number);
   [[nodiscard]] Next join(std::size_t number);
 
+  [[nodiscard]] bool is_cancelled() const { return head_.state == RunState::compensating; }
+  [[nodiscard]] Result<void> end_cancelled(std::size_t number, const std::optional<std::string>& output);
   [[nodiscard]] Result<void> compensate(RunState ends);
   [[nodiscard]] Result<void> undo_next();
   [[nodiscard]] Result<void> undo(std::size_t number, const Step& step);

@@ -15,11 +15,52 @@ namespace {
 bool is_undo(const Entry& entry) { return entry.undo_of.has_value(); }
 
 /// Whether it has done something that can be undone.
-bool has_effect(const Entry& entry) {
-  return entry.state == EntryState::succeeded || (entry.items && entry.done > 0);
-}
+bool has_effect(const Entry& entry) { return entry.state == EntryState::succeeded || entry.done > 0; }
 
 }  // namespace
+
+/// What was done has to be known before it is undone: calls that can be undone are heard to their end first.
+Result<Open> Execution::cancel() {
+  const Failure reason{"pipelines:cancelled", "the run was cancelled"};
+  const auto last = last_step(head_);
+  head_.error = StepFailure{last ? head_.trace[*last].step : "", reason};
+  head_.state = RunState::compensating;
+  head_.ends = RunState::cancelled;
+  Open open;
+  if (last && is_open(head_.trace[*last].state)) {
+    auto& entry = head_.trace[*last];
+    auto calls = transaction_.list({.prefix = calls_prefix(run_, *last), .limit = kMaxItems});
+    if (!calls) return propagate(calls);
+    calls->push_back({"", entry.delivery});
+    for (const auto& call : *calls)
+      if (const auto delivery = events::parse_delivery_id(call.value)) open.deliveries.push_back(*delivery);
+    open.may_be_done = entry.state == EntryState::running && !step_of(entry)->undo.empty();
+    if (entry.items && !entry.failure) entry.failure = reason;  // no others begin
+    if (open.may_be_done) {
+      if (auto done = save(); !done) return propagate(done);
+      return open;
+    }
+    entry.state = EntryState::cancelled;
+    entry.finished = now();
+  }
+  auto done = undo_next();
+  if (done) done = save();
+  if (!done) return propagate(done);
+  return open;
+}
+
+/// The calls that were under way have ended. `output` is that of a step's only one, if it has succeeded.
+Result<void> Execution::end_cancelled(std::size_t number, const std::optional<std::string>& output) {
+  auto& entry = head_.trace[number];
+  const auto value = output ? counted(to_value(*output)) : std::unexpected(Failure{});
+  entry.state = value ? EntryState::succeeded : EntryState::cancelled;
+  entry.finished = now();
+  entry.output = value.has_value();
+  if (value)
+    if (auto put = transaction_.put(output_key(run_, number), *value); !put) return put;
+  auto done = undo_next();
+  return done ? save() : done;
+}
 
 Result<void> Execution::compensate(RunState ends) {
   head_.state = RunState::compensating;

@@ -85,6 +85,7 @@ Result<void> Execution::end_call(std::size_t number, std::size_t index, const Ca
 Result<void> Execution::note_call(std::size_t number, std::size_t index, const CallEnd& end) {
   auto& entry = head_.trace[number];
   --entry.open;
+  if (end.body) ++entry.done;  // whether it can be used or not
   auto value = end.body ? to_value(*end.body) : std::unexpected(end.failure);
   if (value && entry.bytes + value->size() + 2 > kMaxJoined)
     value = std::unexpected(Failure{"pipelines:too-large", "all outputs together are too large"});
@@ -96,7 +97,6 @@ Result<void> Execution::note_call(std::size_t number, std::size_t index, const C
     return {};
   }
   entry.bytes += value->size() + 1;
-  ++entry.done;
   return transaction_.put(outputs_prefix(run_, number) + index_text(index), *value);
 }
 
@@ -109,6 +109,10 @@ Execution::Next Execution::go_on_with_calls(std::size_t number) {
   if (entry.failure && (entry.open == 0 || step.undo.empty())) {
     if (auto done = transaction_.expire(items_prefix(run_, number), transaction_.now()); !done)
       return propagate(done);
+    if (is_cancelled()) {
+      if (auto done = end_cancelled(number, std::nullopt); !done) return propagate(done);
+      return std::nullopt;
+    }
     return fail_step(number, Failure(*entry.failure));
   }
   if (!entry.failure && entry.done == *entry.items) return join(number);

@@ -225,20 +225,21 @@ TEST(FanOut, ThatHasSucceededIsUndoneWithItsOutput) {
   EXPECT_EQ(world.input("u")["output"], json::parse(R"(["one"])"));
 }
 
-TEST(FanOut, CanBeCancelledWithItsCalls) {
+TEST(FanOut, CanBeCancelledAndItsCallsAreHeardToTheirEnd) {
   World world;
-  world.run_of(kWithUndo, "[1,2,3]");
+  world.run_of(kWithUndo, "[1,2,3,4]");
   world.answer("f", "one");
-  const auto cancelled = std::make_shared<std::vector<events::DeliveryId>>();
-  world.must(cancel(world.run, cancelled));
+  const auto heard = std::make_shared<std::vector<events::DeliveryId>>();
+  world.must(cancel(world.run, nullptr, heard));
   std::vector<events::Position> open;
-  for (const auto& id : *cancelled) open.push_back(id.position);
+  for (const auto& id : *heard) open.push_back(id.position);
   EXPECT_THAT(open, ElementsAre(world.calls("f").at(0)->position, world.calls("f").at(1)->position));
-  EXPECT_EQ(world.input("u")["output"], json::parse(R"(["one",null,null])"));
   world.end_first("f", World::outcome(events::State::cancelled));
-  world.answer("f", "three, all the same");
+  EXPECT_THAT(world.targets(), ElementsAre("f")) << "none begins, nothing is undone yet";
+  world.answer("f", "three");
   EXPECT_THAT(world.trace(), ElementsAre("all:cancelled", "-all:running"));
-  EXPECT_FALSE(world.head().trace[0].failure);
+  EXPECT_EQ(world.input("u")["output"], json::parse(R"(["one",null,"three",null])"));
+  EXPECT_EQ(world.head().trace[0].failure->type, "pipelines:cancelled");
   world.answer("u", "");
   EXPECT_EQ(world.state(), "cancelled");
 }

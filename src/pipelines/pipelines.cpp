@@ -276,7 +276,14 @@ void Pipelines::signal(const std::string& name, const std::string& id, const std
 void Pipelines::cancel(const std::string& name, const std::string& id, Then<void> then) {
   const auto end = [this, then](const RunId& run) {
     auto to_cancel = std::make_shared<std::vector<events::DeliveryId>>();
-    engine_.decide(pipelines::cancel(run, to_cancel), cancelling(engine_, to_cancel, then));
+    auto to_give_up = std::make_shared<std::vector<events::DeliveryId>>();
+    const auto tell = [this, to_give_up, then](Result<void> done) {
+      if (done)
+        for (const auto& delivery : *to_give_up)
+          engine_.give_up(delivery, [](const Result<events::State>&) {});
+      then(std::move(done));
+    };
+    engine_.decide(pipelines::cancel(run, to_cancel, to_give_up), cancelling(engine_, to_cancel, tell));
   };
   find_run(name, id, end, failing(then));
 }

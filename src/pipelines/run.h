@@ -44,7 +44,7 @@ struct Entry {
   std::optional<std::size_t> items{};    ///< of a fan-out: calls in all
   std::size_t next = 0;                  ///< … that were begun,
   std::size_t open = 0;                  ///< … that have not ended,
-  std::size_t done = 0;                  ///< … that succeeded,
+  std::size_t done = 0;                  ///< … that succeeded; of another step 1 if its call has,
   std::size_t bytes = 0;                 ///< … and what these gave
   bool operator==(const Entry&) const = default;
 };

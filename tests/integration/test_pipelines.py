@@ -165,6 +165,23 @@ def test_cancelled_it_is_undone_and_over(daemon, deployed):
     assert daemon.cli("pipeline", "cancel", run, check=False).returncode != 0
 
 
+def test_a_call_that_is_under_way_when_a_run_is_cancelled_is_heard_and_undone(daemon, deployed, tmp_path):
+    let_go = tmp_path / "let-go"
+    daemon.deploy("p-slow", 'import { existsSync } from "node:fs";\nexport default async ({ file }) => {'
+                  ' console.log("it has begun"); while (!existsSync(file)) await new Promise((r) => setTimeout(r, 10)); return "done"; };',
+                  "--set", f'readable=["{tmp_path}"]', file="index.mjs", handler="default")
+    name = deployed(step("one", function='"p-slow"', undo='"p-note"'))
+    run = start(daemon, name, {"file": str(let_go)})
+    eventually(lambda: daemon.admin("/v1/functions/p-slow/logs?tail=1000").text, lambda text: "it has begun" in text)
+    daemon.cli("pipeline", "cancel", run)
+    assert run_of(daemon, run)["state"] == "compensating"
+    let_go.touch()
+    ended = end_of(daemon, run)
+    assert ended["state"] == "cancelled" and ended["compensated"] is True, ended
+    assert [(one["step"], one["state"]) for one in ended["steps"]] == [("one", "succeeded"), ("one", "succeeded")]
+    assert [one["output"] for one in logged(daemon, "p-note", run)] == ["done"]
+
+
 def test_a_failed_run_goes_on_where_it_failed(daemon, deployed, tmp_path):
     name = deployed(step("one", function='"p-add"'), step("bad", function='"p-fail"', attempts=1))
     run = start(daemon, name, {"n": 1})
