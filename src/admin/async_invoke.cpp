@@ -8,6 +8,7 @@
 #include "base/fields.h"
 #include "base/text.h"
 #include "intake/async_request.h"
+#include "intake/checks.h"
 #include "registry/error.h"
 
 namespace mayfly::admin {
@@ -16,8 +17,6 @@ using boost::asio::awaitable;
 using nlohmann::json;
 
 namespace {
-
-constexpr std::size_t kMaxKey = 255;
 
 std::string_view trimmed(std::string_view text) {
   while (text.starts_with(' ') || text.starts_with('\t')) text.remove_prefix(1);
@@ -61,8 +60,8 @@ Result<events::NewEvent> event_of(const events::Engine& engine, InvokeRequest& w
     if (folded == "idempotency-key") event.idempotency_key = value;
     append_field(event.fields, folded, value);
   }
-  if (event.idempotency_key.size() > kMaxKey)
-    return fail(intake::IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes");
+  if (auto checked = intake::check_idempotency_key(event.idempotency_key); !checked)
+    return propagate(checked);
   return event;
 }
 

@@ -59,12 +59,23 @@ Result<int> list(Context& context, const DaemonClient& client, bool only_names) 
   return kOk;
 }
 
+/// What was meant as JSON is not sent as text.
+bool json_is_broken(const std::string& body) {
+  const auto first = body.find_first_not_of(" \t\r\n");
+  return first != std::string::npos && std::string_view("{[\"").contains(body[first]) && !json::accept(body);
+}
+
 /// The value of an argument that may stand behind the names or after --body; "" if it is not given.
 Result<std::string> body_of(const PipelineArguments& arguments, std::size_t names) {
   const bool behind = arguments.names.size() > names;
   if (behind && arguments.body)
     return fail(CliErrc::usage, "the body is given twice: as an argument and with --body");
-  return read_value(arguments.body.value_or(behind ? arguments.names[names] : ""));
+  auto body = read_value(arguments.body.value_or(behind ? arguments.names[names] : ""));
+  if (body && json_is_broken(*body))
+    return fail(
+        CliErrc::usage,
+        "this begins like JSON and is none: mend it, or put it in quotes as JSON if it is meant as text");
+  return body;
 }
 
 Result<json> send(const DaemonClient& client, const std::string& target, std::string body,
@@ -180,7 +191,8 @@ Verb pipeline_verb() {
            {"--idempotency-key", "KEY", "start: the same key gives the same run", &a->key},
            {"--values", "", "show: with inputs and outputs", &a->values},
            {"--state", "STATE", "runs: running, compensating, succeeded, failed or cancelled", &a->state},
-           {"--before", "RUN", "runs: only those that were started before this one", &a->before},
+           {"--before", "RUN",
+            "runs: only those that were started before this one, or what a list names for more", &a->before},
            {"--limit", "COUNT", "runs: so many at most (20)", &a->limit},
            {"--names", "", "list: print the names only, one a line", &a->only_names}},
       .run = [a](Context& context) { return pipeline(context, *a); }};

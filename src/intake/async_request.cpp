@@ -7,6 +7,7 @@
 #include "base/fields.h"
 #include "base/hex.h"
 #include "cloudevents/cloud_event.h"
+#include "intake/checks.h"
 #include "intake/delivery_view.h"
 
 namespace mayfly::intake {
@@ -79,8 +80,8 @@ void AsyncRequest::on_request(const pool::Invocation& invocation, std::string bo
   if (callbacks > 0)
     if (auto checked = engine_.check_callback(event.callback); !checked)
       return refuse(std::move(checked.error()));
-  if (event.idempotency_key.size() > 255)
-    return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
+  if (auto checked = check_idempotency_key(event.idempotency_key); !checked)
+    return refuse(std::move(checked.error()));
   event.idempotency_key = key_of_caller(event.idempotency_key, invocation.headers);
   std::vector<events::NewEvent> events;
   events.push_back(std::move(event));

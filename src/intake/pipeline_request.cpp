@@ -5,13 +5,13 @@
 
 #include "base/fields.h"
 #include "intake/async_request.h"
+#include "intake/checks.h"
 
 namespace mayfly::intake {
 namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxKey = 255;
 
 }  // namespace
 
@@ -35,6 +35,8 @@ std::optional<PipelinePath> pipeline_path(std::string_view target) {
 
 void PipelineRequest::on_request(const pool::Invocation& invocation, std::string body) {
   const bool post = invocation.method == "POST";
+  auto checked = check_json_body(field_value(invocation.headers, "content-type"), body);
+  if (post && !checked) return refuse(std::move(checked.error()));
   if (path_.run.empty()) return post ? start(invocation, std::move(body)) : not_allowed("POST");
   if (!path_.event.empty()) {
     if (!post) return not_allowed("POST");
@@ -54,8 +56,7 @@ void PipelineRequest::on_request(const pool::Invocation& invocation, std::string
 
 void PipelineRequest::start(const pool::Invocation& invocation, std::string body) {
   const auto key = field_value(invocation.headers, "idempotency-key");
-  if (key.size() > kMaxKey)
-    return refuse(Error{IntakeErrc::bad_request, "the Idempotency-Key is longer than 255 bytes", {}});
+  if (auto checked = check_idempotency_key(key); !checked) return refuse(std::move(checked.error()));
   pipelines_.start_run(path_.pipeline, std::move(body), key_of_caller(key, invocation.headers),
                        here<std::string>([this](Result<std::string> started) {
                          if (!started) return refuse(std::move(started.error()));

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cloudevents/http_binding.h"
 #include "cloudevents/webhook.h"
+#include "intake/checks.h"
 
 namespace mayfly::intake {
 namespace {
@@ -45,8 +46,9 @@ Result<std::vector<events::NewEvent>> events_of_message(std::string_view topic, 
   if (!parsed) return propagate(parsed);
   const auto partition = field_value(fields, kPartitionField);
   const auto key = field_value(fields, "idempotency-key");
-  if (partition.size() > kMaxPartition || key.size() > kMaxPartition)
-    return fail(IntakeErrc::bad_request, "a partition or an Idempotency-Key is longer than 255 bytes");
+  if (auto checked = check_idempotency_key(key); !checked) return propagate(checked);
+  if (partition.size() > kMaxPartition)
+    return fail(IntakeErrc::bad_request, "the partition is longer than 255 bytes");
   std::vector<events::NewEvent> result;
   result.reserve(parsed->size());
   for (std::size_t i = 0; i < parsed->size(); ++i) {
