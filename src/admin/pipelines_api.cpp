@@ -8,6 +8,7 @@
 #include "admin/errors.h"
 #include "base/ascii.h"
 #include "base/text.h"
+#include "intake/checks.h"
 #include "intake/pipeline_request.h"
 #include "pipelines/pipelines.h"
 
@@ -99,6 +100,9 @@ std::string header(const Request& request, std::string_view wanted) {
 awaitable<Result<Response>> start(const Services& services, Request& request) {
   const auto& name = request.param("pipeline");
   auto key = header(request, "idempotency-key");
+  if (auto checked = intake::check_idempotency_key(key); !checked) co_return propagate(checked);
+  auto json_checked = intake::check_json_body(header(request, "content-type"), request.body);
+  if (!json_checked) co_return propagate(json_checked);
   auto asking = await_then<std::string>(
       services.control, [&services, name, key, &request](events::Then<std::string> then) {
         services.pipelines.start_run(name, std::move(request.body), key, std::move(then));
@@ -159,6 +163,8 @@ awaitable<Result<Response>> change(const Services& services, std::string run,
 }
 
 awaitable<Result<Response>> signal(const Services& services, Request& request) {
+  auto checked = intake::check_json_body(header(request, "content-type"), request.body);
+  if (!checked) co_return propagate(checked);
   auto changing = change(services, request.param("run"), [&services, &request](events::Then<void> then) {
     services.pipelines.signal({}, request.param("run"), request.param("event"), std::move(request.body),
                               std::move(then));
@@ -234,7 +240,7 @@ std::vector<Route> pipeline_routes(const Services& s) {
        with_services(runs, s),
        {{"state", "string", "Only in this state"},
         {"limit", "integer", "How many, 1 to 1000; 20 if absent"},
-        {"before", "string", "Only those that were started before this run"}}},
+        {"before", "string", "Only those that were started before this run, or `more` of a list"}}},
       {"GET",
        "/v1/runs/{run}",
        "describeRun",

@@ -64,8 +64,24 @@ std::string what_of(const json& step) {
   return printable(what);
 }
 
+/// "attempt 2 of 5, after status: answered with status 500; the next at 12:00:05"
+std::string attempts_in(const json& call, int attempts) {
+  const auto attempt = call.value("attempt", 0);
+  if (attempt <= 1 && !call.contains("last_failure")) return "";
+  auto text = fmt::format("attempt {} of {}", attempt, attempts);
+  if (call.contains("next_attempt"))
+    text += " has failed";
+  else
+    text += " is under way; the one before";
+  text += call.contains("last_failure") ? ": " + show_outcome(call["last_failure"]) : "";
+  if (call.contains("next_attempt")) text += "; the next at " + short_time(call.value("next_attempt", ""));
+  return text;
+}
+
 std::string note_of(const json& run, const json& step) {
   if (step.contains("error")) return show_outcome(step["error"]);
+  if (step.contains("attempts") && step.contains("attempt"))
+    return attempts_in(step, step.value("attempts", 0));
   if (step.value("state", "") == "waiting") return "until " + short_time(step.value("until", ""));
   if (step.contains("undoes")) {
     const auto number = step["undoes"].get<std::size_t>();
@@ -140,6 +156,10 @@ std::string show_run(const json& run, const Output& output) {
     const auto one = mark_of(step.value("state", ""));
     table.row({output.paint(one.style, one.sign), step.value("step", ""), what_of(step),
                step.value("state", ""), took(step), note_of(run, step)});
+    for (const auto& call : step.value("calls", json::array()))
+      if (const auto note = attempts_in(call, step.value("attempts", 0)); !note.empty())
+        table.row(
+            {"", "", output.paint(Style::dim, fmt::format("call {}", call.value("index", 0))), "", "", note});
     if (step.contains("output")) table.row({"", "", output.paint(Style::dim, shortened(step["output"]))});
   }
   return text + table.text(output);

@@ -71,6 +71,26 @@ TEST_F(DecisionsTest, ADecisionReadsWhatItAndOthersWrote) {
   EXPECT_EQ(gone, std::nullopt);
 }
 
+TEST_F(DecisionsTest, ALookReadsWhatWasWrittenAndWritesNothing) {
+  ASSERT_TRUE(decide(put({{"n", "1"}, {"n/1", "one"}})));
+  const auto look = [&](const Look& what) {
+    return ask<void>([&](auto then) { (*store)->look(what, then); });
+  };
+  const auto commits = (*store)->figures().commits;
+  std::optional<std::string> value;
+  std::size_t listed = 0;
+  ASSERT_TRUE(look([&](Reader& reader) -> Result<void> {
+    value = reader.get("n").value();
+    listed = reader.list({.prefix = "n/"})->size();
+    return {};
+  }));
+  EXPECT_EQ(value, "1");
+  EXPECT_EQ(listed, 1U);
+  EXPECT_EQ(look([](Reader&) -> Result<void> { return fail(EventsErrc::unknown_run, "none"); }).error().code,
+            EventsErrc::unknown_run);
+  EXPECT_EQ((*store)->figures().commits, commits);
+}
+
 TEST_F(DecisionsTest, WhatItHasAcceptedIsGivenWithPositionAndCheck) {
   const auto stream = store->stream("pipeline:p").id;
   const auto accepted = decide([&](Transaction& transaction) -> Result<void> {

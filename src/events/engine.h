@@ -105,6 +105,7 @@ class Engine final {
 
   /// Runs a decision of its own; what it had accepted is delivered. Refusals are the decision's.
   void decide(Decision decision, Then<void> then, std::size_t brings = 0);
+  void look(Look look, Then<void> then) { store_.look(std::move(look), std::move(then)); }
   /// backlog_full: more waits in this stream than may.
   [[nodiscard]] Result<void> check_room(const std::string& stream) const;
   void documents(DocumentQuery query, Then<std::vector<Document>> then) {

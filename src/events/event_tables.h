@@ -48,6 +48,7 @@ class EventTables {
                                                      const std::map<QueueId, Position>& cursors);
 
   [[nodiscard]] Result<std::vector<EventPtr>> decide(const Decision& decision);
+  [[nodiscard]] Result<void> look(const Look& look);
   [[nodiscard]] Result<std::vector<Document>> documents(const DocumentQuery& query);
 
   [[nodiscard]] Result<std::vector<EventPtr>> read(StreamId stream, Position after, ReadLimits limits);

@@ -66,6 +66,11 @@ Result<std::vector<EventPtr>> EventTables::decide(const Decision& decision) {
   return std::move(transaction.appended);
 }
 
+Result<void> EventTables::look(const Look& look) {
+  DecisionTransaction transaction(*this);
+  return look(transaction);
+}
+
 Result<std::vector<Document>> EventTables::documents(const DocumentQuery& query) {
   std::vector<Document> found;
   const auto end = query.before.empty() ? end_of(query.prefix) : query.before;

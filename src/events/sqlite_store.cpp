@@ -148,6 +148,10 @@ void SqliteStore::decide(Decision decision, std::size_t brings, Then<std::vector
       counting(std::move(then))));
 }
 
+void SqliteStore::look(Look look, Then<void> then) {
+  group_.put(reading([this, look = std::move(look)] { return tables_.look(look); }, std::move(then)));
+}
+
 void SqliteStore::documents(DocumentQuery query, Then<std::vector<Document>> then) {
   group_.put(reading([this, query = std::move(query)] { return tables_.documents(query); }, std::move(then)));
 }

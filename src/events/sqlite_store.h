@@ -44,6 +44,7 @@ class SqliteStore final : public EventStore {
   void record(std::vector<Outcome> outcomes, std::map<QueueId, Position> cursors,
               Then<std::vector<EventPtr>> then) override;
   void decide(Decision decision, std::size_t brings, Then<std::vector<EventPtr>> then) override;
+  void look(Look look, Then<void> then) override;
   void documents(DocumentQuery query, Then<std::vector<Document>> then) override;
   void read(StreamId stream, Position after, ReadLimits limits, Then<std::vector<EventPtr>> then) override;
   void fetch(StreamId stream, std::vector<Position> positions, Then<std::vector<EventPtr>> then) override;

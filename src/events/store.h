@@ -106,6 +106,8 @@ class EventStore {
   /// Runs a decision by itself. Gives the events that it had accepted; or its refusal. `brings`: bytes that
   /// it adds; more than 0: it is refused first when too much waits, as append() is.
   virtual void decide(Decision decision, std::size_t brings, Then<std::vector<EventPtr>> then) = 0;
+  /// Nothing is written for it. Gives its refusal.
+  virtual void look(Look look, Then<void> then) = 0;
   virtual void documents(DocumentQuery query, Then<std::vector<Document>> then) = 0;
 
   /// Events of a stream behind a position, in order.

@@ -9,6 +9,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -33,13 +34,22 @@ struct DocumentQuery {
   std::size_t limit = 100;    ///< 1 … 100,000
 };
 
-/// What a decision has at hand. Valid during its call alone, on the store's thread.
-class Transaction {
+/// What can be read at once, as it stands at one moment. Valid during a call alone, on the store's thread.
+class Reader {
  public:
-  virtual ~Transaction() = default;
+  virtual ~Reader() = default;
   /// Nothing: there is none.
   [[nodiscard]] virtual Result<std::optional<std::string>> get(const std::string& key) = 0;
   [[nodiscard]] virtual Result<std::vector<Document>> list(const DocumentQuery& query) = 0;
+};
+
+/// Reads several documents together, and writes nothing. As a decision: it runs on the store's thread, does
+/// not wait, and may refuse.
+using Look = std::function<Result<void>(Reader&)>;
+
+/// What a decision has at hand.
+class Transaction : public Reader {
+ public:
   /// A document that was there is replaced. It is kept until it is removed, or expires.
   [[nodiscard]] virtual Result<void> put(const std::string& key, const std::string& value) = 0;
   [[nodiscard]] virtual Result<void> remove(const std::string& key) = 0;

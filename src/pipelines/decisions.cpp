@@ -49,9 +49,12 @@ Result<void> begin(Transaction& transaction, const RunId& run, const std::string
   const auto value = to_value(body);
   if (auto put = transaction.put(definition_key(run), **text); !put) return put;
   if (auto put = transaction.put(input_key(run), value.value_or("null")); !put) return put;
+  const auto now = to_millis(transaction.now());
+  const auto order = order_prefix(run.pipeline) + order_text(now, run.id);
+  if (auto put = transaction.put(order, ""); !put) return put;
   const auto first = stored->definition.steps.front().name;
   Execution execution(transaction, run, std::move(stored->definition),
-                      Head{.started = to_millis(transaction.now()), .revision = stored->revision});
+                      Head{.started = now, .revision = stored->revision});
   return value ? execution.go_to(first) : execution.fail_at_start(value.error());
 }
 
@@ -156,13 +159,17 @@ Decision deploy(Definition definition, std::shared_ptr<StoredDefinition> written
     const auto key = pipeline_key(definition.name);
     const auto text = transaction.get(key);
     if (!text) return std::unexpected(text.error());
-    StoredDefinition stored{definition, 1, to_millis(transaction.now())};
+    const auto deleted = transaction.get(deleted_key(definition.name));
+    if (!deleted) return std::unexpected(deleted.error());
+    const auto last = parse_integer(deleted->value_or("0")).value_or(0);
+    StoredDefinition stored{definition, last + 1, to_millis(transaction.now())};
     if (const auto before = stored_definition(definition.name, text->value_or(""))) {
       const bool same = before->definition == definition;
       stored.revision = before->revision + (same ? 0 : 1);
       if (same) stored.changed = before->changed;
     }
     if (written) *written = stored;
+    if (auto done = transaction.remove(deleted_key(definition.name)); !done) return done;
     return transaction.put(key, to_json(stored));
   };
 }
@@ -172,6 +179,9 @@ Decision remove_pipeline(std::string name) {
     const auto text = transaction.get(pipeline_key(name));
     if (!text) return std::unexpected(text.error());
     if (!*text) return no_pipeline(name);
+    const auto stored = stored_definition(name, **text);
+    const auto last = std::to_string(stored ? stored->revision : 0);
+    if (auto put = transaction.put(deleted_key(name), last); !put) return put;
     return transaction.remove(pipeline_key(name));
   };
 }

@@ -24,7 +24,8 @@ using ToCancel = std::shared_ptr<std::vector<events::DeliveryId>>;
 /// now: its revision counts up if anything changed.
 [[nodiscard]] events::Decision deploy(Definition definition,
                                       std::shared_ptr<StoredDefinition> written = nullptr);
-/// Forgets a definition: no run begins any more. Those that have begun go on. Refused: unknown_pipeline.
+/// Forgets a definition but for its revision, which later ones of this name count on from: no run begins any
+/// more. Those that have begun go on. Refused: unknown_pipeline.
 [[nodiscard]] events::Decision remove_pipeline(std::string name);
 
 /// Begins a run with a body as its input; does nothing if there is a run of this id. An input that cannot be

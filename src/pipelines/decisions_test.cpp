@@ -73,6 +73,19 @@ TEST(Decisions, ARevisionCountsChanges) {
   EXPECT_EQ(written->revision, 2);
 }
 
+TEST(Decisions, ARevisionIsNotGivenAgainAfterADeletion) {
+  World world;
+  const auto definition = *parse_definition("p", R"({"steps":[{"name":"a","function":"f"}]})");
+  const auto written = std::make_shared<StoredDefinition>();
+  for (const auto wanted : {1, 2, 3}) {
+    world.must(deploy(definition, written));
+    EXPECT_EQ(written->revision, wanted);
+    EXPECT_FALSE(*world.tx.get(deleted_key("p")));
+    world.must(remove_pipeline("p"));
+    EXPECT_TRUE(*world.tx.get(deleted_key("p")));
+  }
+}
+
 TEST(Decisions, AnInputThatCannotBeUsedGivesARunThatHasFailed) {
   World world;
   world.run_of(R"([{"name":"a","function":"f"}])", "\xff");
@@ -311,7 +324,7 @@ TEST(Decisions, ARunIsKeptForATimeAfterItsEnd) {
   world.tx.time += 119s;
   world.tx.remove_expired();
   EXPECT_EQ(world.state(), "succeeded");
-  EXPECT_EQ(world.tx.documents.size(), 5U);
+  EXPECT_EQ(world.tx.documents.size(), 6U);
   world.tx.time += 1s;
   world.tx.remove_expired();
   EXPECT_EQ(world.tx.documents.size(), 1U);

@@ -157,16 +157,22 @@ Result<void> Execution::retry() {
   head_.finished = 0;
   head_.error.reset();
   head_.compensated.reset();
-  if (auto kept = transaction_.expire(part_prefix(run_), WallTime::max()); !kept) return kept;
+  if (auto kept = expire(WallTime::max()); !kept) return kept;
   return go_to(step);
 }
 
 Result<void> Execution::save() {
   if (auto put = transaction_.put(head_key(run_), to_json(head_)); !put) return put;
   if (!has_ended(head_.state)) return {};
-  const auto when = transaction_.now() + definition_.keep;
-  if (auto done = transaction_.expire(head_key(run_), when); !done) return done;
-  return transaction_.expire(part_prefix(run_), when);
+  return expire(transaction_.now() + definition_.keep);
+}
+
+/// All that is kept of it.
+Result<void> Execution::expire(WallTime when) {
+  const auto order = order_prefix(run_.pipeline) + order_text(head_.started, run_.id);
+  for (const auto& key : {head_key(run_), order, part_prefix(run_)})
+    if (auto done = transaction_.expire(key, when); !done) return done;
+  return {};
 }
 
 }  // namespace mayfly::pipelines

@@ -109,6 +109,7 @@ class Execution {
   [[nodiscard]] Result<std::string> partial_output(std::size_t number);
   void finish(RunState state);
   [[nodiscard]] Result<void> save();
+  [[nodiscard]] Result<void> expire(WallTime when);
 
   [[nodiscard]] std::int64_t now() const { return to_millis(transaction_.now()); }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -18,14 +19,30 @@ struct RunId {
   return "pipeline/" + std::string(name);
 }
 inline constexpr std::string_view kAllPipelines = "pipeline/";
+/// What a deleted pipeline leaves behind: its last revision. Runs that have begun go on, also after the next
+/// start, and one of this name that is deployed later has other revisions than they have.
+inline constexpr std::string_view kDeleted = "pipeline-deleted/";
+[[nodiscard]] inline std::string deleted_key(std::string_view name) {
+  return std::string(kDeleted) + std::string(name);
+}
 
-/// What the heads of all runs of a pipeline begin with; those that were started one after another at it are
-/// in order.
+/// What the heads of all runs of a pipeline begin with.
 [[nodiscard]] inline std::string runs_prefix(std::string_view pipeline) {
   return "run/" + std::string(pipeline) + "/";
 }
 /// A run's head (run.h).
 [[nodiscard]] inline std::string head_key(const RunId& run) { return runs_prefix(run.pipeline) + run.id; }
+
+/// What a run is called where all are in the order in which they were started (ms since 1970).
+[[nodiscard]] inline std::string order_text(std::int64_t started, std::string_view id) {
+  const auto digits = std::to_string(started);
+  return std::string(digits.size() < 14 ? 14 - digits.size() : 0, '0') + digits + "-" + std::string(id);
+}
+/// An empty document for each run, followed by order_text(). Ids are in the order of each stream alone, and
+/// triggers have streams of their own.
+[[nodiscard]] inline std::string order_prefix(std::string_view pipeline) {
+  return "run-order/" + std::string(pipeline) + "/";
+}
 
 /// What all other documents of a run begin with.
 [[nodiscard]] inline std::string part_prefix(const RunId& run) {

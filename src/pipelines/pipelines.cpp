@@ -7,8 +7,8 @@
 
 #include "base/text.h"
 #include "events/after.h"
+#include "pipelines/attempts.h"
 #include "pipelines/decisions.h"
-#include "pipelines/run.h"
 #include "pipelines/value.h"
 #include "pipelines/view.h"
 
@@ -28,10 +28,6 @@ constexpr std::chrono::seconds kReadAgain{1};
 constexpr std::size_t kMostPipelines = 100'000;
 /// Runs of which those of one state are looked for.
 constexpr std::size_t kPage = 256;
-/// What a deleted pipeline leaves behind: runs that have begun go on, also after the next start.
-constexpr std::string_view kDeleted = "pipeline-deleted/";
-
-std::string deleted_key(const std::string& name) { return std::string(kDeleted) + name; }
 
 /// Once a decision is durable: cancels the deliveries that are of no use any more, and tells.
 Then<void> cancelling(events::Engine& engine, ToCancel deliveries, Then<void> then) {
@@ -87,11 +83,7 @@ void Pipelines::forget(const std::string& name) {
 
 void Pipelines::deploy(Definition definition, Then<DefinitionPtr> then) {
   const auto stored = std::make_shared<StoredDefinition>();
-  const auto decision = [definition = std::move(definition),
-                         stored](Transaction& transaction) -> Result<void> {
-    if (auto done = pipelines::deploy(definition, stored)(transaction); !done) return done;
-    return transaction.remove(deleted_key(definition.name));
-  };
+  const auto decision = pipelines::deploy(std::move(definition), stored);
   engine_.decide(decision, [this, stored, then = std::move(then)](Result<void> done) {
     if (!done) return then(propagate(done));
     take(stored);
@@ -100,11 +92,7 @@ void Pipelines::deploy(Definition definition, Then<DefinitionPtr> then) {
 }
 
 void Pipelines::remove(const std::string& name, Then<void> then) {
-  const auto decision = [name](Transaction& transaction) -> Result<void> {
-    if (auto done = remove_pipeline(name)(transaction); !done) return done;
-    return transaction.put(deleted_key(name), "");
-  };
-  engine_.decide(decision, [this, name, then = std::move(then)](Result<void> done) {
+  engine_.decide(remove_pipeline(name), [this, name, then = std::move(then)](Result<void> done) {
     if (done) forget(name);
     then(std::move(done));
   });
@@ -177,32 +165,28 @@ void Pipelines::runs(const std::string& name, const RunQuery& query, Then<json> 
     const bool known = definitions_.contains(name);
     if (!known) return then(fail(EventsErrc::unknown_pipeline, "no pipeline '" + name + "'"));
   }
-  auto items = std::make_shared<json>(json::array());
-  list_runs({name, query.before}, query, items, std::move(then));
+  list_runs(name, query.before, query, std::make_shared<json>(json::array()), std::move(then));
 }
 
 /// A page of all runs after another, until there are enough of those that are asked for.
-void Pipelines::list_runs(RunId before, const RunQuery& query, std::shared_ptr<json> items, Then<json> then) {
+void Pipelines::list_runs(const std::string& name, const std::string& before, const RunQuery& query,
+                          std::shared_ptr<json> items, Then<json> then) {
   const auto limit = query.state.empty() ? query.limit + 1 : kPage;
-  events::DocumentQuery wanted{.prefix = runs_prefix(before.pipeline), .newest_first = true, .limit = limit};
-  if (!before.id.empty()) wanted.before = head_key(before);
-  engine_.documents(wanted, [this, before, query, items, limit, then](Result<std::vector<Document>> found) {
-    if (!found) return then(propagate(found));
-    RunId last = before;
-    for (const auto& document : *found) {
-      auto item = run_item(document);
-      if (item.is_null()) continue;
-      if (!query.state.empty() && item["state"] != query.state) {
-        last.id = item["id"];
-        continue;
+  auto page = std::make_shared<RunPage>();
+  const auto take = [this, name, before, query, items, page, then](Result<void> read) {
+    if (!read) return then(propagate(read));
+    auto last = before;
+    for (std::size_t i = 0; i < page->items.size(); ++i) {
+      if (query.state.empty() || page->items[i]["state"] == query.state) {
+        if (items->size() == query.limit) return then(json{{"runs", std::move(*items)}, {"more", last}});
+        items->push_back(std::move(page->items[i]));
       }
-      if (items->size() == query.limit) return then(json{{"runs", std::move(*items)}, {"more", last.id}});
-      last.id = item["id"];
-      items->push_back(std::move(item));
+      last = page->orders[i];
     }
-    if (found->size() < limit) return then(json{{"runs", std::move(*items)}});
-    list_runs(last, query, items, then);
-  });
+    if (page->last.empty()) return then(json{{"runs", std::move(*items)}});
+    list_runs(name, page->last, query, items, then);
+  };
+  engine_.look(read_runs(name, before, limit, page), take);
 }
 
 void Pipelines::find_run(const std::string& name, const std::string& id, std::function<void(RunId)> found,
@@ -246,7 +230,8 @@ std::function<void(Error)> failing(const Then<T>& then) {
 json for_everyone(json view) {
   view.erase("error");
   for (auto& step : view["steps"])
-    for (const auto* inner : {"function", "delivery", "error", "undoes"}) step.erase(inner);
+    for (const auto* inner : {"function", "delivery", "calls", "attempts", "error", "undoes"})
+      step.erase(inner);
   return view;
 }
 
@@ -255,10 +240,12 @@ json for_everyone(json view) {
 void Pipelines::show(const std::string& name, const std::string& id, Detail detail, Then<json> then) {
   const auto look = [this, detail, then](const RunId& run) {
     auto view = std::make_shared<json>();
-    engine_.decide(view_run(run, detail == Detail::data, view), [view, detail, then](Result<void> done) {
+    const auto tell = [this, view, detail, then](Result<void> done) {
       if (!done) return then(propagate(done));
-      then(detail == Detail::everyone ? for_everyone(std::move(*view)) : std::move(*view));
-    });
+      if (detail == Detail::everyone) return then(for_everyone(std::move(*view)));
+      add_attempts(engine_, std::move(*view), then);
+    };
+    engine_.look(view_run(run, detail == Detail::data, view), tell);
   };
   find_run(name, id, look, failing(then));
 }

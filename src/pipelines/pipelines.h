@@ -23,7 +23,7 @@ using events::Then;
 /// Which runs are listed, newest first.
 struct RunQuery {
   std::string state{};     ///< "": any
-  std::string before{};    ///< the id of a run: only those before it; to page
+  std::string before{};    ///< a run's id, or `more` of a list: only those that were started before it
   std::size_t limit = 20;  ///< 1 … 1000
 };
 
@@ -59,12 +59,12 @@ class Pipelines final {
   /// The input is JSON, or any text. The same idempotency key gives the same run.
   void start_run(const std::string& name, std::string input, std::string idempotency_key,
                  Then<std::string> then);
-  /// {"runs": [run_item(), …], "more"?: the id that `before` goes on with}
+  /// {"runs": [items of read_runs(), …], "more"?: what `before` goes on with}
   void runs(const std::string& name, const RunQuery& query, Then<nlohmann::json> then);
 
   // Below the pipeline's name may be "": the run is looked for in all of them.
 
-  /// run_view()
+  /// run_view(), with how open calls are attempted (attempts.h) but for everyone.
   void show(const std::string& name, const std::string& id, Detail detail, Then<nlohmann::json> then);
   /// An event for a step that waits for it, or will.
   void signal(const std::string& name, const std::string& id, const std::string& event, std::string body,
@@ -82,8 +82,8 @@ class Pipelines final {
                 std::function<void(Error)> failed);
   void find_in(std::vector<std::string> names, const std::string& id, std::function<void(RunId)> found,
                std::function<void(Error)> failed);
-  void list_runs(RunId before, const RunQuery& query, std::shared_ptr<nlohmann::json> items,
-                 Then<nlohmann::json> then);
+  void list_runs(const std::string& name, const std::string& before, const RunQuery& query,
+                 std::shared_ptr<nlohmann::json> items, Then<nlohmann::json> then);
 
   events::Engine& engine_;
   Attach attach_;

@@ -151,7 +151,8 @@ class RandomRun {
     for (std::size_t i = 0; i < head.trace.size(); ++i) {
       const auto& entry = head.trace[i];
       if (entry.undo_of) undone.push_back(*entry.undo_of);
-      const bool effect = entry.state == EntryState::succeeded || (entry.items && done_before_undo(i));
+      const bool effect =
+          entry.state == EntryState::succeeded || (entry.items ? done_before_undo(i) : entry.done > 0);
       if (!entry.undo_of && effect && !stored->definition.find(entry.step)->undo.empty())
         expected.insert(expected.begin(), i);
     }

@@ -39,9 +39,11 @@ TEST(View, ShowsWhatHasBecomeOfARunAndWhatIsToCome) {
       {"step":"verified","kind":"await","event":"verify","state":"pending"},
       {"step":"pause","kind":"wait","state":"pending"},
       {"step":"which","kind":"branch","state":"pending"}]})"));
+  const auto open = world.tx.get(calls_prefix(world.run, 1) + "00001").value().value_or("");
   EXPECT_EQ(world.view()["steps"][1],
-            json::parse(R"({"step":"all","kind":"function","function":"g","state":"running",
-    "started":"1970-01-02T00:00:01.500Z","items":2,"done":1})"));
+            json::parse(R"({"step":"all","kind":"function","function":"g","state":"running","attempts":5,
+    "started":"1970-01-02T00:00:01.500Z","items":2,"done":1,"calls":[{"index":1,"delivery":")" +
+                        open + "\"}]}"));
 }
 
 TEST(View, ShowsWhatIsWaitedForAndHowItEnded) {
@@ -98,18 +100,45 @@ TEST(View, OfNoRunIsRefused) {
             events::EventsErrc::unknown_run);
 }
 
+std::vector<std::string> ids(const RunPage& page) {
+  std::vector<std::string> all;
+  for (const auto& item : page.items) all.push_back(item["id"]);
+  return all;
+}
+
 TEST(View, AListHasAnItemForEachRun) {
   World world;
   world.run_of(R"([{"name":"a","function":"f"},{"name":"b","function":"g"}])");
   world.answer("f", "");
-  const auto heads = world.tx.list({.prefix = runs_prefix("p")});
-  ASSERT_EQ(heads->size(), 1U);
-  EXPECT_EQ(run_item(heads->at(0)),
+  auto page = std::make_shared<RunPage>();
+  ASSERT_TRUE(read_runs("p", "", 10, page)(world.tx));
+  ASSERT_EQ(page->items.size(), 1U);
+  EXPECT_EQ(page->items[0],
             json::parse(R"({"id":"00000000000000000000000000000001","pipeline":"p","revision":1,
     "state":"running","started":"1970-01-02T00:00:00.000Z","step":"b"})"));
-  EXPECT_EQ(run_item({"pipeline/p", "{}"}), nullptr);
-  EXPECT_EQ(run_item({heads->at(0).key, "damaged"}), nullptr);
-  EXPECT_EQ(run_item({"run/", heads->at(0).value}), nullptr);
+  EXPECT_EQ(page->last, "");
+  world.must(
+      [&](events::Transaction& transaction) { return transaction.put(head_key(world.run), "damaged"); });
+  ASSERT_TRUE(read_runs("p", "", 10, page)(world.tx));
+  EXPECT_TRUE(page->items.empty());
+}
+
+TEST(View, RunsAreListedInTheOrderOfTimeWhateverTheirIds) {
+  World world;
+  world.deploy(R"([{"name":"a","function":"f"}])");
+  const std::vector<std::string> in_order{"ff", "11", "cc", "22"};  // as those of triggers among others
+  for (const auto& id : in_order) {
+    world.must(start({"p", id}, ""));
+    world.tx.time += 1ms;
+  }
+  auto page = std::make_shared<RunPage>();
+  ASSERT_TRUE(read_runs("p", "", 3, page)(world.tx));
+  EXPECT_THAT(ids(*page), testing::ElementsAre("22", "cc", "11"));
+  ASSERT_TRUE(read_runs("p", page->last, 3, page)(world.tx));
+  EXPECT_THAT(ids(*page), testing::ElementsAre("ff"));
+  ASSERT_TRUE(read_runs("p", "cc", 3, page)(world.tx));
+  EXPECT_THAT(ids(*page), testing::ElementsAre("11", "ff"));
+  EXPECT_EQ(read_runs("p", "none", 3, page)(world.tx).error().code, events::EventsErrc::unknown_run);
 }
 
 TEST(View, AHeadIsReadAsItWasWritten) {

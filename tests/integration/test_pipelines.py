@@ -14,6 +14,16 @@ export const twice = async (n) => n * 2;
 export const fail = async () => { throw new Error("it is broken"); };
 export const note = async (event) => { console.log(JSON.stringify(event)); return event; };
 """
+SLOW = """
+let go;
+const told = new Promise((resolve) => { go = resolve; });
+export default async (event) => {
+  if (event.go) return go();
+  console.log("it has begun");
+  await told;
+  return "done";
+};
+"""
 FUNCTIONS = "".join(
     f'[functions.p-{name}]\nsource = "steps.mjs"\nhandler = "steps.{name}"\n' for name in ["add", "twice", "fail", "note"])
 
@@ -165,21 +175,46 @@ def test_cancelled_it_is_undone_and_over(daemon, deployed):
     assert daemon.cli("pipeline", "cancel", run, check=False).returncode != 0
 
 
-def test_a_call_that_is_under_way_when_a_run_is_cancelled_is_heard_and_undone(daemon, deployed, tmp_path):
-    let_go = tmp_path / "let-go"
-    daemon.deploy("p-slow", 'import { existsSync } from "node:fs";\nexport default async ({ file }) => {'
-                  ' console.log("it has begun"); while (!existsSync(file)) await new Promise((r) => setTimeout(r, 10)); return "done"; };',
-                  "--set", f'readable=["{tmp_path}"]', file="index.mjs", handler="default")
+def test_a_call_that_is_under_way_when_a_run_is_cancelled_is_heard_and_undone(daemon, deployed):
+    daemon.deploy("p-slow", SLOW, file="index.mjs", handler="default", max_instances="1", concurrency="2")
     name = deployed(step("one", function='"p-slow"', undo='"p-note"'))
-    run = start(daemon, name, {"file": str(let_go)})
+    run = start(daemon, name, {})
     eventually(lambda: daemon.admin("/v1/functions/p-slow/logs?tail=1000").text, lambda text: "it has begun" in text)
     daemon.cli("pipeline", "cancel", run)
     assert run_of(daemon, run)["state"] == "compensating"
-    let_go.touch()
+    daemon.cli("invoke", "p-slow", '{"go": true}')
     ended = end_of(daemon, run)
     assert ended["state"] == "cancelled" and ended["compensated"] is True, ended
     assert [(one["step"], one["state"]) for one in ended["steps"]] == [("one", "succeeded"), ("one", "succeeded")]
     assert [one["output"] for one in logged(daemon, "p-note", run)] == ["done"]
+
+
+def test_what_is_tried_again_says_why_and_when(daemon, deployed):
+    again = {"attempts": 5, "backoff": '"1h"', "backoff_max": '"1h"'}
+    name = deployed(step("bad", function='"p-fail"', **again))
+    run = start(daemon, name, {"n": 1})
+    one = until(daemon, run, lambda run: "next_attempt" in run["steps"][0])["steps"][0]
+    assert (one["state"], one["attempt"], one["attempts"]) == ("running", 1, 5)
+    assert "it is broken" in one["last_failure"]["message"]
+    shown = daemon.cli("pipeline", "show", run).stdout
+    assert "attempt 1 of 5 has failed" in shown and "it is broken" in shown and "the next at" in shown, shown
+    daemon.cli("pipeline", "cancel", run)
+
+
+def test_what_was_meant_as_json_is_not_taken_for_text(daemon, deployed):
+    name = deployed(step("one", function='"p-note"'), head='access = "public"\n')
+    for broken in ['{"n": 1', "[1", '"text']:
+        refused = daemon.cli("pipeline", "start", name, broken, check=False)
+        assert refused.returncode != 0 and "begins like JSON" in refused.stderr, refused.stderr
+        for ask in (daemon.request, daemon.admin):
+            path = f"/pipelines/{name}" if ask == daemon.request else f"/v1/pipelines/{name}/runs"
+            answer = ask(path, "POST", body=broken.encode(), headers={"content-type": "application/json"})
+            assert (answer.status, answer.json["type"]) == (400, "urn:mayfly:intake:bad-request"), answer.text
+            assert ask(path, "POST", body=broken.encode(), headers={"content-type": "text/plain"}).status == 202
+    run = daemon.cli("pipeline", "start", name, "plain text").stdout.strip()
+    assert outputs(end_of(daemon, run))["one"] == "plain text"
+    long = daemon.admin(f"/v1/pipelines/{name}/runs", "POST", body=b"1", headers={"idempotency-key": "k" * 256})
+    assert long.status == 400, long.text
 
 
 def test_a_failed_run_goes_on_where_it_failed(daemon, deployed, tmp_path):
