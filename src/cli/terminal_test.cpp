@@ -45,7 +45,7 @@ TEST_F(Terminal, LogLines) {
       show_log_line(
           R"({"time":"2024-05-01T12:00:00.123Z","level":"warn","version":3,"invocation":"1a2b3c4d5e","text":"hi"})",
           plain),
-      "12:00:00.123 warn  @3 1a2b3c4d  hi");
+      "12:00:00.123 warn  @3 2b3c4d5e  hi");
   EXPECT_EQ(show_log_line("not json", plain), "not json");
   EXPECT_NE(show_log_line(R"({"dropped":5})", plain).find("5 lines"), std::string::npos);
 }
