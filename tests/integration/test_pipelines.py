@@ -179,7 +179,7 @@ def test_a_call_that_is_under_way_when_a_run_is_cancelled_is_heard_and_undone(da
     daemon.deploy("p-slow", SLOW, file="index.mjs", handler="default", max_instances="1", concurrency="2")
     name = deployed(step("one", function='"p-slow"', undo='"p-note"'))
     run = start(daemon, name, {})
-    eventually(lambda: daemon.admin("/v1/functions/p-slow/logs?tail=1000").text, lambda text: "it has begun" in text)
+    eventually(lambda: "it has begun" in daemon.admin("/v1/functions/p-slow/logs?tail=1000").text, 30)
     daemon.cli("pipeline", "cancel", run)
     assert run_of(daemon, run)["state"] == "compensating"
     daemon.cli("invoke", "p-slow", '{"go": true}')
