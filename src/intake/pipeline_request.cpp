@@ -12,7 +12,6 @@ namespace {
 
 using nlohmann::json;
 
-
 }  // namespace
 
 std::optional<PipelinePath> pipeline_path(std::string_view target) {
