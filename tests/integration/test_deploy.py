@@ -101,6 +101,14 @@ def test_typescript(daemon):
     assert daemon.request("/typed", "POST", json={"a": 2, "b": 40}).json == {"sum": 42}
 
 
+def test_a_handler_that_is_not_there_is_said_and_the_old_version_serves_on(daemon):
+    daemon.deploy("misnamed", hello("still here"))
+    answer = daemon.put("misnamed", "export const handler = async () => 1;", handler="hander")
+    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:missing-export"), answer.text
+    assert 'Did you mean handler = "handler"?' in answer.json["detail"]
+    assert daemon.request("/misnamed").text == "still here"
+
+
 @pytest.mark.parametrize(
     "file, line, words",
     [
