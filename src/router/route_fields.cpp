@@ -7,9 +7,6 @@
 namespace mayfly::router {
 namespace {
 
-/// API Gateway's name for what follows.
-constexpr std::string_view kTail = "proxy";
-
 /// What a query would take for something else, or a field may not have.
 bool is_escaped(char c) {
   return c == '&' || c == '=' || c == '+' || static_cast<unsigned char>(c) <= 0x20 ||

@@ -8,6 +8,9 @@
 
 namespace mayfly::router {
 
+/// API Gateway's name for what a last "*" stands for.
+inline constexpr std::string_view kTail = "proxy";
+
 /// As API Gateway writes it: "GET /users/{id}", "ANY /files/{proxy+}". A "*" in the middle stays one.
 [[nodiscard]] std::string route_key(const Route& route);
 

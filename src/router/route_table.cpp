@@ -37,7 +37,7 @@ bool is_letter_of_name(char c) {
 /// Each value of a path has one name, and no name a meaning in a query or a field.
 bool has_good_names(const Route& route) {
   std::set<std::string_view> names;
-  if (route.tail) names.insert("proxy");
+  if (route.tail) names.insert(kTail);
   return std::ranges::all_of(route.segments, [&](std::string_view segment) {
     if (!segment.starts_with(':')) return true;
     const auto name = segment.substr(1);
