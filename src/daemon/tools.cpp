@@ -95,26 +95,33 @@ Result<void> check_owned(const fs::path& path) {
   return {};
 }
 
+void add_if_there(std::vector<fs::path>& parts, const fs::path& path) {
+  std::error_code error;
+  if (fs::exists(path, error)) parts.push_back(path);
+}
+
+/// Of a folder such as /usr/lib: what Python reads when it starts.
+void add_python_libraries(std::vector<fs::path>& parts, const fs::path& library) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(library, error)) {
+    if (!entry.path().filename().string().starts_with("python")) continue;
+    parts.push_back(entry.path());
+    const auto packages = entry.path() / "site-packages";
+    add_if_there(parts, packages);
+    for (const auto& file : fs::directory_iterator(packages, error))
+      if (file.path().extension() == ".pth") parts.push_back(file.path());
+  }
+}
+
 /// The program, and what it takes code from before it is in a sandbox: libraries and what a virtual
 /// environment has, and is made from.
 std::vector<fs::path> installation(const fs::path& path, const fs::path& real) {
   std::vector<fs::path> parts{path};
   if (path.parent_path().filename() != "bin") return parts;
-  for (const auto& prefix : {path.parent_path().parent_path(), real.parent_path().parent_path()})
-    for (const char* part : {"pyvenv.cfg", "bin", "lib", "lib64"}) {
-      std::error_code error;
-      if (fs::exists(prefix / part, error)) parts.push_back(prefix / part);
-      if (!std::string_view(part).starts_with("lib")) continue;
-      for (const auto& entry : fs::directory_iterator(prefix / part, error)) {
-        if (!entry.path().filename().string().starts_with("python")) continue;
-        parts.push_back(entry.path());
-        if (const auto packages = entry.path() / "site-packages"; fs::exists(packages, error)) {
-          parts.push_back(packages);
-          for (const auto& file : fs::directory_iterator(packages, error))
-            if (file.path().extension() == ".pth") parts.push_back(file.path());
-        }
-      }
-    }
+  for (const auto& prefix : {path.parent_path().parent_path(), real.parent_path().parent_path()}) {
+    for (const char* part : {"pyvenv.cfg", "bin", "lib", "lib64"}) add_if_there(parts, prefix / part);
+    for (const char* library : {"lib", "lib64"}) add_python_libraries(parts, prefix / library);
+  }
   return parts;
 }
 
