@@ -425,7 +425,8 @@ int serve(const cli::ServeOptions& options) {
   // Ends before the shards go, to which it answers.
   outbound::Client upstreams({.most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
   asio::thread_pool background(1);  // ends before what its work answers to
-  WatchThreads watch;               // limits must not wait for what the other has to do
+  // Limits must not wait for what the other has to do.
+  WatchThreads watch(groups->has(sandbox::CgroupPart::cpu));
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
   const auto events = open_events(options, shards);

@@ -7,7 +7,8 @@
 
 namespace mayfly::daemon {
 
-WatchThreads::WatchThreads() {
+WatchThreads::WatchThreads(bool groups_share_cpu) {
+  if (groups_share_cpu) return;
   constexpr int kNice = -10;
   for (auto& pool : pools_)
     boost::asio::post(pool, [] {  // an ordinary user may not: then it is a thread like the others

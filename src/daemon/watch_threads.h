@@ -10,12 +10,14 @@
 
 namespace mayfly::daemon {
 
-/// One for each lane of pool::LimitWatch, before functions in the use of the processor where the daemon may
-/// say so (as root): a function with hundreds of processes must not delay its own end, nor others'. Ends, in
-/// its destructor, with what a thread is just doing.
+/// One for each lane of pool::LimitWatch. A function with hundreds of processes must not delay its own end,
+/// nor others'. Ends, in its destructor, with what a thread is just doing.
 class WatchThreads {
  public:
-  WatchThreads();
+  /// `groups_share_cpu`: a function has one share of the processor, however many processes it has. Where it
+  /// is not so, these threads come before functions, if the daemon may say so (as root). Only then: they
+  /// would come before the threads that answer requests as well.
+  explicit WatchThreads(bool groups_share_cpu);
   /// As ShardOptions wants them.
   [[nodiscard]] std::vector<boost::asio::any_io_executor> executors();
 
