@@ -12,18 +12,19 @@ const { revealPlace } = require('./syntax-place.js');
 
 const settleTime = 2000;  // ms that init may go on after the module has been evaluated
 
+const LISTENING = 'init left a server listening';
 // Kinds of what keeps an event loop alive (process.getActiveResourcesInfo) that a fork cannot share.
 const unsharable = {
   MessagePort: 'init left a message port open',
   MESSAGEPORT: 'init left a message port open',
-  TCPServerWrap: 'init left a server listening',
+  TCPServerWrap: LISTENING,
   TCPSocketWrap: 'init left a TCP socket open',
   TLSWrap: 'init left a TLS connection open',
   TCPWRAP: 'init left a TCP socket open',
-  TCPSERVERWRAP: 'init left a server listening',
+  TCPSERVERWRAP: LISTENING,
   PipeWrap: 'init left a pipe or Unix socket open',
   PIPEWRAP: 'init left a pipe or Unix socket open',
-  PIPESERVERWRAP: 'init left a server listening',
+  PIPESERVERWRAP: LISTENING,
   UDPWRAP: 'init left a UDP socket open',
   UDPWrap: 'init left a UDP socket open',
   ProcessWrap: 'init left a child process running',
@@ -124,7 +125,10 @@ async function load(configuration) {
 function describeFailure(error, configuration) {
   if (error instanceof SyntaxError && placeOf(error).file === undefined) revealPlace(error);
   const report = { kind: 'init', message: messageOf(error), stack: cleanStack(error), ...placeOf(error) };
-  if (error instanceof MissingExport) return { ...report, kind: 'export', stack: '', file: configuration.entry, line: undefined };
+  if (error instanceof MissingExport) {
+    if (activeResources().some((kind) => unsharable[kind] === LISTENING)) report.message += ' The code listens on a port of its own: export the application instead.';
+    return { ...report, kind: 'export', stack: '', file: configuration.entry, line: undefined };
+  }
   if (error instanceof SyntaxError) {
     // A SyntaxError from JSON.parse in somebody's init has no place of its own: that is init.
     if (/^\S+:\d+\n/.test(error.stack ?? '')) report.kind = 'syntax';

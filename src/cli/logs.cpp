@@ -21,14 +21,19 @@ Result<int> logs(Context& context, const LogsArguments& arguments) {
   if (arguments.follow) query += "&follow=1";
   if (!arguments.invocation.empty()) query += "&invocation=" + percent_encode(arguments.invocation);
   HttpClient connection(client->url());
+  bool any = false;
   auto done = client->lines(
       {.target = function_target(arguments.name, query)},
       [&](std::string_view line) {
+        any = true;
         context.out.line(context.json ? std::string(line) : show_log_line(line, context.out));
         return true;
       },
       connection);
   if (!done) return propagate(done);
+  if (!any && !arguments.invocation.empty())
+    context.err.line("the log of " + arguments.name + " has no line of an invocation " +
+                     arguments.invocation);
   return 0;
 }
 
@@ -42,10 +47,13 @@ Verb logs_verb() {
               "The newest lines, oldest of them first; with -f also what comes from now on, until Ctrl-C.",
           .examples = {"mayfly logs hello -f", "mayfly logs hello --tail 1000 --json",
                        "mayfly logs hello --invocation 5f0c9a1e"},
-          .arguments = {{"name", "NAME", "The function", &arguments->name, ValueKind::function, true},
-                        {"-f,--follow", "", "Go on with new lines", &arguments->follow},
-                        {"-n,--tail", "LINES", "How many lines, at most 10000 (100)", &arguments->tail},
-                        {"--invocation", "ID", "Only the lines of this invocation", &arguments->invocation}},
+          .arguments =
+              {{"name", "NAME", "The function", &arguments->name, ValueKind::function, true},
+               {"-f,--follow", "", "Go on with new lines", &arguments->follow},
+               {"-n,--tail", "LINES", "How many lines, at most 10000 (100)", &arguments->tail},
+               {"--invocation", "ID",
+                "Only the lines of this invocation: its id, or how that ends (eight characters, as shown)",
+                &arguments->invocation}},
           .run = [arguments](Context& context) { return logs(context, *arguments); }};
 }
 

@@ -299,7 +299,8 @@ std::vector<Failure> FunctionLogs::failures(const std::string& function) const {
 void FunctionLogs::read(const std::string& function, std::size_t most, const std::string& invocation,
                         Follower follower, std::function<void(std::vector<std::string>)> then) {
   asio::post(io_, [this, function, most, invocation, follower = std::move(follower), then = std::move(then)] {
-    const auto wanted = invocation.empty() ? std::string() : "\"invocation\":\"" + invocation + "\"";
+    // Fields are in the order of their names, and no text has a quotation mark that is not escaped.
+    const auto wanted = invocation.empty() ? std::string() : invocation + "\",\"level\":\"";
     catch_up(function);
     Log& source = log(function);
     then(source.file.tail(most, wanted));

@@ -245,6 +245,8 @@ TEST_F(FunctionLogsTest, OneInvocationCanBeFollowedAlone) {
   record({wire::LogLevel::info, "abc", "before", 0, 0});
   record({wire::LogLevel::info, "xyz", "other", 0, 0});
   followed.wait(2);
+  EXPECT_EQ(read(10, "bc").size(), 1U) << "the end of an id will do";
+  EXPECT_EQ(read(10, "ab").size(), 0U);
   const auto tail = read(10, "abc", one.follower());
   ASSERT_EQ(tail.size(), 1U);
   EXPECT_EQ(json::parse(tail[0])["text"], "before");

@@ -91,6 +91,11 @@ Result<void> check_dependency(const std::string& line, const fs::path& file) {
   return error;
 }
 
+std::unexpected<Error> not_installed_from(const std::string& file, const std::string& how) {
+  return fail(RegistryErrc::unsupported_source,
+              file + " cannot be installed from; write the same versions to requirements.txt: " + how);
+}
+
 Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) {
   Requirements requirements;
   requirements.folder = file.parent_path();
@@ -107,11 +112,7 @@ Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) 
   // What a lock file has pinned must not be had in other versions without a word.
   for (const auto& [lock, how] : {std::pair{"uv.lock", "uv export --no-dev -o requirements.txt"},
                                   std::pair{"pdm.lock", "pdm export --prod -o requirements.txt"}})
-    if (fs::exists(root / requirements.folder / lock))
-      return fail(RegistryErrc::unsupported_source, std::string(lock) +
-                                                        " cannot be installed from; write the same versions "
-                                                        "to requirements.txt: " +
-                                                        how);
+    if (fs::exists(root / requirements.folder / lock)) return not_installed_from(lock, how);
   const auto dependencies = table["project"]["dependencies"];
   if (dependencies && !dependencies.is_array()) {
     auto error = fail(RegistryErrc::bad_config, "[project] dependencies is not a list");
@@ -153,6 +154,9 @@ Result<Requirements> read_requirements(const fs::path& root, const std::string& 
   }
   if (const auto project = nearest_file(root, entry, "pyproject.toml"); !project.empty())
     return read_pyproject(root, project);
+  for (const auto& [file, how] : {std::pair{"Pipfile.lock", "pipenv requirements > requirements.txt"},
+                                  std::pair{"Pipfile", "pipenv requirements > requirements.txt"}})
+    if (!nearest_file(root, entry, file).empty()) return not_installed_from(file, how);
   return requirements;
 }
 

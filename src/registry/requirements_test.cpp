@@ -110,6 +110,13 @@ TEST_F(RequirementsTest, WhatPyprojectSaysInAnotherWayIsNotPassedOver) {
   EXPECT_TRUE(read()) << "it counts before";
 }
 
+TEST_F(RequirementsTest, APipfileIsNotPassedOver) {
+  write("Pipfile", "[packages]\nflask = '*'\n");
+  EXPECT_TRUE(read().error().message.contains("pipenv requirements"));
+  write("requirements.txt", "flask==3.0.0\n");
+  EXPECT_TRUE(read()) << "it counts before";
+}
+
 TEST_F(RequirementsTest, TheNearestFileCounts) {
   write("requirements.txt", "outer\n");
   write("app/requirements.txt", "inner\n");

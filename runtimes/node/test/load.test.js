@@ -74,6 +74,7 @@ test('missing exports: what there is, and a suggestion', async (t) => {
     [`export const handler = () => 1;`, 'hander', /no export "hander".*Did you mean handler = "handler"\?/],
     [`export const b = () => 1, c = () => 1;`, 'something', /Set handler to one of: b, c/],
     [`export {};`, undefined, /exports nothing/],
+    [`import http from 'http'; http.createServer().listen(0);`, undefined, /exports nothing.*listens on a port of its own: export the application/],
     [`export default 5;`, undefined, /"default" is of type number, not a handler/],
     [`export default { a: 1 };`, undefined, /of type object/],
   ]) {

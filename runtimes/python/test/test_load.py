@@ -76,7 +76,7 @@ BAD = "a = 1\n\ndef = 2\n"
     ({"main.py": b"x = '\xff'"}, "syntax", "main.py", 1, "SyntaxError"),
     ({"main.py": "\nraise ValueError('init')"}, "init", "main.py", 2, "ValueError: init"),
     ({"main.py": "import b", "b.py": "\n\nNone.x"}, "init", "b.py", 3, "AttributeError: 'NoneType' object has no attribute 'x'"),
-    ({"main.py": "\nimport nowhere"}, "init", "main.py", 2, "ModuleNotFoundError: No module named 'nowhere'"),
+    ({"main.py": "\nimport nowhere"}, "init", "main.py", 2, "ModuleNotFoundError: No module named 'nowhere': packages are installed from requirements.txt"),
     ({"main.py": "from b import c", "b.py": ""}, "init", "main.py", 1, "ImportError: cannot import name 'c' from 'b'"),
     ({"main.py": "import json\njson.loads('{')"}, "init", "main.py", 2, "JSONDecodeError"),
     ({"main.py": "import vendored\n", "vendor/vendored.py": "1 / 0"}, "init", "main.py", 1, "ZeroDivisionError"),

@@ -111,6 +111,13 @@ def load(configuration: dict) -> Loaded:
     return Loaded(handler.check(name, value), value, name, own)
 
 
+def _where_modules_come_from(name: str, root: str) -> str:
+    first = name.split(".")[0]
+    if any(os.path.exists(os.path.join(root, first + ending)) for ending in ("", ".py")):
+        return ""  # the function's own
+    return ": packages are installed from requirements.txt or pyproject.toml, or lie in a folder vendor"
+
+
 def describe_failure(error: BaseException, configuration: dict) -> dict:
     """{kind, message, stack, file?, line?} of what load() raised."""
     file, line = errors.place_of(error, _packages)
@@ -122,6 +129,8 @@ def describe_failure(error: BaseException, configuration: dict) -> dict:
         kind = "syntax"
     elif isinstance(error, SystemExit):
         message = f"sys.exit({error.code!r}) was called while the code was loading"
+    elif isinstance(error, ModuleNotFoundError) and error.name:
+        message += _where_modules_come_from(error.name, configuration["root"])
     report = {"kind": kind, "message": message, "stack": stack}
     if file is not None:
         report["file"] = file
