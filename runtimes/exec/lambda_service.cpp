@@ -79,6 +79,7 @@ class LambdaService final : public bridge::Service, private RuntimeApiListener {
   Invocation* find(std::uint32_t stream);
   void fail(Invocation& invocation, const LambdaFailure& failure, bool answer_is_none = false);
   bool send_stream(Invocation& invocation);
+  void hold_stream(Invocation& invocation);
 
   const Configuration& configuration_;
   bridge::LogSender& log_;
@@ -236,15 +237,21 @@ bool LambdaService::on_stream_part(const std::string& id, std::string_view part)
   Invocation* invocation = find(id);
   if (invocation == nullptr || invocation->aborted || invocation->answered) return true;
   invocation->streamed.take(part, false);
-  return send_stream(*invocation);
+  if (invocation->messages.empty()) return send_stream(*invocation);
+  hold_stream(*invocation);
+  return true;
 }
 
 void LambdaService::on_stream_end(const std::string& id) {
   Invocation* invocation = find(id);
   if (invocation == nullptr || invocation->answered) return;
   invocation->streamed.take({}, true);
-  (void)send_stream(*invocation);
+  if (invocation->messages.empty())
+    (void)send_stream(*invocation);
+  else
+    hold_stream(*invocation);
   if (invocation->answered) return;
+  if (!invocation->messages.empty()) return on_response(id, {}, invocation->streamed.take_body());
   invocation->answered = true;
   connection_->respond_end(invocation->stream);
 }
@@ -262,6 +269,16 @@ bool LambdaService::send_stream(Invocation& invocation) {
   const auto body = streamed.take_body();
   if (body.empty() || invocation.no_body) return true;
   return connection_->respond_chunk(invocation.stream, body);
+}
+
+/// What a batch is answered with says which messages are to come again: it is read as a whole, and no longer
+/// than one that is not streamed.
+void LambdaService::hold_stream(Invocation& invocation) {
+  if (const auto& mistake = invocation.streamed.mistake(); !mistake.empty())
+    return fail(invocation, {mistake, {}}, true);
+  if (invocation.streamed.held() > RuntimeApi::kMaxAnswer)
+    fail(invocation,
+         {"Function.ResponseSizeTooLarge: the answer to a batch is longer than 6 MiB, streamed or not", {}});
 }
 
 // --- The process -----------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 // eight NUL bytes, and the bytes.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -22,6 +23,8 @@ class LambdaStream {
   [[nodiscard]] const LambdaAnswer& head() const { return head_; }
   /// What has come of the body since it was last asked for.
   [[nodiscard]] std::string take_body();
+  /// How many bytes take_body() would give; of the prelude as well while that has not ended.
+  [[nodiscard]] std::size_t held() const { return text_.size(); }
   /// Why this is no answer; empty if it is one.
   [[nodiscard]] const std::string& mistake() const { return mistake_; }
 

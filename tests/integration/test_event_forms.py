@@ -83,6 +83,46 @@ def test_a_batch_and_a_schedule(daemon, form):
     assert (answer.status, answer.json) == (200, "0 3 * * *"), answer.text
 
 
+STREAMS = """#!/usr/bin/env python3
+import http.client, json, os
+api = http.client.HTTPConnection(os.environ["AWS_LAMBDA_RUNTIME_API"])
+PRELUDE = "application/vnd.awslambda.http-integration-response"
+while True:
+    api.request("GET", "/2018-06-01/runtime/invocation/next")
+    given = api.getresponse()
+    path = "/2018-06-01/runtime/invocation/" + given.getheader("Lambda-Runtime-Aws-Request-Id") + "/response"
+    records = json.loads(given.read())["Records"]
+    how = records[0]["body"].strip('"')
+    text = json.dumps({"batchItemFailures": [{"itemIdentifier": each["messageId"]} for each in records if each["body"] == '"bad"']}).encode()
+    if how == "long":
+        text += b" " * (7 << 20)
+    parts = [text[:10], text[10:]]
+    if how == "prelude":
+        parts.insert(0, b'{"statusCode":200}' + bytes(8))
+    if how == "breaks off":
+        api.putrequest("POST", path)
+        api.putheader("Lambda-Runtime-Function-Response-Mode", "streaming")
+        api.putheader("Content-Length", "1000")
+        api.endheaders(text)
+        api.close()
+        continue
+    kind = PRELUDE if how in ("prelude", "none") else "application/json"
+    api.request("POST", path, iter(parts), {"Content-Type": kind, "Lambda-Runtime-Function-Response-Mode": "streaming"}, encode_chunked=True)
+    api.getresponse().read()
+"""
+
+
+def test_a_streamed_answer_to_a_batch_names_what_comes_again(daemon):
+    daemon.deploy("streams", STREAMS, file="bootstrap", max_instances="1")
+    for how in ("good", "prelude"):
+        answer = deliver(daemon, "streams", "queue", batch(how, "bad"))
+        assert (answer.status, answer.header("content-type"), answer.json) == (200, "application/json", {"retry": [{"id": IDS[1]}]})
+    for how, said in (("long", "6 MiB"), ("none", "no prelude"), ("breaks off", "TruncatedResponse")):
+        answer = deliver(daemon, "streams", "queue", batch(how, "bad"))
+        assert answer.status >= 500 and said in answer.text, answer.text
+    assert deliver(daemon, "streams", "queue", batch("good")).json == {}
+
+
 def test_what_is_no_delivery_fails_and_the_bootstrap_serves_on(daemon):
     daemon.deploy("odd", HANDLERS["bootstrap"][1], file="bootstrap", max_instances="1")
     for kind in ("queue", "schedule"):
