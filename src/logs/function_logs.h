@@ -48,8 +48,8 @@ class FunctionLogs final : public pool::LogSink {
   void failed(const registry::Version& version, std::string_view invocation, const Error& error) override;
 
   /// The newest lines, with all that was written before this call, oldest first, and from then on all others
-  /// to `follower` (if there is one), none left out and none twice. `invocation`: those of one alone, by its id
-  /// or by how that ends; empty: of all. `then` is called on the log thread.
+  /// to `follower` (if there is one), none left out and none twice. `invocation`: those of one alone, by its
+  /// id or by how that ends; empty: of all. `then` is called on the log thread.
   void read(const std::string& function, std::size_t most, const std::string& invocation, Follower follower,
             std::function<void(std::vector<std::string>)> then);
   /// The newest failures, newest first.
