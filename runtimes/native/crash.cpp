@@ -13,6 +13,7 @@
 #include <string>
 
 #include "mayfly.h"
+#include "output.h"
 #include "trace.h"
 
 namespace mayfly::native {
@@ -67,7 +68,7 @@ void on_signal(int signal, siginfo_t* info, void* raw_context) {
   const auto stack = describe(trace_of(context));
   static FixedText<(33U << 10U)> words;
   ((words += message.view()) += "\n") += stack;
-  (void)!::write(2, words.view().data(), words.view().size());
+  log_last_lines(words.view());
   g_listener(Ending::crash, message.view(), stack);
   errno = error;
   std::signal(signal, SIG_DFL);
@@ -81,8 +82,7 @@ void on_signal(int signal, siginfo_t* info, void* raw_context) {
                                                         : std::string("std::terminate was called");
   if (first_thread && !g_ending.test_and_set()) g_listener(Ending::uncaught, what, describe(trace_here()));
   g_ending.clear();
-  const auto words = "uncaught exception: " + what + "\n";
-  (void)!::write(2, words.data(), words.size());
+  log_last_lines("uncaught exception: " + what + "\n");
   std::abort();
 }
 

@@ -25,15 +25,17 @@ TEST_F(NativeRuntime, ACrashLeavesSignalAndStack) {
     int signal;
   };
   for (const auto& [path, message, stack, signal] :
-       {Case{"/write", "SIGSEGV: invalid memory access at 0x0\n    at write_nowhere() (f.cpp:4)\n",
-             "    at handle(mayfly::Request const&) (f.cpp:8)\n", SIGSEGV},
+       {Case{"/write",
+             "4 0123 SIGSEGV: invalid memory access at 0x0\n4 0123     at write_nowhere() (f.cpp:4)\n",
+             "4 0123     at handle(mayfly::Request const&) (f.cpp:8)\n", SIGSEGV},
         Case{"/call",
-             "SIGSEGV: invalid memory access at 0x0\n    at 0x0 (no code)\n    at call_nowhere() (f.cpp:5)\n",
-             "    at handle(mayfly::Request const&) (f.cpp:9)\n", SIGSEGV},
-        Case{"/abort", "SIGABRT: the code called abort()\n",
-             "    at handle(mayfly::Request const&) (f.cpp:10)\n", SIGABRT},
-        Case{"/deep", "SIGSEGV: stack overflow\n    at deeper(int) (f.cpp:6)\n",
-             "    at deeper(int) (f.cpp:6)\n", SIGSEGV}}) {
+             "4 0123 SIGSEGV: invalid memory access at 0x0\n4 0123     at 0x0 (no code)\n"
+             "4 0123     at call_nowhere() (f.cpp:5)\n",
+             "4 0123     at handle(mayfly::Request const&) (f.cpp:9)\n", SIGSEGV},
+        Case{"/abort", "4 0123 SIGABRT: the code called abort()\n",
+             "4 0123     at handle(mayfly::Request const&) (f.cpp:10)\n", SIGABRT},
+        Case{"/deep", "4 0123 SIGSEGV: stack overflow\n4 0123     at deeper(int) (f.cpp:6)\n",
+             "4 0123     at deeper(int) (f.cpp:6)\n", SIGSEGV}}) {
     auto instance = start();
     instance.invoke(path);
     EXPECT_EQ(instance.finish(), 0U);
@@ -79,7 +81,7 @@ TEST_F(NativeRuntime, EndsThatCodeCausesAreTyped) {
   third.invoke("/thread");
   EXPECT_EQ(third.finish(), 0U);
   EXPECT_TRUE(third.logs("SIGABRT")) << third.lines;
-  EXPECT_THAT(third.lines, HasSubstr("uncaught exception: std::logic_error: nobody catches\n"));
+  EXPECT_THAT(third.lines, HasSubstr("4 0123 uncaught exception: std::logic_error: nobody catches\n"));
   EXPECT_EQ(WTERMSIG(wait_status()), SIGABRT);
 }
 

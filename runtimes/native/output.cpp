@@ -1,11 +1,18 @@
 #include "output.h"
 
+#include <poll.h>
 #include <pthread.h>
 #include <stdio_ext.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cstdio>
 #include <iostream>
+#include <span>
 #include <streambuf>
+#include <utility>
 
 #include "bridge/log_sender.h"
 
@@ -155,6 +162,31 @@ int output_waits_for() {
 void resume_output() {
   const Locked locked;
   sink().sender.flush();
+}
+
+void log_last_lines(std::string_view text) {
+  // Unlocked: who has the mutex may be the one that crashed, and the text that `invocation` views stays.
+  const auto& [mutex, sender, invocation] = sink();
+  if (invocation.empty()) return void(!::write(2, text.data(), text.size()));
+  static std::array<char, wire::kMaxLogPacket> packet;
+  std::size_t size = 0;
+  const auto send = [&] {
+    pollfd writable{sender.fd(), POLLOUT, 0};
+    ::poll(&writable, 1, 1'000);
+    ::send(sender.fd(), packet.data(), std::exchange(size, 0), MSG_DONTWAIT | MSG_NOSIGNAL);
+  };
+  while (!text.empty()) {
+    const auto line = text.substr(0, text.find('\n'));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    const wire::LogRecord record{LogLevel::error, invocation, line, 0, 0};
+    auto used = wire::put_log_record(std::span(packet).subspan(size), record);
+    if (used == 0) {
+      send();
+      used = wire::put_log_record(packet, record);
+    }
+    size += used;
+  }
+  if (size > 0) send();
 }
 
 void drain_output() {

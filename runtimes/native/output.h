@@ -27,6 +27,9 @@ void flush_output();
 /// -1 when nothing waits.
 [[nodiscard]] int output_waits_for();
 void resume_output();
+/// The last lines of a process that dies by a signal, as the invocation's that is under way; without one they
+/// are written to descriptor 2. Nothing is allocated or locked. Waits at most a second for room each 64 KiB.
+void log_last_lines(std::string_view text);
 /// flush_output(), and at most a second of waiting for the daemon to take it. Before the process leaves.
 void drain_output();
 

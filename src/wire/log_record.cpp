@@ -17,20 +17,42 @@ struct Header {
 };
 static_assert(sizeof(Header) == 16);
 
+/// As much of it as a record takes.
+LogRecord cut(LogRecord record) {
+  record.full_length = std::max(record.full_length, static_cast<std::uint32_t>(record.text.size()));
+  record.text = record.text.substr(0, kMaxLogText);
+  record.invocation = record.invocation.substr(0, 255);
+  return record;
+}
+
+Header header_of(const LogRecord& record) {
+  return {kLogMagic,
+          static_cast<std::uint8_t>(record.level),
+          static_cast<std::uint8_t>(record.invocation.size()),
+          0,
+          static_cast<std::uint32_t>(record.text.size()),
+          record.full_length,
+          record.dropped};
+}
+
 }  // namespace
 
 void append_log_record(std::string& out, const LogRecord& record) {
-  const auto text = record.text.substr(0, kMaxLogText);
-  const auto invocation = record.invocation.substr(0, 255);
-  const Header header{kLogMagic,
-                      static_cast<std::uint8_t>(record.level),
-                      static_cast<std::uint8_t>(invocation.size()),
-                      0,
-                      static_cast<std::uint32_t>(text.size()),
-                      std::max(record.full_length, static_cast<std::uint32_t>(record.text.size())),
-                      record.dropped};
+  const auto part = cut(record);
+  const auto header = header_of(part);
   out.append(reinterpret_cast<const char*>(&header), sizeof header);
-  out.append(invocation).append(text);
+  out.append(part.invocation).append(part.text);
+}
+
+std::size_t put_log_record(std::span<char> room, const LogRecord& record) {
+  const auto part = cut(record);
+  const auto header = header_of(part);
+  const std::size_t size = sizeof header + part.invocation.size() + part.text.size();
+  if (size > room.size()) return 0;
+  std::memcpy(room.data(), &header, sizeof header);
+  part.invocation.copy(room.data() + sizeof header, part.invocation.size());
+  part.text.copy(room.data() + sizeof header + part.invocation.size(), part.text.size());
+  return size;
 }
 
 bool take_log_record(std::string_view& bytes, LogRecord& record) {

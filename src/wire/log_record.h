@@ -5,7 +5,9 @@
 // file descriptor 1 or 2 without the bridge (native code, a runtime's last words).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -29,6 +31,9 @@ struct LogRecord {
 
 /// Append a record, its text cut to kMaxLogText.
 void append_log_record(std::string& out, const LogRecord& record);
+/// The same into room that is there, and safe inside a signal's handler. How many bytes it took; 0: it does
+/// not fit.
+[[nodiscard]] std::size_t put_log_record(std::span<char> room, const LogRecord& record);
 /// Take the first record off `bytes`. False when there is none or the packet is malformed (then drop it).
 [[nodiscard]] bool take_log_record(std::string_view& bytes, LogRecord& record);
 

@@ -22,6 +22,18 @@ TEST(LogRecord, SurvivesTheTripAndSeveralShareAPacket) {
   EXPECT_FALSE(take_log_record(rest, record));
 }
 
+TEST(LogRecord, IsPutIntoRoomThatIsThereOrNotAtAll) {
+  const LogRecord record{LogLevel::error, "inv-1", std::string_view("some text"), 12, 3};
+  std::string expected;
+  append_log_record(expected, record);
+  std::string room(expected.size(), '\0');
+  EXPECT_EQ(put_log_record(room, record), expected.size());
+  EXPECT_EQ(room, expected);
+  room.assign(expected.size() - 1, '?');
+  EXPECT_EQ(put_log_record(room, record), 0U);
+  EXPECT_EQ(room, std::string(expected.size() - 1, '?'));
+}
+
 TEST(LogRecord, ALongLineIsCutAndItsLengthKept) {
   std::string packet;
   const std::string line(1'000'000, 'x');

@@ -164,8 +164,9 @@ MAYFLY_HANDLER(handle)
     answer = daemon.request(f"/{name}/bad")
     assert (answer.status, answer.problem, answer.json["signal"]) == (502, "urn:mayfly:pool:instance-killed", signal)
     assert daemon.request(f"/{name}").text == "fine"
-    log = log_of(daemon, name, "at handle(mayfly::Request const&)")
-    assert f"{signal}: {words}" in log
+    log_of(daemon, name, "at handle(mayfly::Request const&)")
+    log = daemon.cli("logs", name, "--invocation", answer.header("mayfly-invocation")).stdout
+    assert f"{signal}: {words}" in log, "each line of it has the invocation's id"
     assert re.search(rf"at crash.*\({name}\.cpp:5\)", log), log
     assert re.search(rf"at handle\(mayfly::Request const&\) \({name}\.cpp:9\)", log), log
 
