@@ -18,11 +18,20 @@
 #include "base/reap.h"
 #include "sandbox/build_user.h"
 #include "sandbox/confined_init.h"
+#include "sandbox/forbidden_calls.h"
+#include "sandbox/syscall_filter.h"
 
 namespace mayfly::sandbox {
 namespace {
 
 constexpr std::size_t kTail = 16U << 10U;
+
+/// Made once; no descriptor where the kernel has no filters.
+Result<int> build_filter() {
+  static const Result<Fd> filter = has_filters() ? make_filter(Forbidden::refused) : Result<Fd>(Fd());
+  if (!filter) return std::unexpected(filter.error());
+  return filter->get();
+}
 
 /// Gives the user of the command a number in its user namespace: the one that it has outside.
 void map_user(pid_t pid, const BuildUser& user) {
@@ -101,10 +110,13 @@ Result<ConfinedResult> attempt(const ConfinedCommand& command, const BuildUser& 
   auto output = make_pipe();
   auto report = make_pipe();
   if (!go || !output || !report) return fail_errno("pipe");
+  const auto filter = build_filter();
+  if (!filter) return std::unexpected(filter.error());
   ConfinedInit init(command, user, namespaces);
   init.go = go->read.get();
   init.output = output->write.get();
   init.report = report->write.get();
+  init.filter = *filter;
 
   int pidfd = -1;
   clone_args args{};
@@ -137,6 +149,7 @@ Result<ConfinedResult> attempt(const ConfinedCommand& command, const BuildUser& 
     return fail_errno("execute '" + command.argv.front() + "'", last.value);
   result.status = WIFEXITED(last.value) ? ExitStatus{ExitStatus::How::exited, WEXITSTATUS(last.value), false}
                                         : ExitStatus{ExitStatus::How::signalled, WTERMSIG(last.value), false};
+  if (*filter < 0) result.degraded.emplace_back("the kernel has no filter of system calls for it");
   if (!plain && !last.own_proc) result.degraded.emplace_back("it saw the host's /proc");
   return result;
 }

@@ -57,9 +57,10 @@ struct ConfinedResult {
 /// Runs a command to its end; blocks the calling thread, which must live on. Nothing of it outlives the call.
 ///
 /// It is the child of an init of its own PID namespace, in mount, IPC and UTS namespaces, without `network`
-/// in a network namespace too; without capabilities, unable to gain any (no_new_privs). For a daemon of root
-/// it is a user without a name and of its own (build_user.h); for any other daemon the daemon's user. Where
-/// the host has no namespaces for us it runs without them, and the result says so.
+/// in a network namespace too; without capabilities, unable to gain any (no_new_privs); with the filter of
+/// system calls that functions have (syscall_filter.h), by which what is forbidden fails with EPERM. For a
+/// daemon of root it is a user without a name and of its own (build_user.h); for any other daemon the
+/// daemon's user. Where the host has no namespaces for us it runs without them, and the result says so.
 ///
 /// An error: it could not be started; or, for root, there is no other user to be.
 [[nodiscard]] Result<ConfinedResult> run_confined(const ConfinedCommand& command);

@@ -19,6 +19,7 @@
 
 #include "base/raw_child.h"
 #include "base/reap.h"
+#include "sandbox/forbidden_calls.h"
 #include "sandbox/loopback.h"
 #include "sandbox/privileges.h"
 #include "sandbox/user_namespace.h"
@@ -94,7 +95,7 @@ void ConfinedInit::send(InitReport::What what, int value, const char* step) noex
 
 /// Whatever else the daemon has open: its end would not be noticed as long as this process had it, too.
 void ConfinedInit::close_others() noexcept {
-  std::array<int, 4> kept{go, output, report, null_.get()};
+  std::array<int, 5> kept{go, output, report, filter, null_.get()};
   std::ranges::sort(kept);
   unsigned first = 0;
   for (const int fd : kept) {
@@ -143,6 +144,8 @@ void ConfinedInit::execute() noexcept {
   int error = 0;
   if (::chdir(command_.folder.c_str()) != 0) error = errno;
   reset_signals();
+  if (filter >= 0)
+    if (const char* step = install_filter(filter)) fail(step);
   if (error == 0) {
     error = ENOENT;
     for (const auto& candidate : candidates_) {

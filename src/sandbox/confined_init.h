@@ -32,6 +32,7 @@ class ConfinedInit {
   int go = -1;      ///< main() waits here for one byte: its user namespace is mapped
   int output = -1;  ///< of the command
   int report = -1;  ///< takes one InitReport
+  int filter = -1;  ///< of make_filter(); -1: the kernel has none
 
   /// Async-signal-safe, as all below it. All signals are blocked.
   [[noreturn]] void main() noexcept;

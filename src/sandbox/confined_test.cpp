@@ -169,6 +169,11 @@ TEST_F(Confined, HasNoRights) {
   }
 }
 
+TEST_F(Confined, HasTheFilterThatFunctionsHave) {
+  EXPECT_EQ(says("grep '^Seccomp:' /proc/self/status"), "Seccomp:\t2\n");
+  EXPECT_TRUE(says("unshare --uts true").contains("Operation not permitted"));
+}
+
 TEST_F(Confined, EverythingOfItEndsWithIt) {
   // A process in a session of its own, which writes for as long as it lives.
   const auto began = says(

@@ -10,6 +10,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 #include <cstring>
 #include <string_view>
 
@@ -65,6 +66,11 @@ void on_forbidden(int, siginfo_t* info, void*) {
 }  // namespace
 
 std::span<const ForbiddenCall> forbidden_calls() noexcept { return kForbidden; }
+
+bool has_filters() noexcept {
+  const std::uint32_t action = SECCOMP_RET_TRAP;
+  return ::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0;
+}
 
 const char* install_filter(int program) noexcept {
   struct sigaction action{};

@@ -14,6 +14,9 @@ struct ForbiddenCall {
 /// On this architecture.
 [[nodiscard]] std::span<const ForbiddenCall> forbidden_calls() noexcept;
 
+/// Whether this kernel has filters that can do what ours does.
+[[nodiscard]] bool has_filters() noexcept;
+
 /// Installs a program that make_filter() has made, for this process and all below it, for ever; and a handler
 /// that says "forbidden system call: NAME" on descriptor 2 before the process dies of SIGSYS. A process that
 /// replaces the handler, or another program that it executes, dies without the words or lives without the

@@ -1,7 +1,6 @@
 #include "sandbox/layers.h"
 
 #include <fcntl.h>
-#include <linux/seccomp.h>
 #include <poll.h>
 #include <sched.h>
 #include <sys/syscall.h>
@@ -11,12 +10,12 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
-#include <cstdint>
 
 #include "base/fd.h"
 #include "base/pipe.h"
 #include "base/reap.h"
 #include "sandbox/enter.h"
+#include "sandbox/forbidden_calls.h"
 #include "sandbox/landlock.h"
 #include "sandbox/temporary.h"
 #include "sandbox/user_range.h"
@@ -88,8 +87,7 @@ Layer users_layer() {
 }
 
 Layer seccomp_layer() {
-  const std::uint32_t action = SECCOMP_RET_TRAP;
-  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) return {"seccomp", true, "a filter"};
+  if (has_filters()) return {"seccomp", true, "a filter"};
   return {"seccomp", false, "the kernel has no seccomp filters"};
 }
 

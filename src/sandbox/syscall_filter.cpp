@@ -116,25 +116,25 @@ class Rules {
   bool ok_ = true;
 };
 
-void add_by_argument(Rules& rules) {
+void add_by_argument(Rules& rules, std::uint32_t forbidden) {
   const auto refuse = [](int error) { return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)); };
   rules.add(SCMP_ACT_ALLOW, "clone", {argument(0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)});
   for (const int bit : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
                         CLONE_NEWNET}) {
     const auto flag = static_cast<std::uint64_t>(bit);
-    rules.add(SCMP_ACT_TRAP, "clone", {argument(0, SCMP_CMP_MASKED_EQ, flag, flag)});
+    rules.add(forbidden, "clone", {argument(0, SCMP_CMP_MASKED_EQ, flag, flag)});
   }
   // A template's forks mount their own /tmp (temporary.cpp); for anyone without rights both fail.
   rules.add(SCMP_ACT_ALLOW, "unshare", {argument(0, SCMP_CMP_EQ, CLONE_NEWNS)});
-  rules.add(SCMP_ACT_TRAP, "unshare", {argument(0, SCMP_CMP_NE, CLONE_NEWNS)});
+  rules.add(forbidden, "unshare", {argument(0, SCMP_CMP_NE, CLONE_NEWNS)});
   constexpr std::uint64_t kByDescriptors = MOVE_MOUNT_F_EMPTY_PATH | MOVE_MOUNT_T_EMPTY_PATH;
   rules.add(SCMP_ACT_ALLOW, "move_mount", {argument(4, SCMP_CMP_EQ, kByDescriptors)});
-  rules.add(SCMP_ACT_TRAP, "move_mount", {argument(4, SCMP_CMP_NE, kByDescriptors)});
+  rules.add(forbidden, "move_mount", {argument(4, SCMP_CMP_NE, kByDescriptors)});
   // Its own limits, by no name but 0: Landlock does not keep instances from setting each other's.
   rules.add(SCMP_ACT_ALLOW, "prlimit64", {argument(0, SCMP_CMP_EQ, 0)});
   rules.add(refuse(EPERM), "prlimit64", {argument(0, SCMP_CMP_NE, 0)});
   // kill(-1): all bits are set. Whoever has one that is not names a process or a group.
-  rules.add(SCMP_ACT_TRAP, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
+  rules.add(forbidden, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
   for (unsigned bit = 0; bit < 32; ++bit)
     rules.add(SCMP_ACT_ALLOW, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
   rules.add(SCMP_ACT_ALLOW, "socketpair", {argument(0, SCMP_CMP_EQ, AF_UNIX)});
@@ -153,18 +153,19 @@ void add_by_argument(Rules& rules) {
 
 }  // namespace
 
-Result<Fd> make_filter() {
+Result<Fd> make_filter(Forbidden what) {
+  const auto forbidden = what == Forbidden::ends ? SCMP_ACT_TRAP : SCMP_ACT_ERRNO(std::uint32_t{EPERM});
   const Context context(seccomp_init(SCMP_ACT_ERRNO(ENOSYS)), &seccomp_release);
   if (!context) return fail_errno("make a seccomp filter", ENOMEM);
   seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2);  // a binary tree
   Rules rules(context.get());
   rules.add_all(SCMP_ACT_ALLOW, kAllowed);
   rules.add_all(SCMP_ACT_ERRNO(EPERM), kRefused);
-  add_by_argument(rules);
+  add_by_argument(rules, forbidden);
   constexpr std::array kByArgument{"clone", "unshare", "move_mount", "kill"};
   for (const auto& call : forbidden_calls())
     if (std::ranges::find(kByArgument, std::string_view(call.name)) == kByArgument.end())
-      rules.add(SCMP_ACT_TRAP, call.name);
+      rules.add(forbidden, call.name);
   if (!rules.ok()) return fail_errno("make a seccomp filter", EINVAL);
   const Fd program(::memfd_create("filter", MFD_CLOEXEC));
   if (!program || seccomp_export_bpf(context.get(), program.get()) != 0)

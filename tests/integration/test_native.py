@@ -231,6 +231,18 @@ def test_a_build_cannot_look_around(daemon):
     assert daemon.request("/confined").text == "built"
 
 
+def test_a_build_has_the_filter_of_functions(daemon):
+    source = folder({"CMakeLists.txt": """cmake_minimum_required(VERSION 3.16)
+        project(f CXX)
+        execute_process(COMMAND grep Seccomp: /proc/self/status OUTPUT_VARIABLE filter)
+        if(NOT filter MATCHES "2")
+          message(FATAL_ERROR "no filter: ${filter}")
+        endif()
+        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "filtered"})
+    daemon.deploy("filtered", source)
+    assert daemon.request("/filtered").text == "filtered"
+
+
 def test_a_build_that_puts_a_link_in_the_place_of_its_folder(daemon, tmp_path):
     """What lies behind it is not taken for what was built."""
     (tmp_path / "libother.so").write_bytes(b"\0mayfly_abi\0")
