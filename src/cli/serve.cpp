@@ -32,6 +32,7 @@ struct ServeArguments {
   std::optional<std::string> esbuild;
   std::optional<std::string> drain;
   std::optional<std::string> build_limit;
+  std::optional<std::string> build_memory;
   std::optional<std::string> max_connections;
   std::optional<std::string> max_header;
   std::optional<std::string> header_timeout;
@@ -58,6 +59,7 @@ struct ServeArguments {
             {"esbuild", &esbuild},
             {"drain", &drain},
             {"build-limit", &build_limit},
+            {"build-memory", &build_memory},
             {"max-connections", &max_connections},
             {"max-header", &max_header},
             {"header-timeout", &header_timeout},
@@ -159,6 +161,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
        {take_number("threads", arguments.threads, 1024, options.threads),
         take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
+        take_size("build-memory", arguments.build_memory, 1ULL << 50U, options.build_memory),
         take_size("max-header", arguments.max_header, 512ULL << 10U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
         take_duration("build-limit", arguments.build_limit, options.build_limit),
@@ -269,6 +272,8 @@ Verb serve_verb(const ServeFunction& serve) {
             ValueKind::path},
            {"--drain", "DURATION", "How long requests may go on at the end (30s)", &a->drain},
            {"--build-limit", "DURATION", "How long each tool of a build may run (5m)", &a->build_limit},
+           {"--build-memory", "SIZE", "What a tool of a build and all it starts may use (2GiB)",
+            &a->build_memory},
            {"--max-connections", "N", "Connections to the data plane at once (10000)", &a->max_connections},
            {"--max-header", "SIZE", "Of a request's header (32KiB)", &a->max_header},
            {"--header-timeout", "DURATION", "To send a request's header (10s)", &a->header_timeout},

@@ -21,19 +21,20 @@ struct TlsFiles {
 inline constexpr std::string_view kAddressFile = "admin-url";
 
 struct ServeOptions {
-  std::filesystem::path data{};            ///< the data folder, absolute; made if it is not there
-  std::string listen = "127.0.0.1:8080";   ///< data plane, ADDRESS:PORT; port 0: any
-  std::string admin = "127.0.0.1:8081";    ///< admin plane, likewise
-  std::vector<std::string> admin_names{};  ///< lower case; NAME or NAME:PORT
-  TlsFiles tls{};                          ///< of the data plane
-  TlsFiles admin_tls{};                    ///< of the admin plane
-  unsigned threads = 0;                    ///< of the data plane; 0: one for each processor
-  std::uint64_t memory_budget = 0;         ///< bytes for instances and templates; 0: half of what is there
-  std::vector<std::string> require{};      ///< layers of the sandbox without which not to start
-  bool sandbox = true;                     ///< false: functions run in none, for comparisons
-  std::string node{};                      ///< Node's executable; empty: `node` in PATH
-  std::string python{};                    ///< Python's; empty: the first in PATH that is new enough
-  std::string esbuild{};                   ///< esbuild's executable; empty: look for it
+  std::filesystem::path data{};              ///< the data folder, absolute; made if it is not there
+  std::string listen = "127.0.0.1:8080";     ///< data plane, ADDRESS:PORT; port 0: any
+  std::string admin = "127.0.0.1:8081";      ///< admin plane, likewise
+  std::vector<std::string> admin_names{};    ///< lower case; NAME or NAME:PORT
+  TlsFiles tls{};                            ///< of the data plane
+  TlsFiles admin_tls{};                      ///< of the admin plane
+  unsigned threads = 0;                      ///< of the data plane; 0: one for each processor
+  std::uint64_t memory_budget = 0;           ///< bytes for instances and templates; 0: half of what is there
+  std::vector<std::string> require{};        ///< layers of the sandbox without which not to start
+  bool sandbox = true;                       ///< false: functions run in none, for comparisons
+  std::string node{};                        ///< Node's executable; empty: `node` in PATH
+  std::string python{};                      ///< Python's; empty: the first in PATH that is new enough
+  std::string esbuild{};                     ///< esbuild's executable; empty: look for it
+  std::uint64_t build_memory = 2ULL << 30U;  ///< bytes, of all processes of one tool of a build
   std::chrono::milliseconds build_limit{300'000};    ///< of npm, pip and the like, in a deploy
   std::chrono::milliseconds drain{30'000};           ///< how long requests may go on after SIGTERM
   std::size_t max_connections = 10'000;              ///< of the data plane; one more is closed

@@ -309,12 +309,15 @@ void say_keys(const std::string& location, const Result<void>& state) {
     spdlog::error("the keys of tokens cannot be read: {}", state.error().message);
 }
 
-registry::DeployOptions deploy_options(const cli::ServeOptions& options, const Runtimes& runtimes) {
+registry::DeployOptions deploy_options(const cli::ServeOptions& options, const Runtimes& runtimes,
+                                       sandbox::Cgroups& groups) {
   registry::DeployOptions deploy;
   deploy.esbuild = find_esbuild(options.esbuild);
   deploy.native_include = executable_folder() / "runtimes/native/include";
   deploy.caches = build_caches(fs::absolute(options.data));
   deploy.build_limit = options.build_limit;
+  deploy.build_memory = options.build_memory;
+  deploy.groups = &groups;
   deploy.interpreter = [&runtimes](registry::Runtime runtime,
                                    const registry::FunctionConfig& config) -> Result<std::string> {
     auto found = runtimes.interpreter(runtime, config);
@@ -442,7 +445,7 @@ int serve(const cli::ServeOptions& options) {
   PlatformOperations operations(
       {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
-                              deploy_options(options, runtimes));
+                              deploy_options(options, runtimes, *groups));
   start_shards(shards, keys->table());
   registry->attach(operations);
   (*events)->engine().adopt_rest();

@@ -16,6 +16,10 @@
 #include "registry/function.h"
 #include "registry/layers.h"
 
+namespace mayfly::sandbox {
+class Cgroups;
+}
+
 namespace mayfly::registry {
 
 /// Takes what the tools of a build print, as it comes. Called from a build thread.
@@ -43,9 +47,12 @@ struct DeployOptions {
   std::filesystem::path esbuild{};         ///< its executable; empty: TypeScript is refused with build_failed
   std::filesystem::path native_include{};  ///< the folder of mayfly.h
   std::chrono::milliseconds build_limit{300'000};  ///< of each tool that a build runs
-  LayerLimits layer_limits{};                      ///< of what is installed or built for one function
-  std::stop_token stop{};                          ///< ends the tools that run
-  std::size_t threads = 8;                         ///< for the steps that block; mostly they wait for tools
+  std::uint64_t build_memory = 2ULL << 30U;        ///< bytes, of all processes of a tool together
+  sandbox::Cgroups* groups =
+      nullptr;                     ///< where builds are limited; outlives them; null: each process alone is
+  LayerLimits layer_limits{};      ///< of what is installed or built for one function
+  std::stop_token stop{};          ///< ends the tools that run
+  std::size_t threads = 8;         ///< for the steps that block; mostly they wait for tools
   std::filesystem::path caches{};  ///< what builds keep for the next; empty: programs cannot be built
 };
 

@@ -10,12 +10,15 @@
 #include <cstdlib>
 #include <iterator>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 #include "base/child.h"
 #include "base/text.h"
 #include "registry/error.h"
+#include "sandbox/cgroups.h"
 #include "sandbox/confined.h"
 
 namespace mayfly::registry {
@@ -69,6 +72,46 @@ std::string last_words(std::string_view tail) {
   return line.empty() ? "" : "; its last words: " + std::string(beginning_of(line, 500));
 }
 
+/// The control group of one tool, where the host has them.
+class ToolGroup {
+ public:
+  ToolGroup(const DeployOptions& options, sandbox::ConfinedCommand& command) : memory_(options.build_memory) {
+    processes_ = command.max_processes;
+    if (options.groups != nullptr)
+      if (auto made = options.groups->make("build")) group_ = std::move(*made);
+    auto joins = group_ && group_->limit_memory(memory_) && group_->limit_processes(processes_)
+                     ? group_->joins()
+                     : Result<std::vector<Fd>>(std::vector<Fd>());
+    if (joins) joins_ = std::move(*joins);
+    for (const auto& join : joins_) command.groups.push_back(join.get());
+    // Of each process: all that can be limited without a group, and what a group without memory leaves out.
+    if (command.max_memory == 0 && !(group_ && group_->has(sandbox::CgroupPart::memory)))
+      command.max_memory = memory_;
+  }
+
+  /// Of a tool that has failed, if that is why.
+  [[nodiscard]] std::optional<Error> exceeded(const std::string& tool) const {
+    if (group_ && group_->memory_kills() > 0)
+      return over(tool + " needed more than " + size_in_words(memory_) + " of memory", format_size(memory_),
+                  " (serve --build-memory)");
+    const auto most = std::to_string(processes_);
+    if (group_ && group_->process_refusals() > 0)
+      return over(tool + " needed more than " + most + " processes and threads", most, "");
+    return std::nullopt;
+  }
+
+ private:
+  static Error over(const std::string& what, const std::string& limit, const std::string& option) {
+    Error error{RegistryErrc::build_failed, what + ", the limit of a step of a build" + option, {}};
+    return error.with("limit", limit);
+  }
+
+  std::uint64_t memory_;
+  std::uint64_t processes_;
+  std::unique_ptr<sandbox::Cgroup> group_;
+  std::vector<Fd> joins_;
+};
+
 }  // namespace
 
 Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
@@ -86,6 +129,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.limit = context.options.build_limit * run.limits;
   command.stop = context.options.stop;
   command.output = context.output;
+  const ToolGroup group(context.options, command);
   auto ran = sandbox::run_confined(command);
   if (!ran) return fail(RegistryErrc::build_failed, run.name + " cannot be run: " + ran.error().message);
   for (const auto& reason : ran->degraded)
@@ -98,6 +142,10 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
                                                       last_words(ran->tail));
     error.error().with("limit", limit).with("output", ran->tail);
     return error;
+  }
+  if (auto exceeded = ran->status.success() ? std::nullopt : group.exceeded(run.name)) {
+    exceeded->with("output", ran->tail);
+    return std::unexpected(std::move(*exceeded));
   }
   return ToolResult{ran->status.success(), std::move(ran->tail), ran->status.text()};
 }

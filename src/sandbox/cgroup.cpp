@@ -210,6 +210,11 @@ std::uint64_t Cgroup::memory_kills() const {
       .value_or(0);
 }
 
+std::uint64_t Cgroup::process_refusals() const {
+  const auto& at = place(CgroupPart::processes);
+  return at ? read_key(files_, at->folder / "pids.events", "max").value_or(0) : 0;
+}
+
 void Cgroup::kill_all() const {
   if (const auto& at = place(CgroupPart::control)) kill_group_members(files_, *at);
 }

@@ -85,6 +85,8 @@ class Cgroup {
   [[nodiscard]] CgroupUsage usage() const;
   /// Processes that the kernel has killed because the memory limit was reached; 0 where it does not count.
   [[nodiscard]] std::uint64_t memory_kills() const;
+  /// How often a process or thread could not be made because of limit_processes().
+  [[nodiscard]] std::uint64_t process_refusals() const;
   /// Ends every process in it, also those that are just being forked.
   void kill_all() const;
 

@@ -161,11 +161,14 @@ TEST(CgroupsOfVersionTwo, EventsAndUsageAreRead) {
   const auto group = std::move(*groups->make("a@1"));
   const auto folder = fs::path("/own") / tree.groups("/own").front() / "a@1";
   EXPECT_EQ(group->memory_kills(), 0U) << "the file is not there";
+  EXPECT_EQ(group->process_refusals(), 0U) << "the file is not there";
   tree.files[folder / "memory.events"] = "low 0\nhigh 0\nmax 3\noom 2\noom_kill 2\noom_group_kill 0\n";
   tree.files[folder / "memory.current"] = "4096\n";
   tree.files[folder / "cpu.stat"] = "usage_usec 12\nuser_usec 5\n";
   tree.files[folder / "pids.current"] = "3\n";
+  tree.files[folder / "pids.events"] = "max 4\n";
   EXPECT_EQ(group->memory_kills(), 2U);
+  EXPECT_EQ(group->process_refusals(), 4U);
   const auto usage = group->usage();
   EXPECT_EQ(usage.memory, 4096U);
   EXPECT_EQ(usage.memory_peak, std::nullopt);

@@ -39,6 +39,8 @@ struct ConfinedCommand {
   std::uint64_t max_file = 4ULL << 30U;       ///< bytes of a file it writes
   std::uint64_t max_temporary = 1ULL << 30U;  ///< bytes, each, in /tmp, /var/tmp and /dev/shm (memory)
   std::uint64_t max_processes = 2048;         ///< with all threads
+  /// Joined before anything of it runs (Cgroup::joins()); the caller's.
+  std::vector<int> groups{};
   /// Requests come before it. Not for one that takes milliseconds and that somebody waits for.
   bool background = true;
   std::stop_token stop{};  ///< ends it as the limit does

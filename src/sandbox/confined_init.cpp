@@ -27,6 +27,8 @@
 namespace mayfly::sandbox {
 namespace {
 
+constexpr std::size_t kOwnDescriptors = 5;
+
 std::vector<std::string> candidates_of(const ConfinedCommand& command) {
   const auto& name = command.argv.front();
   if (name.contains('/')) return {name};
@@ -59,13 +61,17 @@ ConfinedInit::ConfinedInit(const ConfinedCommand& command, const BuildUser& user
       candidates_(candidates_of(command)),
       argv_(c_strings(command.argv)),
       environment_(c_strings(command.environment)),
-      null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)) {}
+      null_(::open("/dev/null", O_RDONLY | O_CLOEXEC)),
+      kept_(command.groups) {
+  kept_.resize(command.groups.size() + kOwnDescriptors);
+}
 
 void ConfinedInit::main() noexcept {
   close_others();
   char byte = 0;
   if (::read(go, &byte, 1) != 1) ::_exit(125);
   ::setsid();
+  join_groups();
   const bool mounts = (namespaces_ & CLONE_NEWNS) != 0;
   if (mounts)
     if (const char* step = mounts_.clone_trees()) fail(step);
@@ -95,14 +101,21 @@ void ConfinedInit::send(InitReport::What what, int value, const char* step) noex
 
 /// Whatever else the daemon has open: its end would not be noticed as long as this process had it, too.
 void ConfinedInit::close_others() noexcept {
-  std::array<int, 5> kept{go, output, report, filter, null_.get()};
-  std::ranges::sort(kept);
+  const std::array<int, kOwnDescriptors> own{go, output, report, filter, null_.get()};
+  std::ranges::copy(own, kept_.end() - kOwnDescriptors);
+  std::ranges::sort(kept_);
   unsigned first = 0;
-  for (const int fd : kept) {
+  for (const int fd : kept_) {
     if (std::cmp_greater(fd, first)) ::syscall(SYS_close_range, first, fd - 1, 0);
     first = static_cast<unsigned>(fd) + 1;
   }
   ::syscall(SYS_close_range, first, ~0U, 0);
+}
+
+/// As the daemon's user, who may.
+void ConfinedInit::join_groups() noexcept {
+  for (const int group : command_.groups)
+    if (::write(group, "0", 1) != 1) fail("join a cgroup");
 }
 
 void ConfinedInit::fail(const char* step) noexcept {

@@ -40,6 +40,7 @@ class ConfinedInit {
  private:
   [[noreturn]] void fail(const char* step) noexcept;
   void close_others() noexcept;
+  void join_groups() noexcept;
   void become_user() noexcept;
   void end_with_parent() noexcept;
   void set_limits() noexcept;
@@ -55,6 +56,7 @@ class ConfinedInit {
   std::vector<char*> argv_;
   std::vector<char*> environment_;
   Fd null_;
+  std::vector<int> kept_;  ///< room for all that close_others() keeps
   bool own_proc_ = true;
 };
 

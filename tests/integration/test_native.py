@@ -243,6 +243,21 @@ def test_a_build_has_the_filter_of_functions(daemon):
     assert daemon.request("/filtered").text == "filtered"
 
 
+def test_a_build_that_takes_too_much_memory_is_told_the_limit(start_daemon):
+    daemon = start_daemon("--build-memory", "160MiB")
+    daemon.deploy("within", folder({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.16)\nproject(f CXX)\nadd_library(f MODULE f.cpp)",
+                                    "f.cpp": HELLO % "within"}))
+    if "memory_limit_bytes" not in daemon.describe("within")["live"]["templates"][0].get("limits", {}):
+        pytest.skip("no control group limits memory")
+    source = folder({"CMakeLists.txt": """cmake_minimum_required(VERSION 3.16)
+        project(f CXX)
+        execute_process(COMMAND sh -c "head -c 400000000 /dev/zero | tail -c 300000000" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "x"})
+    answer = daemon.put("greedy", source)
+    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:build-failed"), answer.text
+    assert "needed more than 160 MiB of memory" in answer.json["detail"] and answer.json["limit"] == "160MiB", answer.text
+
+
 def test_a_build_that_puts_a_link_in_the_place_of_its_folder(daemon, tmp_path):
     """What lies behind it is not taken for what was built."""
     (tmp_path / "libother.so").write_bytes(b"\0mayfly_abi\0")
