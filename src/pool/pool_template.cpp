@@ -207,6 +207,7 @@ Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
     payload->box->box.descriptors.push_back(sandbox::BoxDescriptor::cgroup);
     payload->box->descriptors.push_back(std::move(join));
   }
+  payload->box->box.processes = group_.processes_without_group();
   return payload;
 }
 

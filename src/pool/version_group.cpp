@@ -1,5 +1,7 @@
 #include "pool/version_group.h"
 
+#include <algorithm>
+
 #include "pool/failure.h"
 
 namespace mayfly::pool {
@@ -13,6 +15,10 @@ constexpr std::uint64_t kStep = 4;
 constexpr std::uint64_t kOverhead = 8U << 20U;
 /// So that the template can fork when instances have all the processes that they may have.
 constexpr std::uint64_t kSpareProcesses = 32;
+/// Without a group: so many instances may have all their processes at once …
+constexpr std::uint64_t kFullInstances = 4;
+/// … and each has room for what a runtime needs.
+constexpr std::uint64_t kUsualProcesses = 16;
 
 }  // namespace
 
@@ -63,6 +69,14 @@ void VersionGroup::fit(std::uint64_t instances) {
   memory_limit_ = slots_ * each;
   note(group_->limit_memory(memory_limit_));
   note(group_->limit_processes(slots_ * static_cast<std::uint64_t>(config.processes) + kSpareProcesses));
+}
+
+std::uint64_t VersionGroup::processes_without_group() const {
+  if (group_ && group_->has(sandbox::CgroupPart::processes)) return 0;
+  const auto& config = version_.config;
+  const auto instances = static_cast<std::uint64_t>(config.max_instances);
+  const auto full = std::min(instances, kFullInstances);
+  return full * static_cast<std::uint64_t>(config.processes) + instances * kUsualProcesses + kSpareProcesses;
 }
 
 bool VersionGroup::take_memory_kill() {

@@ -34,6 +34,10 @@ class VersionGroup {
   [[nodiscard]] bool held_back() const { return hold_back_.held_back(); }
   /// See InstanceOwner.
   [[nodiscard]] bool take_memory_kill();
+  /// All processes and threads of the version where no group limits them; 0 where one does. Fixed before it
+  /// is known how many instances there will be: fewer than all may have, so that a fork bomb ends near what
+  /// one may have.
+  [[nodiscard]] std::uint64_t processes_without_group() const;
   /// Null: there is none.
   [[nodiscard]] const sandbox::Cgroup* group() const { return group_.get(); }
   /// Bytes that all processes together may use now; 0: no limit.

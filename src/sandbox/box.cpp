@@ -82,6 +82,7 @@ std::string encode(const Box& box) {
   to.list(box.links, pair);
   to.list(box.files, pair);
   to.number(box.open_files);
+  to.number(box.processes);
   to.list(box.descriptors, [&to](BoxDescriptor kind) { to.number(static_cast<std::uint8_t>(kind)); });
   return out;
 }
@@ -109,6 +110,7 @@ std::optional<Box> decode_box(std::string_view encoded) {
   pairs(box.links);
   pairs(box.files);
   box.open_files = from.number<std::uint64_t>();
+  box.processes = from.number<std::uint64_t>();
   bool known = network <= static_cast<std::uint8_t>(BoxNetwork::host);
   box.network = static_cast<BoxNetwork>(network);
   from.list([&] {

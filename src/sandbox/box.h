@@ -54,6 +54,9 @@ struct Box {
   std::vector<Text> links;          ///< symbolic links: path and target
   std::vector<Text> files;          ///< small files that are made
   std::uint64_t open_files = 1024;  ///< RLIMIT_NOFILE
+  /// Processes and threads of the template and all its forks together (RLIMIT_NPROC, which the kernel counts
+  /// for each user namespace since Linux 5.14); 0, or without namespaces: no limit but the group's.
+  std::uint64_t processes = 0;
   std::vector<BoxDescriptor> descriptors;
 };
 

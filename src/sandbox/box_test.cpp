@@ -15,6 +15,7 @@ Box example() {
   box.links = {{"/bin", "usr/bin"}};
   box.files = {{"/etc/hosts", "127.0.0.1 localhost\n"}};
   box.open_files = 77;
+  box.processes = 512;
   box.descriptors = {BoxDescriptor::filter, BoxDescriptor::cgroup};
   return box;
 }
@@ -25,6 +26,7 @@ TEST(Box, ComesBackAsItWas) {
   EXPECT_EQ(encode(*back), encode(example()));
   EXPECT_EQ(back->visible.at(1).at, "/host/tmp/data/1");
   EXPECT_EQ(back->links.at(0).content, "usr/bin");
+  EXPECT_EQ(back->processes, 512U);
   EXPECT_EQ(back->network, BoxNetwork::given);
   EXPECT_EQ(back->descriptors, example().descriptors);
 }

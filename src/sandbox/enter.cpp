@@ -5,10 +5,12 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <csignal>
+#include <cstdlib>
 
 #include "sandbox/forbidden_calls.h"
 #include "sandbox/landlock.h"
@@ -60,6 +62,25 @@ bool limit(__rlimit_resource resource, std::uint64_t value) noexcept {
   return ::setrlimit(resource, &both) == 0 || errno == EPERM;  // a lower one is there already
 }
 
+/// Before Linux 5.14 this limit counts all that a user runs, in the box or not.
+bool counts_processes_apart() noexcept {
+  utsname name{};
+  if (::uname(&name) != 0) return false;
+  char* rest = nullptr;
+  const auto major = std::strtol(name.release, &rest, 10);
+  const auto minor = *rest == '.' ? std::strtol(rest + 1, nullptr, 10) : 0;
+  return major > 5 || (major == 5 && minor >= 14);
+}
+
+/// So that the template can fork when its instances have all the processes that there may be.
+bool leave_some_to_the_template() noexcept {
+  constexpr rlim_t kSpare = 16;
+  rlimit most{};
+  if (::getrlimit(RLIMIT_NPROC, &most) != 0) return false;
+  if (most.rlim_max == RLIM_INFINITY || most.rlim_max <= 2 * kSpare) return true;
+  return limit(RLIMIT_NPROC, most.rlim_max - kSpare);
+}
+
 /// What has to happen while the process still is the daemon's user: whatever reaches beyond the box.
 const char* take_hold(const Box& box, const Given& given, RootFolder& root) {
   for (const auto& group : given.cgroups)
@@ -83,6 +104,8 @@ const char* enter_namespaces(const Box& box, const Given& given, RootFolder& roo
 const char* lock(const Box& box, const Given& given) {
   ::umask(0022);
   if (!limit(RLIMIT_NOFILE, box.open_files)) return "limit open files";
+  if (box.namespaces && box.processes != 0 && counts_processes_apart())
+    if (!limit(RLIMIT_NPROC, box.processes)) return "limit processes";
   // Not before the user has changed: that clears it.
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (!(box.forks && box.namespaces ? drop_privileges_but(CAP_SYS_ADMIN) : drop_privileges()))
@@ -106,6 +129,7 @@ Result<void> enter(const Box& box, std::vector<Fd> descriptors) {
 
 Result<void> enter_as_instance(Fd temporary) {
   if (const char* step = mount_own_temporary(temporary.get())) return failed(step);
+  if (!leave_some_to_the_template()) return failed("limit processes");
   if (!drop_capabilities()) return failed("drop capabilities");
   if (const char* step = enter_landlock()) return failed(step);
   return {};

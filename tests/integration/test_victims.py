@@ -263,6 +263,42 @@ def test_children_of_a_bounded_fork_bomb_end_with_it(platform, neighbour):
     unharmed(neighbour)
 
 
+FORKS_WHILE_LOADING = """
+import os, signal
+children, refused = [], ""
+for _ in range(600):
+    try:
+        pid = os.fork()
+    except OSError as error:
+        refused = error.strerror
+        break
+    if pid == 0:
+        signal.pause()
+        os._exit(0)
+    children.append(pid)
+for pid in children:
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+def handler(event, context):
+    return f"{len(children)} {refused}"
+"""
+
+
+@pytest.mark.parametrize("whose", USERS)
+def test_a_fork_bomb_without_control_groups_meets_a_limit_of_the_kernel(whose):
+    with daemon_of(whose) as daemon:
+        daemon.options += ("--cgroups", "off")
+        daemon.start()
+        layers = {each["name"]: each for each in daemon.admin("/v1/status").json["sandbox"]}
+        if not layers["namespaces"]["there"]:
+            pytest.skip(layers["namespaces"]["reason"])
+        daemon.deploy("bomb", FORKS_WHILE_LOADING, file="bomb.py", processes="20", max_instances="2")
+        children, refused = daemon.request("/bomb").text.split(" ", 1)
+        # 20 for each of two, 16 for what their runtimes need, 32 to spare.
+        assert 60 <= int(children) <= 2 * 20 + 2 * 16 + 32 and "unavailable" in refused, (children, refused)
+        assert daemon.stop() == 0
+
+
 def test_a_gigabyte_of_log_is_bounded(platform, neighbour):
     platform.deploy("talker", VICTIMS / FILES["python"], timeout="60s")
     assert platform.request("/talker/logs", timeout=70).text == "logged"
