@@ -67,6 +67,15 @@ Error memory_error(std::uint64_t limit, std::uint64_t used) {
   return error.with("used", format_size(used));
 }
 
+Error loading_memory_error(std::uint64_t limit, std::uint64_t group) {
+  Error error{PoolErrc::template_failed,
+              "memory limit " + size_in_words(limit) + ": loading the code took more than " +
+                  size_in_words(group) + ", what the version's processes may use together",
+              {}};
+  error.with("limit", format_size(limit));
+  return error;
+}
+
 Error processes_error(std::uint64_t limit, std::uint64_t used) {
   const auto most = std::to_string(limit);
   const auto had = std::to_string(used);

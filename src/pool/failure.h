@@ -46,6 +46,8 @@ struct Death {
 [[nodiscard]] Error describe_death(const Death& death);
 /// "memory limit 128 MiB: the instance used 140 MiB"; `used` 0: not known.
 [[nodiscard]] Error memory_error(std::uint64_t limit, std::uint64_t used);
+/// "memory limit 128 MiB: loading the code took more than 408 MiB": `group` is what the kernel held it to.
+[[nodiscard]] Error loading_memory_error(std::uint64_t limit, std::uint64_t group);
 /// "process limit 256: the instance had 300 or more processes and threads"
 [[nodiscard]] Error processes_error(std::uint64_t limit, std::uint64_t used);
 /// The error of a fatal frame (uncaught exception, unhandled rejection, exit).

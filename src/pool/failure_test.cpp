@@ -63,6 +63,9 @@ TEST(DescribeDeath, AMemoryLimitIsNamedWithItsValueWhoeverNoticedIt) {
   EXPECT_EQ(by_runtime.detail("limit"), "128MiB");
   const auto by_us = memory_error(kLimit, 150U << 20U);
   EXPECT_EQ(by_us.message, "memory limit 128 MiB: the instance used 150 MiB");
+  const auto loading = loading_memory_error(128U << 20U, 408U << 20U);
+  EXPECT_EQ(loading.code, PoolErrc::template_failed);
+  EXPECT_EQ(loading.detail("limit"), "128MiB");
   EXPECT_EQ(describe_death({.status = SIGSEGV, .memory = kLimit, .kernel_wanted_memory = true}).code,
             PoolErrc::instance_killed)
       << "the kernel kills with SIGKILL";

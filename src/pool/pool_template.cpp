@@ -153,6 +153,11 @@ void Pool::on_template_gone() {
   account_.template_gone();
   const auto instances = instances_;  // ended ones leave the set
   for (const auto& instance : instances) instance->on_parent_gone();
+  if (was_building && group_.take_memory_kill()) {
+    build_deaths_ = 0;
+    return template_answer(
+        std::unexpected(loading_memory_error(version_->config.memory, group_.memory_limit())));
+  }
   // Killed from outside, or with its runtime process: that says nothing of the code. Try again.
   if (was_building && ++build_deaths_ < kMaxBuildDeaths) return build_template();
   if (was_building) {

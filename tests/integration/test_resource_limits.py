@@ -100,6 +100,16 @@ def test_a_memory_bomb_dies_alone_and_names_the_limit(daemon, neighbour, runtime
     assert "memory limit 64 MiB" in failure["message"], failure
 
 
+def test_a_deploy_that_takes_too_much_memory_while_it_loads_is_told_the_limit(daemon):
+    daemon.deploy("light", "def handler(event, context):\n    return 'light'", file="light.py", memory="32MiB", tmp="8MiB")
+    if "memory_limit_bytes" not in used(daemon, "light"):
+        pytest.skip("no control group limits memory")
+    code = "kept = [b'x' * (4 << 20) for _ in range(75)]\ndef handler(event, context):\n    return 'heavy'"
+    answer = daemon.put("heavy", code, "heavy.py", memory="32MiB", tmp="8MiB")
+    assert answer.status == 422 and answer.json["limit"] == "32MiB", answer.text
+    assert "memory limit 32 MiB: loading the code took more than" in answer.json["detail"], answer.text
+
+
 @pytest.mark.parametrize("runtime", ["node", "python", "native"])
 def test_a_slow_leak_is_found_after_some_requests(daemon, runtime):
     code, file = BOMBS[runtime]
