@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/reap.h"
+
 namespace mayfly::bridge {
 namespace {
 
@@ -41,6 +43,8 @@ void Descriptors::remember() {
 
 std::vector<std::string> Descriptors::reasons() const {
   std::vector<std::string> reasons;
+  if (const auto left = running_children(); left > 0)
+    reasons.push_back("init left " + std::to_string(left) + " process(es) running");
   for (const int descriptor : numbers_in("/proc/self/fd")) {
     if (descriptor <= 2 || known_.contains(descriptor)) continue;
     const auto target = link_target(descriptor);

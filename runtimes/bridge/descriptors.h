@@ -1,4 +1,5 @@
-// Whether what a process has open may be shared by forks: no socket, no file opened for writing.
+// Whether a process may be forked, by what it has open and has started: no socket, no file opened for
+// writing, no process.
 #pragma once
 
 #include <set>

@@ -8,6 +8,8 @@
 #include <cstdlib>
 #include <memory>
 
+#include "base/reap.h"
+
 namespace mayfly::native {
 namespace {
 
@@ -41,6 +43,8 @@ std::vector<std::string> ForkCheck::reasons() const {
   std::vector<std::string> reasons;
   const auto threads = numbers_in("/proc/self/task").size();
   if (threads > 1) reasons.push_back("init left " + std::to_string(threads - 1) + " thread(s) running");
+  if (const auto left = running_children(); left > 0)
+    reasons.push_back("init left " + std::to_string(left) + " process(es) running");
   for (const int fd : numbers_in("/proc/self/fd")) {
     if (known_.contains(fd)) continue;
     const auto target = target_of(fd);

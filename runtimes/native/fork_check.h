@@ -1,5 +1,5 @@
-// Whether a template may be forked: what a fork does not copy (threads), or what its copies would share
-// (sockets, files that are written).
+// Whether a template may be forked: what a fork does not copy (threads, processes), or what its copies would
+// share (sockets, files that are written).
 #pragma once
 
 #include <set>

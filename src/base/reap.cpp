@@ -107,6 +107,17 @@ std::vector<pid_t> children_of_this_process() {
   return children;
 }
 
+std::size_t running_children() {
+  std::size_t running = 0;
+  for (const pid_t child : children_of_this_process()) {
+    siginfo_t info{};
+    const bool ended = ::waitid(P_PID, static_cast<id_t>(child), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+                       info.si_pid != 0;
+    if (!ended) ++running;
+  }
+  return running;
+}
+
 void reap_strays(const std::function<bool(pid_t)>& is_stray) {
   for (const pid_t pid : children_of_this_process())
     if (is_stray(pid)) ::waitpid(pid, nullptr, WNOHANG);

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <functional>
 #include <optional>
 #include <vector>
@@ -59,6 +60,9 @@ void adopt_orphans();
 
 /// The children of this process, ended ones included, as /proc lists them; empty where it does not.
 [[nodiscard]] std::vector<pid_t> children_of_this_process();
+
+/// How many of them still run.
+[[nodiscard]] std::size_t running_children();
 
 /// Reaps those children that `is_stray` names and that have ended. Never waits.
 void reap_strays(const std::function<bool(pid_t)>& is_stray);

@@ -255,6 +255,27 @@ def test_a_child_that_left_the_family_ends_with_its_instance(platform, known, ne
     unharmed(neighbour)
 
 
+LEAVES_A_PROCESS = """
+import ctypes, os, time
+if os.fork() == 0:
+    ctypes.CDLL(None).prctl(15, b"left-loading", 0, 0, 0)  # PR_SET_NAME
+    time.sleep(600)
+    os._exit(0)
+def handler(event, context):
+    return "served"
+"""
+
+
+def test_a_process_that_loading_leaves_is_kept_by_no_template(platform, neighbour):
+    platform.deploy("leaver", LEAVES_A_PROCESS, file="leaver.py")
+    eventually(lambda: not named_processes(platform.process.pid, "left-loading"), what="it is gone before there is an instance")
+    assert platform.request("/leaver").text == "served"
+    assert "init left 1 process(es) running" in platform.cli("describe", "leaver").stdout
+    assert platform.admin("/v1/functions/leaver/evict?what=instances", "POST").status < 300
+    eventually(lambda: not named_processes(platform.process.pid, "left-loading"), what="it ends with its instance")
+    unharmed(neighbour)
+
+
 def test_children_of_a_bounded_fork_bomb_end_with_it(platform, neighbour):
     platform.deploy("bomb", VICTIMS / FILES["python"], timeout="3s")
     platform.request("/bomb/forks", timeout=40)
