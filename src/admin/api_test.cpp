@@ -106,6 +106,28 @@ TEST_F(Api, NoDeployOpensAFunctionByLeavingSomethingOut) {
   EXPECT_EQ(deploy("pay", hello("4")).status, 409U);
 }
 
+TEST_F(Api, NoRollbackSplitOrAliasLetsInMoreCallersUnlessItSaysSo) {
+  deploy("pay", hello("1"));
+  deploy("pay", hello("2"), "&set=access%3Dkey");
+  const auto refused = call("POST", "/v1/functions/pay/rollback");
+  EXPECT_EQ(refused.status, 409U);
+  EXPECT_EQ(problem(refused), "registry:opens-access");
+  EXPECT_EQ(json::parse(refused.body)["serves"], "pay@2");
+  EXPECT_EQ(json::parse(refused.body)["opens"], "pay@1");
+  EXPECT_EQ(call("POST", "/v1/functions/pay/rollback", R"({"version": 1})").status, 409U);
+  EXPECT_EQ(call("POST", "/v1/functions/pay/rollback", R"({"version": 9})").status, 404U);
+  EXPECT_EQ(call("PUT", "/v1/functions/pay/traffic", R"({"weights": {"1": 2, "2": 1}})").status, 409U);
+  EXPECT_EQ(get("/v1/functions/pay")["address"], "pay@2") << "what is in service stays";
+  EXPECT_EQ(call("PUT", "/v1/functions/pay/traffic?open=true", R"({"weights": {"1": 2, "2": 1}})").status,
+            200U);
+  EXPECT_EQ(call("PUT", "/v1/functions/pay/aliases/stable", R"({"version": 2})").status, 200U);
+  EXPECT_EQ(call("PUT", "/v1/functions/pay/aliases/stable", R"({"version": 1})").status, 409U);
+  EXPECT_EQ(call("PUT", "/v1/functions/pay/aliases/stable?open=true", R"({"version": 1})").status, 200U);
+  EXPECT_EQ(call("POST", "/v1/functions/pay/rollback", R"({"version": 2})").status, 200U);
+  EXPECT_EQ(call("POST", "/v1/functions/pay/rollback?open=true").status, 200U);
+  EXPECT_EQ(get("/v1/functions/pay")["address"], "pay@1");
+}
+
 TEST_F(Api, SettingsOfADeployAreTakenAndChecked) {
   ASSERT_EQ(deploy("hello", hello("1"), "&set=timeout%3D3s&set=env.A%3Db").status, 201U);
   const auto config = get("/v1/functions/hello")["config"];

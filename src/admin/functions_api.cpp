@@ -1,5 +1,6 @@
 #include <nlohmann/json.hpp>
 
+#include "access/opening.h"
 #include "admin/api.h"
 #include "admin/endpoint.h"
 #include "admin/view.h"
@@ -74,16 +75,22 @@ Result<Response> traffic_answer(Result<FunctionPtr> function) {
   return json_response(body);
 }
 
+/// To let in callers whom what serves now refuses, a request says that it is meant.
+const std::vector<Parameter> kOpenQuery = {
+    {"open", "boolean", "Also if it lets in callers whom what serves now refuses"}};
+
 Result<Response> rollback(const Services& services, Request& request) {
   auto body = parse_object(request.body, {"version"});
   if (!body) return propagate(body);
-  std::optional<std::uint32_t> number;
-  if (body->contains("version")) {
-    auto wanted = version_member(*body);
-    if (!wanted) return propagate(wanted);
-    number = *wanted;
+  auto function = services.registry.get(request.param("name"));
+  if (!function) return propagate(function);
+  auto number = body->contains("version") ? version_member(*body) : registry::version_before(**function);
+  if (!number) return propagate(number);
+  if (!request.query_flag("open")) {
+    auto checked = access::check_traffic(**function, {.weights = {{*number, 100}}, .sticky = ""});
+    if (!checked) return propagate(checked);
   }
-  return traffic_answer(services.registry.rollback(request.param("name"), number));
+  return traffic_answer(services.registry.rollback(request.param("name"), *number));
 }
 
 Result<Response> get_traffic(const Services& services, Request& request) {
@@ -93,6 +100,12 @@ Result<Response> get_traffic(const Services& services, Request& request) {
 Result<Response> set_traffic(const Services& services, Request& request) {
   auto traffic = parse_traffic(request.body);
   if (!traffic) return propagate(traffic);
+  auto function = services.registry.get(request.param("name"));
+  if (!function) return propagate(function);
+  if (!request.query_flag("open")) {
+    auto checked = access::check_traffic(**function, *traffic);
+    if (!checked) return propagate(checked);
+  }
   return traffic_answer(services.registry.set_traffic(request.param("name"), std::move(*traffic)));
 }
 
@@ -110,6 +123,12 @@ Result<Response> set_alias(const Services& services, Request& request) {
   if (!body) return propagate(body);
   auto number = version_member(*body);
   if (!number) return propagate(number);
+  auto function = services.registry.get(request.param("name"));
+  if (!function) return propagate(function);
+  if (!request.query_flag("open")) {
+    auto checked = access::check_alias(**function, request.param("alias"), *number);
+    if (!checked) return propagate(checked);
+  }
   return aliases_answer(services.registry.set_alias(request.param("name"), request.param("alias"), *number));
 }
 
@@ -127,6 +146,8 @@ const std::vector<Parameter> kDeployQuery = {
     {"keep_traffic", "boolean", "Make the version, but give it no traffic yet"},
 };
 constexpr Answer kGone{204, "It is gone"};
+constexpr Answer kOpens{409, "It would let in callers whom what serves now refuses, and does not say so",
+                        "Problem", "application/problem+json"};
 
 std::vector<Route> deployment_routes(const Services& s) {
   return {
@@ -188,9 +209,9 @@ std::vector<Route> version_routes(const Services& s) {
        "/v1/functions/{name}/rollback",
        "rollback",
        "Give all traffic to an older version (the one before, if none is named)",
-       {{200, "The traffic now", "Traffic"}},
+       {{200, "The traffic now", "Traffic"}, kOpens},
        immediate(rollback, s),
-       {},
+       kOpenQuery,
        BodyKind::json,
        "VersionReference"},
       {"GET",
@@ -203,9 +224,9 @@ std::vector<Route> version_routes(const Services& s) {
        "/v1/functions/{name}/traffic",
        "setTraffic",
        "Spread requests over versions by weight",
-       {{200, "The traffic now", "Traffic"}},
+       {{200, "The traffic now", "Traffic"}, kOpens},
        immediate(set_traffic, s),
-       {},
+       kOpenQuery,
        BodyKind::json,
        "Traffic"},
       {"GET",
@@ -218,9 +239,9 @@ std::vector<Route> version_routes(const Services& s) {
        "/v1/functions/{name}/aliases/{alias}",
        "setAlias",
        "Make an alias, or point it elsewhere",
-       {{200, "The aliases now", "Aliases"}},
+       {{200, "The aliases now", "Aliases"}, kOpens},
        immediate(set_alias, s),
-       {},
+       kOpenQuery,
        BodyKind::json,
        "VersionReference"},
       {"DELETE",

@@ -11,6 +11,7 @@ namespace {
 struct RollbackArguments {
   std::string name;
   std::string version;
+  bool open = false;
 };
 
 Result<int> rollback(Context& context, const RollbackArguments& arguments) {
@@ -24,7 +25,8 @@ Result<int> rollback(Context& context, const RollbackArguments& arguments) {
     if (!number) return propagate(number);
     body["version"] = *number;
   }
-  auto answer = client->send_json("POST", function_target(name, "/rollback"), body);
+  auto answer = client->send_json(
+      "POST", function_target(name, arguments.open ? "/rollback?open=true" : "/rollback"), body);
   if (!answer) return propagate(answer);
   print_traffic(context, *answer);
   return 0;
@@ -38,10 +40,13 @@ Verb rollback_verb() {
           .summary = "Give all traffic to an older version",
           .description =
               "Without a version: to the one before the newest that has traffic now. The version rolled "
-              "back from stays; `mayfly rollback NAME VERSION` also goes forward again.",
+              "back from stays; `mayfly rollback NAME VERSION` also goes forward again. Callers whom "
+              "what serves now refuses are let in with --open only.",
           .examples = {"mayfly rollback hello", "mayfly rollback hello 2"},
           .arguments = {{"name", "NAME", "The function", &arguments->name, ValueKind::function, true},
-                        {"version", "VERSION", "The version that gets all traffic", &arguments->version}},
+                        {"version", "VERSION", "The version that gets all traffic", &arguments->version},
+                        {"--open", "", "Also if it lets in callers whom what serves now refuses",
+                         &arguments->open}},
           .run = [arguments](Context& context) { return rollback(context, *arguments); }};
 }
 

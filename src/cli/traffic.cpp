@@ -17,6 +17,7 @@ struct TrafficArguments {
   std::string name;
   std::vector<std::string> weights;
   std::optional<std::string> sticky;
+  bool open = false;
 };
 
 /// "1=90", "2=10%" → {"1": 90, "2": 10}
@@ -47,7 +48,7 @@ Result<int> traffic(Context& context, const TrafficArguments& arguments) {
   if (!weights->empty() || arguments.sticky) {
     json body = {{"weights", weights->empty() ? answer->at("weights") : *weights},
                  {"sticky", arguments.sticky.value_or(answer->value("sticky", ""))}};
-    answer = client->send_json("PUT", target, body);
+    answer = client->send_json("PUT", target + (arguments.open ? "?open=true" : ""), body);
     if (!answer) return propagate(answer);
   }
   print_traffic(context, *answer);
@@ -58,19 +59,21 @@ Result<int> traffic(Context& context, const TrafficArguments& arguments) {
 
 Verb traffic_verb() {
   auto arguments = std::make_shared<TrafficArguments>();
-  return {.name = "traffic",
-          .summary = "Show or split a function's traffic over its versions",
-          .description =
-              "Weights are relative: 90 and 10 are the same as 9 and 1. A version that is not named gets "
-              "nothing.",
-          .examples = {"mayfly traffic hello", "mayfly traffic hello 3=90 4=10",
-                       "mayfly traffic hello --sticky cookie:session"},
-          .arguments = {{"name", "NAME", "The function", &arguments->name, ValueKind::function, true},
-                        {"weights", "VERSION=WEIGHT", "How much each version gets", &arguments->weights},
-                        {"--sticky", "header:NAME|cookie:NAME",
-                         "Requests with the same value go to the same version; \"\" ends it",
-                         &arguments->sticky}},
-          .run = [arguments](Context& context) { return traffic(context, *arguments); }};
+  return {
+      .name = "traffic",
+      .summary = "Show or split a function's traffic over its versions",
+      .description =
+          "Weights are relative: 90 and 10 are the same as 9 and 1. A version that is not named gets "
+          "nothing. Callers whom what serves now refuses are let in with --open only.",
+      .examples = {"mayfly traffic hello", "mayfly traffic hello 3=90 4=10",
+                   "mayfly traffic hello --sticky cookie:session"},
+      .arguments = {{"name", "NAME", "The function", &arguments->name, ValueKind::function, true},
+                    {"weights", "VERSION=WEIGHT", "How much each version gets", &arguments->weights},
+                    {"--sticky", "header:NAME|cookie:NAME",
+                     "Requests with the same value go to the same version; \"\" ends it", &arguments->sticky},
+                    {"--open", "", "Also if it lets in callers whom what serves now refuses",
+                     &arguments->open}},
+      .run = [arguments](Context& context) { return traffic(context, *arguments); }};
 }
 
 }  // namespace mayfly::cli

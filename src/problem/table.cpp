@@ -125,7 +125,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"registry", "init-failed", 422, "The code failed while it was loaded", guarded},
     {"registry", "missing-export", 422, "The code does not export a handler", guarded},
     {"registry", "no-entry", 422, "No file was found that could hold the handler"},
-    {"registry", "opens-access", 409, "The deployment would open the function to everyone"},
+    {"registry", "opens-access", 409, "It would open the function without saying so"},
     {"registry", "syntax-error", 422, "The code does not compile", guarded},
     {"registry", "too-large", 413, "The deployment is too large"},
     {"registry", "unknown-function", 404, "There is no such function"},

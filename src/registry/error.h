@@ -22,7 +22,8 @@ enum class RegistryErrc {
   init_failed,     ///< top-level code threw, rejected, exited or took too long
   build_failed,    ///< esbuild refused it, is missing or took too long
   version_in_use,  ///< it has traffic or an alias
-  opens_access,    ///< it would open a function to everyone, and nobody said so; details: key, keep
+  opens_access,    ///< it would let in more callers, and nobody said so; details: key; keep, or serves and
+                   ///< opens
 };
 [[nodiscard]] std::error_code make_error_code(RegistryErrc code);
 

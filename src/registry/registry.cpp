@@ -54,6 +54,16 @@ VersionPtr main_version(const Function& function) {
 
 }  // namespace
 
+Result<std::uint32_t> version_before(const Function& function) {
+  const auto serving = function.traffic.weights.rbegin()->first;
+  const auto current = function.versions.find(serving);
+  if (current == function.versions.begin()) {
+    return fail(RegistryErrc::unknown_version, "'" + function.name + "' has no version before " +
+                                                   std::to_string(serving) + " to go back to");
+  }
+  return std::prev(current)->first;
+}
+
 Result<std::unique_ptr<Registry>> Registry::open(const RegistryOptions& options) {
   std::error_code made;
   std::filesystem::create_directories(options.data, made);
@@ -258,13 +268,9 @@ Result<FunctionPtr> Registry::rollback(std::string_view name, std::optional<std:
   if (!function) return function;
   const auto& f = **function;
   if (!number) {
-    const auto serving = f.traffic.weights.rbegin()->first;
-    const auto current = f.versions.find(serving);
-    if (current == f.versions.begin()) {
-      return fail(RegistryErrc::unknown_version,
-                  "'" + f.name + "' has no version before " + std::to_string(serving) + " to go back to");
-    }
-    number = std::prev(current)->first;
+    const auto before = version_before(f);
+    if (!before) return std::unexpected(before.error());
+    number = *before;
   }
   if (!f.versions.contains(*number)) return no_version(f, *number);
   return change_traffic(f, Traffic{{{*number, 100}}, f.traffic.sticky});

@@ -27,6 +27,10 @@ struct RegistryOptions {
   std::string vfs{};             ///< for tests: SQLite's access to files
 };
 
+/// To which version a rollback goes that names none: the newest below the newest that has traffic. Error
+/// unknown_version: there is none.
+[[nodiscard]] Result<std::uint32_t> version_before(const Function& function);
+
 /// All functions. Lives on the control thread, all calls there; a snapshot may go to any thread.
 ///
 /// Every change is committed before it is published, and an error means that nothing changed. Numbers of
@@ -61,7 +65,8 @@ class Registry {
   /// Where the newest version of a function was deployed from, "" if that is not known.
   [[nodiscard]] std::string origin(std::string_view name) const;
 
-  /// All traffic to `number`; without one, to the newest version below the newest that has traffic now.
+  /// All traffic to `number`; without one, to version_before(). Whether it lets in more callers is not looked
+  /// at, here and in the next two: that is access/opening.h.
   [[nodiscard]] Result<FunctionPtr> rollback(std::string_view name, std::optional<std::uint32_t> number);
   /// Weights of 0 are dropped; at least one must be left. Weights are at most 1,000,000.
   [[nodiscard]] Result<FunctionPtr> set_traffic(std::string_view name, Traffic traffic);

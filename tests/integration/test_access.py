@@ -107,7 +107,17 @@ def test_an_older_version_does_not_stay_open(server):
     server.deploy("grows", ECHO, access="key")
     assert server.request("/grows").status == 401
     assert server.request("/grows@1").status == 401
-    assert server.admin("/v1/functions/grows/rollback", "POST", json={"version": 1}).status == 200
+    refused = server.cli("rollback", "grows", "1", check=False)
+    assert refused.returncode == 1 and "grows@2" in refused.stderr and "grows@1 would let in everyone" in refused.stderr
+    assert server.request("/grows").status == 401
+    refused = server.cli("traffic", "grows", "1=60", "2=40", check=False)
+    assert refused.returncode == 1 and "--open" in refused.stderr
+    server.cli("traffic", "grows", "1=40", "2=60")
+    assert {server.request("/grows").status for _ in range(20)} == {401}, "the version with most of the traffic counts"
+    server.cli("traffic", "grows", "1=60", "2=40", "--open")
+    server.cli("rollback", "grows", "2")
+    assert server.request("/grows").status == 401
+    server.cli("rollback", "grows", "1", "--open")
     assert server.request("/grows").status == 200
     assert server.request("/grows@2").status == 401
 
