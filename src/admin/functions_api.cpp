@@ -162,8 +162,10 @@ std::vector<Route> deployment_routes(const Services& s) {
          "{\"status\": "
          "422, \"problem\": Problem}",
          "Deployed"},
-        {409, "It would open a function to everyone without saying so", "Problem",
-         "application/problem+json"},
+        {409,
+         "It would open a function to everyone without saying so; or the name is that of an upstream, and "
+         "this is a function, or the other way round",
+         "Problem", "application/problem+json"},
         {413, "The body or what it unpacks to is too large", "Problem", "application/problem+json"},
         {422, "The code or its configuration was refused; what is in service stays", "Problem",
          "application/problem+json"}},

@@ -116,9 +116,8 @@ Verb upstream_verb() {
           "access, rate limits, versions and a rollback, and with decorators around it that may change or "
           "answer "
           "requests and change answers.\n\n"
-          "`set` makes one, or a new version of it. In a project it is [upstreams.NAME] in mayfly.toml with "
-          "url "
-          "and wrap, which `mayfly deploy` sets.",
+          "`set` makes one, or a new version of it; the name of a function is refused. In a project it is "
+          "[upstreams.NAME] in mayfly.toml with url and wrap, which `mayfly deploy` sets.",
       .examples = {"mayfly upstream set members http://10.0.0.7:8000 --wrap defaults,mask",
                    "mayfly upstream set shop https://shop.example.com/api --set 'routes=GET /shop/*' --set "
                    "timeout=5s",

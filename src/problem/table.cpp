@@ -126,6 +126,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"registry", "missing-export", 422, "The code does not export a handler", guarded},
     {"registry", "no-entry", 422, "No file was found that could hold the handler"},
     {"registry", "opens-access", 409, "It would open the function without saying so"},
+    {"registry", "other-kind", 409, "The name is taken by something else"},
     {"registry", "syntax-error", 422, "The code does not compile", guarded},
     {"registry", "too-large", 413, "The deployment is too large"},
     {"registry", "unknown-function", 404, "There is no such function"},

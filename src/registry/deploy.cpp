@@ -80,6 +80,22 @@ Result<void> check_access(const VersionPtr& before, const Built& built, const st
   return error;
 }
 
+/// To people a function and an upstream are different things, and neither takes the other's place by its
+/// name.
+Result<void> check_kind(const VersionPtr& before, const Built& built) {
+  const bool was = before && before->runtime == Runtime::upstream;
+  const bool is = built.runtime == Runtime::upstream;
+  if (!before || was == is) return {};
+  const auto& name = before->function;
+  const std::string kept = was ? "an upstream" : "a function";
+  auto error =
+      fail(RegistryErrc::other_kind, "'" + name + "' is " + kept + " (" + before->address() +
+                                         " serves), and this is " + (is ? "an upstream" : "a function") +
+                                         ". Give it another name, or delete '" + name + "' first");
+  error.error().with("serves", before->address());
+  return error;
+}
+
 /// Decorators may come later, so it is no error.
 void warn_of_missing_decorators(const Registry& registry, const std::vector<std::string>& wrap,
                                 std::vector<std::string>& warnings) {
@@ -167,7 +183,8 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
   const auto before = registry_.version(request->name, "").value_or(nullptr);
   auto origin_before = registry_.origin(request->name);
   auto changes = before ? changes_between(before->config, built->config) : std::vector<Change>();
-  auto ready = check_access(before, *built, changes);
+  auto ready = check_kind(before, *built);
+  if (ready) ready = check_access(before, *built, changes);
   const auto newest = newest_of(registry_.find(request->name));
   if (ready && newest && newest->digest == built->digest) {
     auto kept = keep_newest(newest, request->keep_traffic);

@@ -196,6 +196,23 @@ TEST_F(DeployTest, WhatWasDeployedLastServesUnlessTrafficIsToBeKept) {
   EXPECT_THAT(deploy(source("export default 4"))->function->traffic.weights, ElementsAre(Pair(4, 100)));
 }
 
+TEST_F(DeployTest, AFunctionAndAnUpstreamDoNotTakeEachOthersName) {
+  auto upstream = source("", "upstream");
+  upstream.settings = {"upstream=http://127.0.0.1:9/"};
+  ASSERT_TRUE(deploy(source(kModule)));
+  const auto refused = deploy(upstream);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, RegistryErrc::other_kind);
+  EXPECT_THAT(refused.error().message, HasSubstr("'hello' is a function (hello@1 serves)"));
+  EXPECT_EQ(registry_->next_number("hello"), 2U);
+  expect_nothing_left(1);
+  ASSERT_TRUE(registry_->remove("hello"));
+  ASSERT_TRUE(deploy(upstream)) << "the name is free";
+  upstream.settings = {"upstream=http://127.0.0.1:10/"};
+  ASSERT_TRUE(deploy(upstream)) << "another version of it";
+  EXPECT_EQ(deploy(source(kModule)).error().code, RegistryErrc::other_kind);
+}
+
 TEST_F(DeployTest, ARefusedTemplateChangesNothing) {
   ASSERT_TRUE(deploy(source("export default 1")));
   const auto before = registry_->find("hello");

@@ -24,6 +24,7 @@ enum class RegistryErrc {
   version_in_use,  ///< it has traffic or an alias
   opens_access,    ///< it would let in more callers, and nobody said so; details: key; keep, or serves and
                    ///< opens
+  other_kind,      ///< a function of this name is an upstream, or the other way round; details: serves
 };
 [[nodiscard]] std::error_code make_error_code(RegistryErrc code);
 

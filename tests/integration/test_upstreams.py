@@ -291,6 +291,17 @@ def test_they_are_listed_changed_and_deleted(served, upstream):
         assert refused.returncode == 1 and "upstream" in refused.stderr, url
 
 
+def test_the_name_of_a_function_is_refused(served, upstream, tmp_path):
+    served.deploy("taken", PASS)
+    refused = served.cli("upstream", "set", "taken", upstream.url, check=False)
+    assert refused.returncode == 1 and "'taken' is a function" in refused.stderr
+    (tmp_path / "back.js").write_text(PASS)
+    served.cli("upstream", "set", "back", upstream.url)
+    refused = served.cli("deploy", tmp_path / "back.js", check=False)
+    assert refused.returncode == 1 and "'back' is an upstream" in refused.stderr
+    assert served.request("/back/").status == 201
+
+
 def test_a_project_deploys_them(served, upstream, tmp_path):
     (tmp_path / "gate.js").write_text(PASS)
     (tmp_path / "mayfly.toml").write_text(f"""
