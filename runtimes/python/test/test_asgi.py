@@ -161,6 +161,24 @@ def test_a_startup_that_fails_ends_the_instance(start, code, message):
     assert runtime.fatal[:2] == (1, message)
 
 
+def test_a_startup_that_raises_is_told_and_requests_are_served(start):
+    source = """
+async def app(scope, receive, send):
+    if scope["type"] == "lifespan":
+        {} raise RuntimeError("the database is not there")
+    await send({{"type": "http.response.start", "status": 200}})
+    await send({{"type": "http.response.body", "body": b"served"}})
+"""
+    runtime = start(source.format("await receive();"))
+    assert runtime.get().text == "served"
+    entry = runtime.log("RuntimeError: the database is not there")
+    assert entry.level == 4 and "startup (lifespan) failed" in entry.text and "main.py" in entry.text, entry
+    runtime = start(source.format(""))
+    assert runtime.get().text == "served"
+    runtime.stop()
+    assert "database" not in str(runtime.logs), "an application without lifespan may raise"
+
+
 def test_classes_objects_and_frameless_apps(start):
     tail = '''
         await send({"type": "http.response.start", "status": 200})

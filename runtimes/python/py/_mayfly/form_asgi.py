@@ -44,10 +44,14 @@ class Lifespan:
         try:
             await self._app(scope, self._receive, self._send)
         except BaseException as error:
-            # Without lifespan an application raises, and that is fine; but not after it said that it started.
+            # Without lifespan an application raises, and that is fine. One that has asked for the first message has it, and is
+            # served all the same, as the protocol wants, but not without a word.
             self._error = error
-            if self._started.done() and not self._stopped.done() and not isinstance(error, asyncio.CancelledError):
-                streams.log_error(error, "lifespan: ")
+            if not self._stopped.done() and not isinstance(error, asyncio.CancelledError):
+                if self._started.done():
+                    streams.log_error(error, "lifespan: ")
+                elif self._asked:
+                    streams.log_error(error, "The startup (lifespan) failed, and requests are served all the same: ")
             self.supported = False
         finally:
             _resolve(self._started)
