@@ -115,6 +115,27 @@ PyObject* read(PyObject* self, PyObject*) {
   return nullptr;
 }
 
+/// hold(limit): waits for the whole body; its length, or None if it is longer than the limit. What is held is
+/// read as before. For handlers that run one at a time.
+PyObject* hold(PyObject* self, PyObject* limit) {
+  Invocation& invocation = invocation_of(self);
+  const std::size_t most = PyLong_AsSize_t(limit);
+  if (PyErr_Occurred() != nullptr) return nullptr;
+  std::size_t held = 0;
+  for (auto next = invocation.next_part;; invocation.server.pump()) {
+    for (; next < invocation.parts.size(); ++next) {
+      const auto size = static_cast<std::uint32_t>(PyBytes_Size(invocation.parts[next].get()));
+      held += size;
+      if (invocation.more) invocation.server.connection().request_credit(invocation.stream, size);
+    }
+    if (held > most) return none();
+    if (!invocation.more) return PyLong_FromSize_t(held);
+    if (invocation.aborted != wire::AbortReason{}) break;
+  }
+  PyErr_SetString(PyExc_OSError, "the client has left");
+  return nullptr;
+}
+
 // --- The answer
 
 /// start(status, pairs)
@@ -208,6 +229,7 @@ PyMethodDef methods[] = {{"scope", scope, METH_O, nullptr},
                          {"body", body, METH_NOARGS, nullptr},
                          {"part", part, METH_NOARGS, nullptr},
                          {"read", read, METH_NOARGS, nullptr},
+                         {"hold", hold, METH_O, nullptr},
                          {"answer", lambda_answer, METH_O, nullptr},
                          {"respond", respond, METH_VARARGS, nullptr},
                          {"start", start, METH_VARARGS, nullptr},

@@ -64,7 +64,7 @@ def app(environ, start_response):
     if environ["PATH_INFO"] == "/large": return (b"x" * 100_000 for _ in range(20))
     return iter(lambda: environ["wsgi.input"].read(4), b"")
 """)
-    answer = runtime.begin("POST", body="12345", more=True)
+    answer = runtime.begin("POST", headers=[("content-length", "9")], body="12345", more=True)
     runtime.until(lambda: answer.body == b"1234")
     runtime.body(answer, b"678")
     runtime.until(lambda: answer.body == b"12345678")
@@ -74,6 +74,34 @@ def app(environ, start_response):
     runtime.until(lambda: len(large.body) == 256 << 10)
     runtime.send(6, stream=large.stream, aux=4 << 20)
     assert len(runtime.finished(large).body) == 2_000_000
+
+
+def test_a_body_without_a_length_gets_one(start):
+    """Django reads CONTENT_LENGTH bytes, and none without it."""
+    runtime = start("""
+def app(environ, start_response):
+    start_response("200 OK", [])
+    length = environ.get("CONTENT_LENGTH")
+    body = environ["wsgi.input"].read(int(length or 0))
+    return [f"{length} {len(body)} {body[:9].decode()} {len(environ['wsgi.input'].read())}".encode()]
+""")
+    answer = runtime.begin("POST", body="one", more=True)
+    for part in (b"two", b"x" * 500_000):
+        runtime.body(answer, part)
+    runtime.until(lambda: answer.credit == 500_006, "the credit for what is held")
+    runtime.body(answer, b"end", last=True)
+    assert runtime.finished(answer).text == "500009 500009 onetwoxxx 0"
+    assert answer.credit == 500_006, "none is given twice"
+    assert runtime.request("POST", body="whole").text == "5 5 whole 0"
+    assert runtime.get().text == "None 0  0"
+    empty = runtime.begin("POST", more=True)
+    runtime.body(empty, b"", last=True)
+    assert runtime.finished(empty).text in ("0 0  0", "None 0  0"), "as its end came before or after it began"
+    long = runtime.begin("POST", body="x", more=True)
+    for _ in range(33):
+        runtime.body(long, b"x" * (1 << 20))
+    assert (runtime.finished(long).status, b"Content-Length" in long.body) == (411, True)
+    assert runtime.request("POST", body="on").text == "2 2 on 0"
 
 
 def test_paths_are_latin1_as_the_pep_wants(start):

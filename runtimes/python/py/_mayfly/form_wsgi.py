@@ -7,6 +7,10 @@ from wsgiref.util import FileWrapper
 from . import bridge, errors, event_requests, form_lambda, streams
 
 _NO_BODY = (204, 205, 304)
+# Bytes of a body that are held where the client says no length. Applications that read as many as CONTENT_LENGTH says
+# (Django, and all that keep to PEP 3333) would take it for empty.
+_MOST_HELD = 32 << 20
+_TOO_LONG = b"A body of more than 32 MiB must come with its Content-Length.\n"
 _hooks: dict = {}
 
 
@@ -125,7 +129,19 @@ def shut_down() -> None:
 
 def _serve_one(app, invocation, base: dict) -> None:
     environ = invocation.environ(base)
-    environ["wsgi.input"] = io.BufferedReader(_Input(invocation), 65536) if invocation.more else io.BytesIO(invocation.body())
+    if invocation.more:
+        if "CONTENT_LENGTH" not in environ:
+            length = invocation.hold(_MOST_HELD)
+            if length is None:
+                invocation.respond(411, [("content-type", "text/plain; charset=utf-8")], _TOO_LONG)
+                return
+            environ["CONTENT_LENGTH"] = str(length)
+        environ["wsgi.input"] = io.BufferedReader(_Input(invocation), 65536)
+    else:
+        body = invocation.body()
+        if body:
+            environ.setdefault("CONTENT_LENGTH", str(len(body)))
+        environ["wsgi.input"] = io.BytesIO(body)
     answer = _Answer(invocation)
     result = app(environ, answer.start_response)
     try:
