@@ -55,7 +55,7 @@ void KeySource::run() {
     } else {
       const std::string location = first->first;
       lock.unlock();
-      const auto text = read_location(location, options_.longest);
+      const auto text = read_location(location, options_);
       lock.lock();
       take(location, text);
     }

@@ -12,6 +12,7 @@
 
 #include "access/key_set.h"
 #include "base/clock.h"
+#include "outbound/address_rules.h"
 
 namespace mayfly::access {
 
@@ -20,13 +21,15 @@ struct KeySourceOptions {
   std::chrono::minutes url_interval{5};    ///< how often a URL is
   std::chrono::seconds pause{5};     ///< at least so long between two reads: after a failure, or when asked
   std::chrono::seconds longest{10};  ///< of one read from the network
+  /// Which addresses a URL may lead to; null: any. They outlive it.
+  const outbound::AddressRules* rules = nullptr;
 };
 
 /// "/…", "https://…", or "http://…" of this machine's own loopback.
 [[nodiscard]] bool is_key_location(std::string_view text);
 
-/// At most 1 MiB from there. A URL: https with the system's authorities; no redirection is followed.
-[[nodiscard]] Result<std::string> read_location(const std::string& location, std::chrono::seconds longest);
+/// At most 1 MiB from there, as the options say. A URL: https with the system's authorities; no redirection is followed.
+[[nodiscard]] Result<std::string> read_location(const std::string& location, const KeySourceOptions& options);
 
 /// Keys that were read stay until others of the same place can be read: an issuer that is down stops nobody.
 class KeySource {

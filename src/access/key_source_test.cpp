@@ -6,6 +6,7 @@
 
 #include "access/jwt_test_support.h"
 #include "base/temp_folder.h"
+#include "outbound/server_test_support.h"
 
 namespace mayfly::access {
 namespace {
@@ -117,11 +118,27 @@ TEST(ReadLocation, HasALimit) {
   const TempFolder folder;
   const auto file = (folder.path() / "large").string();
   std::ofstream(file) << std::string(1U << 20U, 'x');
-  EXPECT_EQ(read_location(file, 1s).value().size(), 1U << 20U);
+  EXPECT_EQ(read_location(file, {}).value().size(), 1U << 20U);
   std::ofstream(file, std::ios::app) << "x";
-  EXPECT_FALSE(read_location(file, 1s));
-  EXPECT_FALSE(read_location((folder.path() / "nothing").string(), 1s));
-  EXPECT_FALSE(read_location("http://127.0.0.1:1/k", 1s));
+  EXPECT_FALSE(read_location(file, {}));
+  EXPECT_FALSE(read_location((folder.path() / "nothing").string(), {}));
+  EXPECT_FALSE(read_location("http://127.0.0.1:1/k", {}));
+}
+
+TEST(ReadLocation, AsksOnlyAddressesThatAreAllowed) {
+  outbound::TestServer server([](outbound::TestServer::Socket& socket) {
+    outbound::TestServer::read_head(socket);
+    outbound::TestServer::write(socket, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
+  });
+  const outbound::AddressRules none{};
+  for (const auto* host : {"127.0.0.1", "localhost"}) {
+    const auto refused = read_location(server.url("/", host), {.rules = &none});
+    ASSERT_FALSE(refused);
+    EXPECT_NE(refused.error().message.find("--outbound-allow"), std::string::npos) << refused.error().message;
+  }
+  EXPECT_EQ(server.connections(), 0);
+  const auto loopback = outbound::AddressRules::parse({"127.0.0.0/8"}).value();
+  EXPECT_EQ(read_location(server.url(), {.rules = &loopback}).value(), "{}");
 }
 
 }  // namespace

@@ -22,8 +22,10 @@ Result<std::string> read_file(const std::string& path) {
   return text;
 }
 
-Result<std::string> read_url(const std::string& url, std::chrono::seconds longest) {
-  auto text = outbound::get(url, longest, kMostBytes);
+Result<std::string> read_url(const std::string& url, const KeySourceOptions& options) {
+  auto text = outbound::get(url, {.longest = options.longest, .most = kMostBytes, .rules = options.rules});
+  if (!text && text.error().code == outbound::OutboundErrc::address_not_allowed)
+    return failed(url, text.error().message + " (`mayfly serve --outbound-allow` opens more)");
   if (!text) return failed(url, text.error().message);
   return text;
 }
@@ -46,8 +48,8 @@ bool is_key_location(std::string_view text) {
   return host == "localhost" || host == "127.0.0.1" || host == "[::1]";
 }
 
-Result<std::string> read_location(const std::string& location, std::chrono::seconds longest) {
-  return location.starts_with('/') ? read_file(location) : read_url(location, longest);
+Result<std::string> read_location(const std::string& location, const KeySourceOptions& options) {
+  return location.starts_with('/') ? read_file(location) : read_url(location, options);
 }
 
 }  // namespace mayfly::access

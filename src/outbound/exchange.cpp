@@ -1,12 +1,7 @@
 #include "outbound/exchange.h"
 
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <charconv>
-#include <cstring>
 
 #include "base/ascii.h"
 #include "base/fields.h"
@@ -14,28 +9,12 @@
 
 namespace mayfly::outbound {
 
-namespace ip = boost::asio::ip;
-
 namespace {
 
 /// A connection that was idle for longer is not used again: its server may be closing it.
 constexpr long kIdleSeconds = 20;
 /// Of an answer's head, with all its fields.
 constexpr std::size_t kMostHead = 256U << 10U;
-
-std::optional<ip::address> address_of(const sockaddr& address) {
-  if (address.sa_family == AF_INET) {
-    const auto& v4 = reinterpret_cast<const sockaddr_in&>(address);
-    return ip::address_v4(ntohl(v4.sin_addr.s_addr));
-  }
-  if (address.sa_family == AF_INET6) {
-    const auto& v6 = reinterpret_cast<const sockaddr_in6&>(address);
-    ip::address_v6::bytes_type bytes{};
-    std::memcpy(bytes.data(), &v6.sin6_addr, bytes.size());
-    return ip::address_v6(bytes);
-  }
-  return std::nullopt;
-}
 
 /// "HTTP/1.1 200 OK"
 unsigned status_of(std::string_view line) {
@@ -62,7 +41,7 @@ Client::Exchange::Exchange(Id id, Request request, std::shared_ptr<Listener> lis
     : id_(id),
       request_(std::move(request)),
       listener_(std::move(listener)),
-      rules_(rules),
+      gate_(rules),
       transfer_(make_transfer()),
       can_rewind_(request_.body_complete) {
   if (transfer_) set_up();
@@ -73,7 +52,6 @@ void Client::Exchange::set_up() {
   ::curl_easy_setopt(curl, CURLOPT_PRIVATE, this);
   ::curl_easy_setopt(curl, CURLOPT_URL, request_.url.c_str());
   ::curl_easy_setopt(curl, CURLOPT_PATH_AS_IS, 1L);
-  ::curl_easy_setopt(curl, CURLOPT_PROXY, "");
   ::curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS, static_cast<long>(request_.connect_timeout.count()));
   ::curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, static_cast<long>(request_.timeout.count()));
   ::curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, kIdleSeconds);
@@ -82,8 +60,7 @@ void Client::Exchange::set_up() {
   ::curl_easy_setopt(curl, CURLOPT_HEADERDATA, this);
   ::curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, on_bytes);
   ::curl_easy_setopt(curl, CURLOPT_WRITEDATA, this);
-  ::curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, on_socket);
-  ::curl_easy_setopt(curl, CURLOPT_OPENSOCKETDATA, this);
+  gate_.put_before(curl);
   ::curl_easy_setopt(curl, CURLOPT_PREREQFUNCTION, on_connection);
   ::curl_easy_setopt(curl, CURLOPT_PREREQDATA, this);
   set_body();
@@ -177,16 +154,6 @@ int Client::Exchange::on_seek(Exchange* self, curl_off_t offset, int origin) {
   return CURL_SEEKFUNC_OK;
 }
 
-/// The address that is judged here is the one that is connected to.
-curl_socket_t Client::Exchange::on_socket(Exchange* self, curlsocktype, curl_sockaddr* address) {
-  const auto where = address_of(address->addr);
-  if (self->rules_ != nullptr && (!where || !self->rules_->allows(*where))) {
-    self->refused_address_ = true;
-    return CURL_SOCKET_BAD;
-  }
-  return ::socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-}
-
 // --- The answer --------------------------------------------------------------------------------------
 
 std::size_t Client::Exchange::on_line(char* bytes, std::size_t, std::size_t count, Exchange* self) {
@@ -229,9 +196,7 @@ void Client::Exchange::take(std::size_t bytes) {
 
 void Client::Exchange::end(CURLcode code) {
   if (code == CURLE_OK && head_done_) return listener_->on_end({});
-  auto error = error_of(code == CURLE_OK ? CURLE_GOT_NOTHING : code, said_.data());
-  if (refused_address_ && error.code == OutboundErrc::unreachable)
-    error = Error{OutboundErrc::address_not_allowed, "its host has no address that is asked", {}};
+  auto error = gate_.error(code == CURLE_OK ? CURLE_GOT_NOTHING : code, said_.data());
   if (refused_again_)
     error = Error{
         OutboundErrc::broken,

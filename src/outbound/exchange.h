@@ -6,6 +6,7 @@
 #include <string>
 
 #include "outbound/client.h"
+#include "outbound/gate.h"
 #include "outbound/transfer.h"
 
 namespace mayfly::outbound {
@@ -38,16 +39,14 @@ class Client::Exchange {
   static std::size_t on_read(char* room, std::size_t size, std::size_t count, Exchange* self);
   static int on_connection(Exchange* self, char*, char*, int, int);
   static int on_seek(Exchange* self, curl_off_t offset, int origin);
-  static curl_socket_t on_socket(Exchange* self, curlsocktype purpose, curl_sockaddr* address);
 
   const Id id_;
   Request request_;
   std::shared_ptr<Listener> listener_;
-  const AddressRules* rules_;
+  Gate gate_;
   Transfer transfer_;
   curl_slist* fields_ = nullptr;
   std::array<char, CURL_ERROR_SIZE> said_{};
-  bool refused_address_ = false;
   bool connected_ = false;
   bool refused_again_ = false;
 

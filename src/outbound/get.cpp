@@ -2,6 +2,7 @@
 
 #include <array>
 
+#include "outbound/gate.h"
 #include "outbound/transfer.h"
 
 namespace mayfly::outbound {
@@ -20,22 +21,24 @@ std::size_t append(const char* bytes, std::size_t, std::size_t count, Text* text
 
 }  // namespace
 
-Result<std::string> get(const std::string& url, std::chrono::seconds longest, std::size_t most) {
+Result<std::string> get(const std::string& url, const GetOptions& options) {
+  Gate gate(options.rules);
   const Transfer transfer = make_transfer();
   if (!transfer) return fail(OutboundErrc::stopped, "libcurl cannot be used");
   CURL* const raw = transfer.get();
-  Text text{.most = most};
+  Text text{.most = options.most};
   std::array<char, CURL_ERROR_SIZE> why{};
   ::curl_easy_setopt(raw, CURLOPT_URL, url.c_str());
   ::curl_easy_setopt(raw, CURLOPT_FAILONERROR, 1L);
-  ::curl_easy_setopt(raw, CURLOPT_TIMEOUT, static_cast<long>(longest.count()));
-  ::curl_easy_setopt(raw, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(most));
+  ::curl_easy_setopt(raw, CURLOPT_TIMEOUT, static_cast<long>(options.longest.count()));
+  ::curl_easy_setopt(raw, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.most));
   ::curl_easy_setopt(raw, CURLOPT_USERAGENT, "mayfly");
   ::curl_easy_setopt(raw, CURLOPT_ERRORBUFFER, why.data());
   ::curl_easy_setopt(raw, CURLOPT_WRITEFUNCTION, append);
   ::curl_easy_setopt(raw, CURLOPT_WRITEDATA, &text);
+  gate.put_before(raw);
   if (const auto code = ::curl_easy_perform(raw); code != CURLE_OK)
-    return std::unexpected(error_of(code, why.data()));
+    return std::unexpected(gate.error(code, why.data()));
   return std::move(text.bytes);
 }
 
