@@ -28,7 +28,8 @@ struct KeySourceOptions {
 /// "/…", "https://…", or "http://…" of this machine's own loopback.
 [[nodiscard]] bool is_key_location(std::string_view text);
 
-/// At most 1 MiB from there, as the options say. A URL: https with the system's authorities; no redirection is followed.
+/// At most 1 MiB from there, as the options say. A file is a plain one: nobody has to be waited for. A URL:
+/// https with the system's authorities; no redirection is followed.
 [[nodiscard]] Result<std::string> read_location(const std::string& location, const KeySourceOptions& options);
 
 /// Keys that were read stay until others of the same place can be read: an issuer that is down stops nobody.

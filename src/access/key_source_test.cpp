@@ -1,6 +1,7 @@
 #include "access/key_source.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <fstream>
 
@@ -123,6 +124,14 @@ TEST(ReadLocation, HasALimit) {
   EXPECT_FALSE(read_location(file, {}));
   EXPECT_FALSE(read_location((folder.path() / "nothing").string(), {}));
   EXPECT_FALSE(read_location("http://127.0.0.1:1/k", {}));
+}
+
+TEST(ReadLocation, DoesNotWaitForAPipe) {
+  const TempFolder folder;
+  const auto pipe = (folder.path() / "pipe").string();
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  EXPECT_FALSE(read_location(pipe, {}));
+  EXPECT_FALSE(read_location("/dev/zero", {}));
 }
 
 TEST(ReadLocation, AsksOnlyAddressesThatAreAllowed) {
