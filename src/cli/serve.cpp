@@ -38,7 +38,7 @@ struct ServeArguments {
   std::optional<std::string> header_timeout;
   std::optional<std::string> idle_timeout;
   std::optional<std::string> cgroups;
-  std::optional<std::string> callback_allow;
+  std::optional<std::string> outbound_allow;
   std::optional<std::string> log_level;
 
   [[nodiscard]] std::vector<std::pair<std::string_view, std::optional<std::string>*>> by_key() {
@@ -65,7 +65,7 @@ struct ServeArguments {
             {"header-timeout", &header_timeout},
             {"idle-timeout", &idle_timeout},
             {"cgroups", &cgroups},
-            {"callback-allow", &callback_allow},
+            {"outbound-allow", &outbound_allow},
             {"log-level", &log_level}};
   }
 };
@@ -191,8 +191,8 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
     if (!part.empty()) options.admin_names.push_back(lower(std::string_view(part)));
   for (const auto part : std::views::split(arguments.require.value_or(""), ','))
     if (!part.empty()) options.require.push_back(lower(std::string_view(part)));
-  for (const auto part : std::views::split(arguments.callback_allow.value_or(""), ','))
-    if (!part.empty()) options.callback_allow.emplace_back(std::string_view(part));
+  for (const auto part : std::views::split(arguments.outbound_allow.value_or(""), ','))
+    if (!part.empty()) options.outbound_allow.emplace_back(std::string_view(part));
   const auto sandbox = arguments.sandbox.value_or("on");
   if (sandbox != "on" && sandbox != "off") return bad("sandbox", sandbox, "must be on or off");
   options.sandbox = sandbox == "on";
@@ -281,9 +281,10 @@ Verb serve_verb(const ServeFunction& serve) {
             &a->idle_timeout},
            {"--cgroups", "auto|off", "Whether to limit functions by control groups, where there are (auto)",
             &a->cgroups},
-           {"--callback-allow", "RANGES",
-            "Addresses that callbacks may go to besides the public internet: 10.1.0.0/16,192.168.7.9",
-            &a->callback_allow},
+           {"--outbound-allow", "RANGES",
+            "Addresses that callbacks, upstreams and URLs of jwks may lead to besides the public internet: "
+            "10.1.0.0/16,192.168.7.9",
+            &a->outbound_allow},
            {"--log-level", "LEVEL", "debug, info, warn or error (info)", &a->log_level},
            {"--config", "FILE", "A TOML file with these options", &a->config, ValueKind::path}},
       .run = [a, serve](Context&) -> Result<int> {

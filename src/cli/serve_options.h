@@ -42,7 +42,7 @@ struct ServeOptions {
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
   std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests, or taking nothing of an answer
   bool cgroups = true;                               ///< use the host's control groups
-  std::vector<std::string> callback_allow{};         ///< ranges besides public addresses
+  std::vector<std::string> outbound_allow{};         ///< addresses that the daemon asks besides public ones
   std::string log_level = "info";                    ///< debug, info, warn or error
 };
 

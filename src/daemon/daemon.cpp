@@ -19,6 +19,7 @@
 #include "admin/api.h"
 #include "admin/server.h"
 #include "admin/token.h"
+#include "daemon/addresses.h"
 #include "daemon/boxes.h"
 #include "daemon/certificates.h"
 #include "daemon/door.h"
@@ -383,21 +384,14 @@ std::unique_ptr<network::Networks> make_networks(const std::vector<sandbox::Laye
   return sandbox::has_layer(layers, "namespaces") ? std::make_unique<network::Networks>() : nullptr;
 }
 
-Result<std::unique_ptr<Events>> open_events(const cli::ServeOptions& options,
-                                            std::vector<std::unique_ptr<Shard>>& shards) {
-  const auto addresses = outbound::AddressRules::parse(options.callback_allow);
-  if (!addresses) return std::unexpected(addresses.error());
-  return Events::open(options.data, shards, *addresses);
-}
-
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
   set_up_process(options);
   const auto layers = prepare_sandbox(options);
   if (!layers) return complain(layers.error());
-  const auto listen = parse_endpoints(options);
-  if (!listen) return complain(listen.error());
+  const auto addresses = parse_addresses(options);
+  if (!addresses) return complain(addresses.error());
   const auto lock = take_folder(options.data);
   if (!lock) return complain(lock.error());
   const auto token = admin::load_or_create_token(options.data);
@@ -426,13 +420,14 @@ int serve(const cli::ServeOptions& options) {
 
   std::vector<std::unique_ptr<Shard>> shards;
   // Ends before the shards go, to which it answers.
-  outbound::Client upstreams({.most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
+  outbound::Client upstreams(
+      {.rules = &addresses->asked, .most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
   asio::thread_pool background(1);  // ends before what its work answers to
   // Limits must not wait for what the other has to do.
   WatchThreads watch(groups->has(sandbox::CgroupPart::cpu));
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const auto events = open_events(options, shards);
+  const auto events = Events::open(options.data, shards, addresses->asked);
   if (!events) return complain(events.error());
   const OfAllShards shared{
       secrets.get(),         **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
@@ -441,9 +436,9 @@ int serve(const cli::ServeOptions& options) {
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
-  key_source.emplace(access::KeySourceOptions{}, publisher_of(shards), say_keys);
+  key_source.emplace(access::KeySourceOptions{.rules = &addresses->asked}, publisher_of(shards), say_keys);
   PlatformOperations operations(
-      {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events});
+      {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events, addresses->asked});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes, *groups));
   start_shards(shards, keys->table());
@@ -451,7 +446,7 @@ int serve(const cli::ServeOptions& options) {
   (*events)->engine().adopt_rest();
 
   Door door(control, shards, certificates.data());
-  const auto data_address = door.open(listen->data);
+  const auto data_address = door.open(addresses->listen.data);
   if (!data_address) return complain(data_address.error());
   operations.data_address = text_of(*data_address);
   operations.data_url = url_of(operations.data_address, certificates.data());
@@ -468,7 +463,7 @@ int serve(const cli::ServeOptions& options) {
                                  (*events)->callback_secret().text()};
   admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
-  const auto admin_address = server.listen(listen->admin);
+  const auto admin_address = server.listen(addresses->listen.admin);
   if (!admin_address) return complain(admin_address.error());
   if (const auto written = write_address(options, *admin_address, certificates.admin()); !written)
     return complain(written.error());

@@ -10,6 +10,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "outbound/url.h"
 #include "registry/error.h"
 #include "router/conflicts.h"
 #include "sandbox/limit_layers.h"
@@ -87,12 +88,34 @@ std::set<std::string> key_locations(const std::vector<registry::FunctionPtr>& fu
   return all;
 }
 
-Result<void> check_jwt(const registry::FunctionConfig& config) {
-  if (config.access != registry::Access::jwt || access::is_key_location(config.jwt.jwks)) return {};
-  auto error = fail(registry::RegistryErrc::bad_config,
-                    "jwt.jwks: allowed is an absolute path, https://..., or http:// of the loopback");
-  error.error().with("key", "jwt");
+std::unexpected<Error> refused_key(const char* key, const std::string& why) {
+  auto error = fail(registry::RegistryErrc::bad_config, why);
+  error.error().with("key", key);
   return error;
+}
+
+/// What is known before it is asked; a name is looked up then, and its addresses are judged.
+Result<void> check_address(const char* key, const std::string& url, const outbound::AddressRules& addresses) {
+  const auto parsed = outbound::parse_url(url);
+  if (!parsed) return refused_key(key, parsed.error().message);
+  const auto checked = outbound::check_host(*parsed, addresses);
+  if (checked) return {};
+  return refused_key(key,
+                     std::string(key) + ": " + checked.error().message +
+                         "; the daemon asks others only where `mayfly serve --outbound-allow` names them");
+}
+
+Result<void> check_jwt(const registry::FunctionConfig& config, const outbound::AddressRules& addresses) {
+  if (config.access != registry::Access::jwt) return {};
+  if (!access::is_key_location(config.jwt.jwks))
+    return refused_key("jwt",
+                       "jwt.jwks: allowed is an absolute path, https://..., or http:// of the loopback");
+  if (config.jwt.jwks.starts_with('/')) return {};
+  return check_address("jwt", config.jwt.jwks, addresses);
+}
+
+Result<void> check_upstream(const registry::FunctionConfig& config, const outbound::AddressRules& addresses) {
+  return config.upstream.empty() ? Result<void>() : check_address("upstream", config.upstream, addresses);
 }
 
 json as_json(const std::vector<sandbox::Layer>& layers) {
@@ -182,8 +205,10 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
     routes.error().with("key", "routes");
     co_return propagate(routes);
   }
-  if (auto checked = check_jwt(version->config); !checked) co_return propagate(checked);
-  if (auto checked = check_secrets(version->config, parts_.secrets); !checked) co_return propagate(checked);
+  const auto& config = version->config;
+  if (auto checked = check_jwt(config, parts_.addresses); !checked) co_return propagate(checked);
+  if (auto checked = check_upstream(config, parts_.addresses); !checked) co_return propagate(checked);
+  if (auto checked = check_secrets(config, parts_.secrets); !checked) co_return propagate(checked);
   auto& shard = home(version->function);
   std::function<void(std::function<void(Result<void>)>)> start =
       [&shard, version](std::function<void(Result<void>)> then) {

@@ -33,6 +33,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     access::KeySource& key_source;
     const sandbox::Cgroups& groups;
     Events& events;
+    const outbound::AddressRules& addresses;  ///< that the daemon asks
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
 

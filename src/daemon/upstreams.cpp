@@ -18,6 +18,13 @@ constexpr std::chrono::milliseconds kBehind{1'000};
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
+/// The URL is not the caller's: it did nothing wrong.
+Error as_upstreams(Error error) {
+  if (error.code == outbound::OutboundErrc::address_not_allowed)
+    error.code = outbound::OutboundErrc::unreachable;
+  return error;
+}
+
 }  // namespace
 
 /// One request. Heard on the client's thread; what is heard lies in a box until the shard's thread takes it,
@@ -114,7 +121,7 @@ class Upstreams::Exchange final : public outbound::Listener,
     if (invocation_ != nullptr && box.status == 0 && (!box.body.empty() || good)) tell_body(box, good);
     if (invocation_ != nullptr && box.sent > 0)
       invocation_->listener->on_request_credit(*invocation_, box.sent);
-    if (invocation_ != nullptr && box.end && !good) fail(std::move(box.end->error()));
+    if (invocation_ != nullptr && box.end && !good) fail(as_upstreams(std::move(box.end->error())));
   }
   void tell_head(const Box& box, bool end) {
     Invocation& invocation = end ? ended() : *invocation_;

@@ -83,7 +83,7 @@ def receiver():
 @pytest.fixture(scope="module")
 def daemon(start_daemon):
     """Callbacks to loopback are let through."""
-    return start_daemon("--callback-allow", "127.0.0.0/8")
+    return start_daemon("--outbound-allow", "127.0.0.0/8")
 
 
 @pytest.fixture(scope="module")
@@ -225,7 +225,7 @@ def test_a_certificate_that_nobody_vouches_for_is_not_believed(daemon, certifica
 
 
 def test_one_that_was_accepted_is_sent_after_a_kill(start_daemon, receiver):
-    daemon = start_daemon("--callback-allow", "127.0.0.1")
+    daemon = start_daemon("--outbound-allow", "127.0.0.1")
     daemon.deploy("echo", ECHO)
     receiver.answers = [(503, {"retry-after": "2"})]
     id = invocation_of(accept(daemon, "/echo", headers={"mayfly-callback": receiver.url()}))

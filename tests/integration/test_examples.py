@@ -11,7 +11,8 @@ import examples  # noqa: E402
 
 
 @pytest.fixture(scope="module")
-def target(daemon):
+def target(start_daemon):
+    daemon = start_daemon("--outbound-allow", "127.0.0.1")
     return examples.Target(BINARY, daemon.url, daemon.admin_url, daemon.token)
 
 

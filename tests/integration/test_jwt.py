@@ -118,7 +118,7 @@ def until_known(daemon, name: str, token: str) -> None:
 
 @pytest.fixture(scope="module")
 def server(start_daemon, tmp_path_factory):
-    daemon = start_daemon("--threads", "2")
+    daemon = start_daemon("--threads", "2", "--outbound-allow", "127.0.0.1")
     file = tmp_path_factory.mktemp("keys") / "jwks.json"
     file.write_text(json.dumps({"keys": [jwk(key, name) for name, key in KEYS.items()]}))
     daemon.keys_file = str(file)
@@ -254,3 +254,18 @@ def test_a_rate_counts_for_tokens_too(server, issuer):
     answers = [server.request("/slow", headers=bearer(sign())).status for _ in range(3)]
     assert answers == [200, 429, 429]
     assert server.request("/slow").status == 401, "who has no token is told so first"
+
+
+def test_a_set_behind_the_firewall_needs_the_operators_word(start_daemon, issuer):
+    daemon = start_daemon("--outbound-allow", "127.0.0.1")
+    deploy(daemon, "inner", issuer.url)
+    processes.eventually(lambda: issuer.asked > 0, 10, "it is asked")
+    daemon.options = ()
+    daemon.stop()  # the administrator has thought better of it
+    asked = issuer.asked
+    daemon.start()
+    processes.eventually(lambda: "--outbound-allow" in daemon.last_words(), 20, "the log says why there are no keys")
+    settings = {"access": "jwt", "jwt.issuer": ISSUER, "jwt.audience": AUDIENCE, "network": "none"}
+    refused = daemon.put("other", ECHO, **settings, **{"jwt.jwks": issuer.url})
+    assert refused.status == 422 and "--outbound-allow" in refused.json["detail"], refused.body
+    assert issuer.asked == asked

@@ -137,7 +137,7 @@ def fresh(upstream):
 
 @pytest.fixture(scope="module")
 def served(start_daemon, upstream):
-    daemon = start_daemon("--threads", "2")
+    daemon = start_daemon("--threads", "2", "--outbound-allow", "127.0.0.1")
     daemon.deploy("pass", PASS)
     daemon.deploy("mask", MASK)
     for i in range(3):  # on several shards
@@ -341,3 +341,17 @@ def test_many_at_once(served):
     deadline = time.monotonic() + 5
     while served.request("/old/nothing").status != 204:
         assert time.monotonic() < deadline
+
+
+def test_who_deploys_cannot_have_the_daemon_ask_what_is_behind_the_firewall(start_daemon, upstream):
+    daemon = start_daemon("--outbound-allow", "127.0.0.1")
+    daemon.cli("upstream", "set", "inner", upstream.url)
+    daemon.options = ()
+    daemon.restart()  # the administrator has thought better of it
+    port = upstream.url.rsplit(":", 1)[1]
+    for host in ("127.0.0.1", "127.1", "localhost", "[::1]", "[::ffff:127.0.0.1]", "10.0.0.7"):
+        refused = daemon.cli("upstream", "set", "other", f"http://{host}:{port}", check=False)
+        assert refused.returncode != 0 and "--outbound-allow" in refused.stderr, refused
+    answer = daemon.request("/inner/")
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:outbound:unreachable")
+    assert not upstream.began.is_set()
