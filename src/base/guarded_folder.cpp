@@ -13,6 +13,8 @@
 #include <functional>
 #include <memory>
 
+#include "base/regular_file.h"
+
 namespace mayfly {
 namespace {
 
@@ -99,21 +101,7 @@ Result<Fd> GuardedFolder::open_file(const fs::path& file) const {
 Result<std::string> GuardedFolder::read(const fs::path& file, std::uint64_t max_bytes) const {
   const auto fd = open_file(file);
   if (!fd) return std::unexpected(fd.error());
-  struct stat status{};
-  if (::fstat(fd->get(), &status) != 0) return fail_errno("stat " + file.string());
-  if (static_cast<std::uint64_t>(status.st_size) > max_bytes)
-    return fail_errno("read " + file.string(), EFBIG);
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  std::size_t size = 0;
-  while (size < text.size()) {
-    const ssize_t got = ::read(fd->get(), text.data() + size, text.size() - size);
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) return fail_errno("read " + file.string());
-    if (got == 0) break;
-    size += static_cast<std::size_t>(got);
-  }
-  text.resize(size);
-  return text;
+  return read_regular_file(*fd, file, max_bytes);
 }
 
 Result<std::vector<fs::path>> GuardedFolder::files(const fs::path& folder) const {

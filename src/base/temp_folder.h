@@ -4,8 +4,9 @@
 #include <cstdlib>
 #include <filesystem>
 #include <string>
-#include <system_error>
 #include <utility>
+
+#include "base/remove_tree.h"
 
 namespace mayfly {
 
@@ -22,8 +23,7 @@ class TempFolder {
   TempFolder(const TempFolder&) = delete;
   TempFolder& operator=(const TempFolder&) = delete;
   ~TempFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+    if (!path_.empty()) (void)remove_tree(path_);
   }
   [[nodiscard]] const std::filesystem::path& path() const noexcept { return path_; }
 

@@ -5,6 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json_depth.h"
 #include "base/text.h"
 #include "pipelines/input.h"
 #include "pipelines/step_keys.h"
@@ -114,7 +115,7 @@ Result<void> check_paths(const Definition& definition, const Step& step) {
 Result<json> parse_object(std::string_view text) {
   if (text.size() > kMaxDefinition)
     return bad_key("steps", "a definition has at most " + size_in_words(kMaxDefinition));
-  auto object = is_shallow(text) ? json::parse(text, nullptr, false) : json();
+  auto object = nests_at_most(text, kMaxDepth) ? json::parse(text, nullptr, false) : json();
   if (!object.is_object()) return bad_key("steps", "a definition is a JSON object with a list of steps");
   return object;
 }

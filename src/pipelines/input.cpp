@@ -3,6 +3,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "base/text.h"
 #include "registry/error.h"
 
@@ -121,7 +122,7 @@ std::expected<std::string, Failure> checked_input(std::string text) {
   if (text.size() > kMaxValue)
     return std::unexpected(
         Failure{"pipelines:too-large", "the input is larger than " + size_in_words(kMaxValue)});
-  if (!is_shallow(text))
+  if (!nests_at_most(text, kMaxDepth))
     return std::unexpected(
         Failure{"pipelines:too-deep",
                 "the input has more than " + std::to_string(kMaxDepth) + " lists and objects in each other"});

@@ -3,6 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/fields.h"
+#include "base/json_depth.h"
 #include "base/text.h"
 #include "cloudevents/json_format.h"
 #include "pipelines/decisions.h"
@@ -42,8 +43,8 @@ std::string schedule_input(const events::NewEvent& event) {
     const auto millis = name == "time" ? parse_integer(value) : std::nullopt;
     input[name] = millis ? timestamp(WallTime{} + milliseconds(*millis)) : std::string(value);
   });
-  auto payload =
-      is_shallow(event.body) ? json::parse(event.body, nullptr, false) : json(json::value_t::discarded);
+  auto payload = nests_at_most(event.body, kMaxDepth) ? json::parse(event.body, nullptr, false)
+                                                      : json(json::value_t::discarded);
   if (!event.body.empty()) input["payload"] = payload.is_discarded() ? json(event.body) : std::move(payload);
   return text_of(input);
 }

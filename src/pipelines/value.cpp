@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_depth.h"
 #include "base/text.h"
 #include "cloudevents/raw_json.h"
 #include "events/store.h"
@@ -19,25 +20,11 @@ std::string text_of(const nlohmann::json& value) {
   return value.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
-bool is_shallow(std::string_view json) {
-  std::size_t depth = 0;
-  bool quoted = false;
-  for (std::size_t i = 0; i < json.size(); ++i) {
-    const char c = json[i];
-    if (c == '"') quoted = !quoted;
-    if (c == '\\' && quoted) ++i;
-    if (quoted) continue;
-    if ((c == '[' || c == '{') && ++depth > kMaxDepth) return false;
-    if ((c == ']' || c == '}') && depth > 0) --depth;
-  }
-  return true;
-}
-
 std::expected<std::string, Failure> to_value(std::string_view body) {
   if (body.empty()) return "null";
   if (body.size() > kMaxValue) return too_large();
   if (cloudevents::is_json(body)) {
-    if (is_shallow(body)) return std::string(body);
+    if (nests_at_most(body, kMaxDepth)) return std::string(body);
     return std::unexpected(Failure{"pipelines:too-deep", "more than " + std::to_string(kMaxDepth) +
                                                              " lists and objects are in each other"});
   }

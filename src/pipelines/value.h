@@ -33,7 +33,4 @@ struct Failure {
 /// A value as it is kept: JSON text in one line. What is no UTF-8 in it is replaced.
 [[nodiscard]] std::string text_of(const nlohmann::json& value);
 
-/// Whether no more than kMaxDepth lists and objects are in each other. Whatever the text is.
-[[nodiscard]] bool is_shallow(std::string_view json);
-
 }  // namespace mayfly::pipelines

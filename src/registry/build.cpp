@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/regular_file.h"
 #include "base/text.h"
 #include "registry/build_exec.h"
 #include "registry/build_native.h"
@@ -87,7 +88,7 @@ fs::path project_root(const fs::path& folder) {
 Result<FunctionSpec> configure(const fs::path& root, const DeployRequest& request) {
   FunctionSpec spec;
   if (const auto file = root / "mayfly.toml"; fs::is_regular_file(file)) {
-    auto text = read_file(file);
+    auto text = read_regular_file(file);
     if (!text) return propagate(text);
     auto specs = parse_toml(*text, "mayfly.toml");
     if (!specs) return propagate(specs);

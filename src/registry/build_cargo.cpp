@@ -7,8 +7,9 @@
 #include <vector>
 
 #include "base/fd.h"
+#include "base/regular_file.h"
+#include "base/remove_tree.h"
 #include "registry/error.h"
-#include "registry/files.h"
 #include "registry/program_build.h"
 
 namespace mayfly::registry {
@@ -34,7 +35,7 @@ Result<toml::table> read_manifest(const fs::path& file) {
 std::string wanted_channel(const fs::path& root, fs::path folder) {
   for (;; folder = folder.parent_path()) {
     for (const char* name : {"rust-toolchain", "rust-toolchain.toml"}) {
-      const auto text = read_file(folder / name);
+      const auto text = read_regular_file(folder / name);
       if (!text) continue;
       const auto table = read_manifest(folder / name);
       if (table)
@@ -119,12 +120,11 @@ bool depends_on_lambda(const toml::table& table) {
 
 /// Cargo knows a package by its path: with the same one at each build only what changed is compiled again.
 Result<void> copy_source(const fs::path& from, const fs::path& to) {
+  if (auto removed = remove_tree(to); !removed) return removed;
   std::error_code error;
-  fs::remove_all(to, error);
-  if (!error) fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
+  fs::copy(from, to, fs::copy_options::recursive | fs::copy_options::copy_symlinks, error);
   if (error) return fail_errno("copy the source", error.value());
-  fs::remove_all(to / "target", error);
-  return {};
+  return remove_tree(to / "target");
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 #include <vector>
 
 #include "base/guarded_folder.h"
+#include "base/regular_file.h"
 #include "registry/error.h"
 #include "registry/files.h"
 #include "registry/program_build.h"
@@ -13,7 +14,7 @@ namespace fs = std::filesystem;
 bool has_program(const fs::path& folder) {
   for (const auto& entry : fs::directory_iterator(folder)) {
     if (entry.path().extension() != ".go" || entry.path().native().ends_with("_test.go")) continue;
-    const auto text = read_file(entry.path()).value_or("");
+    const auto text = read_regular_file(entry.path()).value_or("");
     if (text.starts_with("package main") || text.contains("\npackage main")) return true;
   }
   return false;
@@ -21,7 +22,7 @@ bool has_program(const fs::path& folder) {
 
 /// The last part of the module's path: what `go build` would call the program.
 std::string module_name(const fs::path& folder) {
-  const auto text = read_file(folder / "go.mod").value_or("");
+  const auto text = read_regular_file(folder / "go.mod").value_or("");
   const auto begin = text.starts_with("module ") ? 0 : text.find("\nmodule ") + 1;
   if (begin == 0 && !text.starts_with("module ")) return "main";
   auto name = text.substr(begin + 7, text.find('\n', begin) - begin - 7);
@@ -33,7 +34,7 @@ std::string module_name(const fs::path& folder) {
 }  // namespace
 
 bool go_uses_lambda(const fs::path& folder) {
-  return read_file(folder / "go.mod").value_or("").contains("github.com/aws/aws-lambda-go");
+  return read_regular_file(folder / "go.mod").value_or("").contains("github.com/aws/aws-lambda-go");
 }
 
 Result<Toolchain> find_go() {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/guarded_folder.h"
+#include "base/regular_file.h"
 #include "base/temp_folder.h"
 #include "base/text.h"
 #include "registry/compiler_log.h"
@@ -24,7 +25,7 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Another number where flags or steps have changed: what was built with others is not used any more.
-constexpr std::string_view kRecipe = "native 3";
+constexpr std::string_view kRecipe = "native 4\n";
 /// Of each process of a compiler: templates can ask for all there is.
 constexpr std::uint64_t kMostMemory = 2ULL << 30U;
 constexpr std::size_t kMostErrors = 10;
@@ -102,12 +103,16 @@ Result<Plan> make_plan(const fs::path& root, const fs::path& entry) {
 Result<std::string> recipe_of(const BuildContext& context, const Plan& plan) {
   const auto source = digest_of(context.root);
   if (!source) return std::unexpected(source.error());
-  const auto header = read_file(context.options.native_include / "mayfly.h");
-  if (!header) return std::unexpected(header.error());
+  const auto headers = digest_of(context.options.native_include);
+  if (!headers) return std::unexpected(headers.error());
   std::string recipe(kRecipe);
-  for (const auto& part : {*source, context.built.entry, digest_of_text(*header), compiler_identity(plan.cc),
-                           compiler_identity(plan.cxx), identity_of(plan.cmake), platform_identity()})
-    recipe += "\n" + part;
+  add_field(recipe, "source", *source);
+  add_field(recipe, "entry", context.built.entry);
+  add_field(recipe, "headers", *headers);
+  add_field(recipe, "cc", compiler_identity(plan.cc));
+  add_field(recipe, "cxx", compiler_identity(plan.cxx));
+  add_field(recipe, "cmake", identity_of(plan.cmake));
+  add_field(recipe, "platform", platform_identity());
   return recipe;
 }
 
@@ -306,8 +311,8 @@ Result<void> place(BuildContext& context, const fs::path& folder, const fs::path
     // Not through a link that the build has put there.
     if (auto copied = root->copy(*object, folder / name, 0755); !copied) return left_by_build(copied.error());
   }
-  const auto function = read_file(layer / kFunction);
-  const auto warnings = read_file(layer / kWarnings);
+  const auto function = read_regular_file(layer / kFunction);
+  const auto warnings = read_regular_file(layer / kWarnings);
   if (!function || !warnings) return fail_errno("read what was built", EIO);
   context.built.entry = (folder / *function).lexically_normal().string();
   for (std::string_view rest = *warnings; !rest.empty();) {

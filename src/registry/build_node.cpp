@@ -2,6 +2,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/regular_file.h"
 #include "registry/build_step.h"
 #include "registry/bundle.h"
 #include "registry/dependencies.h"
@@ -15,7 +16,7 @@ namespace {
 /// Only .js files are ambiguous, but siblings of an .mjs entry may be .js as well.
 Result<void> declare_module_kind(const std::filesystem::path& root, const std::string& entry) {
   if (has_package_json(root, entry)) return {};
-  auto source = read_file(root / entry);
+  auto source = read_regular_file(root / entry);
   if (!source) return propagate(source);
   const bool module = entry.ends_with(".mjs") || (!entry.ends_with(".cjs") && has_module_syntax(*source));
   return write_file(root / "package.json", module ? "{\"type\":\"module\"}\n" : "{\"type\":\"commonjs\"}\n");

@@ -10,10 +10,12 @@
 
 #include "base/child.h"
 #include "base/guarded_folder.h"
+#include "base/remove_tree.h"
 #include "base/text.h"
 #include "registry/error.h"
 #include "registry/esbuild_log.h"
 #include "registry/files.h"
+#include "registry/json_text.h"
 #include "registry/native_packages.h"
 #include "sandbox/confined.h"
 
@@ -135,7 +137,7 @@ Result<json> run_esbuild(const Job& job, bool module, const std::string& output,
   if (!folder) return std::unexpected(folder.error());
   const auto text = folder->read(kMetafile);
   if (!text) return left_by_build(text.error());
-  auto meta = json::parse(*text, nullptr, false);
+  auto meta = parse_json(*text);
   if (auto removed = folder->remove(kMetafile); !removed) return propagate(removed);
   if (!meta.is_object()) return fail(RegistryErrc::build_failed, "esbuild did not say what it built");
   return meta;
@@ -186,10 +188,8 @@ Result<Bundle> build(const Job& job) {
     if (!meta) return propagate(meta);
   }
   if (auto checked = check_inputs(job, *meta); !checked) return propagate(checked);
-  if (!imports_any(*meta, result.entry, job.external)) {
-    std::error_code ignored;
-    fs::remove_all(job.folder / "node_modules", ignored);  // all of it that is needed is in the bundle
-  }
+  // Of the packages all that is needed is in the bundle.
+  if (!imports_any(*meta, result.entry, job.external)) (void)remove_tree(job.folder / "node_modules");
   return result;
 }
 

@@ -197,6 +197,9 @@ TEST(NativePackages, AreFoundByTheirManifests) {
   package("main", R"({"main":"x.node"})");
   package("broken", "{");
   package(".bin", R"({"gypfile":true})");
+  fs::create_directories(folder.path() / "pipe");
+  ASSERT_EQ(::mkfifo((folder.path() / "pipe/package.json").c_str(), 0600), 0);
+  package("deep", R"({"gypfile":true,"a":)" + std::string(200'000, '[') + std::string(200'000, ']') + "}");
   fs::create_directories(folder.path() / "binding");
   std::ofstream(folder.path() / "binding/binding.gyp") << "{}";
   EXPECT_THAT(native_packages(folder.path()), ElementsAre("@scope/loader", "binding", "gyp", "main"));

@@ -2,12 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <vector>
 
+#include "base/regular_file.h"
 #include "registry/error.h"
+#include "registry/json_text.h"
 #include "registry/source_kind.h"
 
 namespace mayfly::registry {
@@ -41,8 +42,9 @@ std::optional<fs::path> resolve(const fs::path& root, const fs::path& name) {
 Result<std::optional<fs::path>> main_of(const fs::path& root, const fs::path& folder) {
   const auto file = root / folder / "package.json";
   if (!is_file(file)) return std::nullopt;
-  std::ifstream stream(file);
-  const auto manifest = nlohmann::json::parse(stream, nullptr, false);
+  auto text = read_regular_file(file);
+  if (!text) return propagate(text);
+  const auto manifest = parse_json(*text);
   if (!manifest.is_object()) {
     auto error = fail(RegistryErrc::bad_config, "package.json is not a JSON object");
     error.error().with("file", (folder / "package.json").lexically_normal().string());

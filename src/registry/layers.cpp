@@ -42,6 +42,10 @@ class Turn {
 
 }  // namespace
 
+void add_field(std::string& recipe, std::string_view name, std::string_view value) {
+  recipe += std::string(name) + " " + std::to_string(value.size()) + ":" + std::string(value) + "\n";
+}
+
 Result<LayerStore> LayerStore::open(const SourceStore& sources) {
   auto folders = sources.beside("layers");
   if (!folders) return propagate(folders);
@@ -84,7 +88,11 @@ Result<LayerStore::Pin> LayerStore::get(std::string_view recipe, const LayerLimi
   if (auto checked = check_size(folder, limits); !checked) return propagate(checked);
   auto pin = folders_.take(folder, digest);
   if (!pin) return pin;
-  if (auto synced = folders_.sync(digest); !synced) return propagate(synced);
+  if (auto synced = folders_.sync(digest); !synced) {
+    pin =
+        Result<LayerStore::Pin>(propagate(synced));  // nobody holds it: it is not to be found by the next one
+    (void)folders_.take_out(digest);
+  }
   return pin;
 }
 

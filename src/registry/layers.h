@@ -25,6 +25,10 @@ struct LayerLimits {
 /// too_large (details `limit` and `size`): what is in a folder is more than this.
 [[nodiscard]] Result<void> check_size(const std::filesystem::path& folder, const LayerLimits& limits);
 
+/// Adds to the text that a layer is made from. No two lists of fields give the same text: whoever chooses a
+/// value chooses nothing but that.
+void add_field(std::string& recipe, std::string_view name, std::string_view value);
+
 /// A layer's address is the digest of a text that names all it was made from: lock file, tool, platform.
 /// Copies are the same store; any thread.
 class LayerStore {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <string_view>
+
+#include "base/regular_file.h"
+#include "registry/json_text.h"
 
 namespace mayfly::registry {
 namespace {
@@ -26,8 +28,8 @@ Package read_package(const fs::path& folder) {
   Package package;
   std::error_code ignored;
   package.native = fs::exists(folder / "binding.gyp", ignored);
-  std::ifstream stream(folder / "package.json");
-  const auto manifest = json::parse(stream, nullptr, false);
+  const auto text = read_regular_file(folder / "package.json");
+  const auto manifest = text ? parse_json(*text) : json();
   if (!manifest.is_object()) return package;
   for (const char* key : {"gypfile", "binary", "napi"})
     if (manifest.contains(key)) package.native = true;

@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <array>
 
+#include "base/regular_file.h"
 #include "registry/dependencies.h"
 #include "registry/error.h"
-#include "registry/files.h"
+#include "registry/json_text.h"
 #include "registry/node_terms.h"
 
 namespace mayfly::registry {
@@ -22,9 +23,9 @@ bool is_file(const fs::path& path) {
 }
 
 Result<json> read_object(const fs::path& root, const fs::path& file) {
-  auto text = read_file(root / file);
+  auto text = read_regular_file(root / file);
   if (!text) return propagate(text);
-  auto object = json::parse(*text, nullptr, false);
+  auto object = parse_json(*text);
   if (object.is_object()) return object;
   auto error = fail(RegistryErrc::bad_config, file.filename().string() + " is not a JSON object");
   error.error().with("file", file.string());
@@ -151,13 +152,13 @@ Result<NodeManifest> read_node_manifest(const fs::path& root, const std::string&
     auto parsed = read_object(root, *locked / manifest.lock_name);
     if (!parsed) return propagate(parsed);
     lock = std::move(*parsed);
-    auto text = read_file(root / *locked / manifest.lock_name);
+    auto text = read_regular_file(root / *locked / manifest.lock_name);
     if (!text) return propagate(text);
     manifest.lock = std::move(*text);
   } else if (auto refused = refuse_other_locks(root, manifest.folder); !refused) {
     return propagate(refused);
   }
-  if (auto npmrc = read_file(root / manifest.folder / ".npmrc")) manifest.npmrc = std::move(*npmrc);
+  if (auto npmrc = read_regular_file(root / manifest.folder / ".npmrc")) manifest.npmrc = std::move(*npmrc);
   if (auto found = LocalPackages(manifest).find(lock); !found) return propagate(found);
   manifest.own_terms = own_terms(root, manifest, lock);
   return manifest;

@@ -46,6 +46,19 @@ TEST_F(NodeManifestTest, WhatConcernsNoInstallationIsLeftOut) {
   EXPECT_EQ(read()->lock_name, "npm-shrinkwrap.json") << "as npm has it";
 }
 
+TEST_F(NodeManifestTest, OneThatNestsAsDeepAsNoPackageDoesIsRefused) {
+  const auto nested = [](std::size_t levels) {
+    std::string text = R"({"dependencies":{"a":"1"},"overrides":)";
+    for (std::size_t i = 0; i < levels; ++i) text += R"({"a":)";
+    return text + "1" + std::string(levels, '}') + "}";
+  };
+  write("package-lock.json", "{}");
+  write("package.json", nested(90));
+  EXPECT_TRUE(read());
+  write("package.json", nested(200'000));
+  EXPECT_EQ(read().error().code, RegistryErrc::bad_config);
+}
+
 TEST_F(NodeManifestTest, AWorkspaceIsInstalledWhereItsLockFileIs) {
   write("package.json", R"({"workspaces": ["packages/*"]})");
   write("package-lock.json", R"({"packages": {"": {}, "packages/api": {"dependencies": {"lib": "*"}},

@@ -5,10 +5,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/guarded_folder.h"
+#include "base/regular_file.h"
 #include "base/temp_folder.h"
 #include "registry/dependencies.h"
 #include "registry/error.h"
 #include "registry/files.h"
+#include "registry/json_text.h"
 #include "registry/node_manifest.h"
 #include "registry/node_terms.h"
 #include "registry/tool.h"
@@ -49,8 +51,8 @@ Result<Npm> find_npm(const BuildContext& context) {
   std::error_code error;
   npm.script = fs::canonical(found, error);
   npm.version = identity_of(npm.script);
-  if (const auto text = read_file(npm.script.parent_path().parent_path() / "package.json"))
-    if (const auto package = json::parse(*text, nullptr, false); package.is_object())
+  if (const auto text = read_regular_file(npm.script.parent_path().parent_path() / "package.json"))
+    if (const auto package = parse_json(*text); package.is_object())
       npm.version = package.value("version", npm.version);
   return npm;
 }
@@ -81,14 +83,19 @@ class NodeInstall {
 
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
-    std::string text = "node packages 2\n" + identity_of(npm_.node) + "\nnpm " + npm_.version + "\n" +
-                       platform_identity() + "\n" + manifest_.folder.string() + "\n" +
-                       manifest_.package.dump() + "\n" + digest_of_text(manifest_.lock) + "\n" +
-                       digest_of_text(manifest_.npmrc) + "\n";
+    std::string text = "node packages 3\n";
+    add_field(text, "node", identity_of(npm_.node));
+    add_field(text, "npm", npm_.version);
+    add_field(text, "platform", platform_identity());
+    add_field(text, "folder", manifest_.folder.string());
+    add_field(text, "package.json", manifest_.package.dump());
+    add_field(text, "lock", manifest_.lock);
+    add_field(text, ".npmrc", manifest_.npmrc);
     for (const auto& path : manifest_.local) {
       auto digest = digest_of_local(path);
       if (!digest) return digest;
-      text += path.string() + " " + *digest + "\n";
+      add_field(text, "package", path.string());
+      add_field(text, "content", *digest);
     }
     return text;
   }
@@ -124,7 +131,7 @@ class NodeInstall {
     std::error_code error;
     if (fs::is_directory(full, error)) return digest_of(full);
     if (fs::is_regular_file(full, error)) {
-      auto text = read_file(full);
+      auto text = read_regular_file(full);
       if (!text) return propagate(text);
       return digest_of_text(*text);
     }
@@ -194,7 +201,7 @@ class NodeInstall {
     run.writable.push_back(work);
     // The settings of the daemon's user, where others can read them for the time.
     const char* home = std::getenv("HOME");
-    if (const auto settings = read_file(fs::path(home != nullptr ? home : "/") / ".npmrc")) {
+    if (const auto settings = read_regular_file(fs::path(home != nullptr ? home : "/") / ".npmrc")) {
       const auto given = servers ? *settings : without_credentials(*settings);
       if (auto written = write_file(work / "npmrc", given); !written) return written;
       run.environment.push_back("npm_config_userconfig=" + (work / "npmrc").string());

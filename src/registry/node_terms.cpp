@@ -6,7 +6,8 @@
 #include <regex>
 
 #include "base/ascii.h"
-#include "registry/files.h"
+#include "base/regular_file.h"
+#include "registry/json_text.h"
 
 namespace mayfly::registry {
 namespace {
@@ -135,8 +136,8 @@ std::string terms_of_local(const fs::path& root, const NodeManifest& manifest) {
   for (const auto& path : manifest.local) {
     std::error_code error;
     if (!fs::is_directory(root / path, error)) return "'" + path.string() + "' is an archive of its own";
-    const auto text = read_file(root / path / "package.json");
-    const auto package = text ? json::parse(*text, nullptr, false) : json();
+    const auto text = read_regular_file(root / path / "package.json");
+    const auto package = text ? parse_json(*text) : json();
     if (!package.is_object()) return "'" + path.string() + "' has no package.json";
     if (const auto name = foreign_dependency(package); !name.empty()) return foreign_package(name);
   }

@@ -9,6 +9,7 @@
 #include <iterator>
 #include <regex>
 
+#include "base/remove_tree.h"
 #include "registry/error.h"
 
 namespace mayfly::registry {
@@ -83,7 +84,7 @@ void keep_newest(const fs::path& folder, std::size_t count) {
   for (const auto& entry : fs::directory_iterator(folder, ignored))
     entries.emplace_back(entry.last_write_time(ignored), entry.path());
   std::ranges::sort(entries, std::greater());
-  for (std::size_t i = count; i < entries.size(); ++i) fs::remove_all(entries[i].second, ignored);
+  for (std::size_t i = count; i < entries.size(); ++i) (void)remove_tree(entries[i].second);
 }
 
 Complaint first_complaint(std::string_view output) {

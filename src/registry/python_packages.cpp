@@ -1,6 +1,7 @@
 #include <cstdlib>
 #include <optional>
 
+#include "base/remove_tree.h"
 #include "base/temp_folder.h"
 #include "registry/dependencies.h"
 #include "registry/error.h"
@@ -24,14 +25,19 @@ class PythonInstall {
 
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
-    std::string text = "python packages 2\n" + identity_of(python_) + "\n" + platform_identity() + "\n";
-    for (const auto& folder : {wheels_, requirements_.local ? context_.root : fs::path()}) {
+    std::string text = "python packages 3\n";
+    add_field(text, "python", identity_of(python_));
+    add_field(text, "platform", platform_identity());
+    for (const auto& [name, folder] :
+         {std::pair("wheels", wheels_),
+          std::pair("source", requirements_.local ? context_.root : fs::path())}) {
       if (folder.empty()) continue;
       auto digest = digest_of(folder);
       if (!digest) return digest;
-      text += *digest + "\n";
+      add_field(text, name, *digest);
     }
-    return text + requirements_.text;
+    add_field(text, "requirements", requirements_.text);
+    return text;
   }
 
   Result<void> fill(const fs::path& layer) {
@@ -69,8 +75,8 @@ class PythonInstall {
     if (ran->tail.contains("No module named pip")) return no_pip();
     if (context_.output)
       context_.output("not all of it is there as wheels: once more, with what must be built\n");
-    std::error_code ignored;
-    for (const auto& entry : fs::directory_iterator(layer)) fs::remove_all(entry.path(), ignored);
+    for (const auto& entry : fs::directory_iterator(layer))
+      if (auto removed = remove_tree(entry.path()); !removed) return removed;
     if (auto fresh = take_fresh_folder(); !fresh) return fresh;
     return finish(pip(layer, false));
   }
@@ -178,7 +184,8 @@ class PythonInstall {
     run.folder = layer;
     run.writable = {layer};
     run.visible = toolchain_of(python_);
-    run.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp"};
+    // -m would find a package's own compileall.py first.
+    run.environment = {"PATH=/usr/local/bin:/usr/bin:/bin", "HOME=/tmp", "PYTHONSAFEPATH=1"};
     BuildContext silent{context_.root,   context_.built,   context_.function,
                         context_.layers, context_.options, no_output_};
     (void)run_tool(silent, run);

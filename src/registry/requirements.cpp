@@ -5,9 +5,10 @@
 #include <set>
 #include <string_view>
 
+#include "base/regular_file.h"
 #include "registry/dependencies.h"
 #include "registry/error.h"
-#include "registry/files.h"
+#include "registry/layers.h"
 #include "registry/requirement_line.h"
 
 namespace mayfly::registry {
@@ -26,9 +27,10 @@ class Reader {
       return refuse(file, "lies outside of what was deployed");
     std::error_code ignored;
     if (!fs::is_regular_file(root_ / file, ignored)) return refuse(file, "was not deployed");
-    auto text = read_file(root_ / file);
+    auto text = read_regular_file(root_ / file);
     if (!text) return propagate(text);
-    requirements_.text += "# " + file.string() + "\n" + *text + "\n";
+    add_field(requirements_.text, "file", file.string());
+    add_field(requirements_.text, "lines", *text);
     return look_at_all(*text, file.parent_path());
   }
 
@@ -53,6 +55,13 @@ class Reader {
     return error;
   }
 
+  static std::string not_fixed(std::string_view line) {
+    return "'" + std::string(line.substr(0, 80)) +
+           "' is not fixed to one version: what was installed for it once is used by later deploys as well "
+           "('pip "
+           "freeze' writes versions that are)";
+  }
+
   Result<void> look_at(std::string_view line, const fs::path& folder) {
     // pip would put its own settings there, which may hold the server's credentials.
     if (line.contains("${"))
@@ -63,7 +72,10 @@ class Reader {
     const auto read_line = read_requirement_line(line);
     switch (read_line.kind) {
       case RequirementLine::Kind::nothing:
+        return {};
       case RequirementLine::Kind::plain:
+        if (requirements_.warning.empty() && !line.starts_with('-') && !line.contains("=="))
+          requirements_.warning = not_fixed(line);
         return {};
       case RequirementLine::Kind::include:
         return read((folder / read_line.file).lexically_normal());
@@ -99,7 +111,7 @@ std::unexpected<Error> not_installed_from(const std::string& file, const std::st
 Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) {
   Requirements requirements;
   requirements.folder = file.parent_path();
-  auto text = read_file(root / file);
+  auto text = read_regular_file(root / file);
   if (!text) return propagate(text);
   toml::table table;
   try {
@@ -136,8 +148,11 @@ Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) 
         "the dependencies in pyproject.toml are Poetry's own, and were not installed: name them in [project] "
         "dependencies, or write them to requirements.txt ('poetry export')";
   }
-  for (const auto& line : requirements.lines) requirements.text += line + "\n";
-  if (auto read = Reader(root, requirements).look_at_all(requirements.text, requirements.folder); !read)
+  std::string lines;
+  for (const auto& line : requirements.lines) lines += line + "\n";
+  add_field(requirements.text, "folder", requirements.folder.string());
+  add_field(requirements.text, "dependencies", lines);
+  if (auto read = Reader(root, requirements).look_at_all(lines, requirements.folder); !read)
     return propagate(read);
   return requirements;
 }

@@ -102,12 +102,23 @@ TEST_F(RequirementsTest, WhatPyprojectSaysInAnotherWayIsNotPassedOver) {
   EXPECT_EQ(read().error().message, "[project] dependencies is not a list");
   write("pyproject.toml", "[project]\ndynamic = ['version', 'dependencies']\n");
   EXPECT_TRUE(read()->warning.contains("are dynamic"));
-  write("pyproject.toml", "[project]\ndependencies = ['flask']\n");
+  write("pyproject.toml", "[project]\ndependencies = ['flask==3.0.0']\n");
   EXPECT_EQ(read()->warning, "");
+  write("pyproject.toml", "[project]\ndependencies = ['flask']\n");
+  EXPECT_TRUE(read()->warning.starts_with("'flask' is not fixed to one version")) << read()->warning;
   write("uv.lock", "");
   EXPECT_TRUE(read().error().message.contains("uv export"));
   write("requirements.txt", "flask==3.0.0\n");
   EXPECT_TRUE(read()) << "it counts before";
+}
+
+TEST_F(RequirementsTest, NoContentOfOneFileGivesTheTextOfTwo) {
+  write("requirements.txt", "-r other.txt\n");
+  write("other.txt", "flask==3.0.0\n");
+  const auto two = read()->text;
+  write("requirements.txt", two);
+  const auto one = read();
+  EXPECT_NE(one ? one->text : "", two);
 }
 
 TEST_F(RequirementsTest, APipfileIsNotPassedOver) {

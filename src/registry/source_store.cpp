@@ -14,6 +14,8 @@
 
 #include "base/fd.h"
 #include "base/hex.h"
+#include "base/remove_tree.h"
+#include "registry/error.h"
 
 namespace mayfly::registry {
 namespace {
@@ -69,31 +71,21 @@ Result<std::vector<fs::directory_entry>> entries_of(const fs::path& folder) {
   return entries;
 }
 
-bool is_folder(const fs::directory_entry& entry) { return entry.is_directory() && !entry.is_symlink(); }
-
 /// Read-only, but for the folder itself: to rename a folder one must be able to write to it.
 Result<void> seal(const fs::path& folder) {
   auto entries = entries_of(folder);
   if (!entries) return propagate(entries);
   for (const auto& entry : *entries) {
     if (entry.is_symlink()) continue;
+    if (!entry.is_directory() && !entry.is_regular_file())
+      return fail(RegistryErrc::unsafe_path,
+                  "'" + entry.path().lexically_relative(folder).string() + "' is no file, folder or link");
     const bool executable =
         entry.is_directory() || (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
     if (::chmod(entry.path().c_str(), executable ? 0555 : 0444) != 0)
       return fail_errno("chmod " + entry.path().string());
   }
   return {};
-}
-
-/// Removes a sealed folder; without the right to write to its folders that takes a step before.
-void remove_sealed(const fs::path& folder) {
-  std::error_code ignored;
-  ::chmod(folder.c_str(), 0755);
-  if (auto entries = entries_of(folder)) {
-    for (const auto& entry : *entries)
-      if (is_folder(entry)) ::chmod(entry.path().c_str(), 0755);
-  }
-  fs::remove_all(folder, ignored);
 }
 
 Result<void> sync_path(const fs::path& path) {
@@ -158,7 +150,7 @@ std::string digest_of_text(std::string_view text) {
 
 Result<SourceStore> SourceStore::open(const fs::path& data) {
   const SourceStore nowhere(std::make_shared<State>(data));
-  remove_sealed(nowhere.state_->staging);
+  (void)remove_tree(nowhere.state_->staging);  // what cannot be removed is in nobody's way there
   return nowhere.beside("sources");
 }
 
@@ -196,7 +188,7 @@ Result<SourceStore::Pin> SourceStore::take(const fs::path& folder, std::string d
     if (::rename(folder.c_str(), target.c_str()) != 0) return fail_errno("rename to " + target.string());
     ::chmod(target.c_str(), 0555);
   } else {
-    remove_sealed(folder);  // another one was quicker; what is staged may be sealed by now
+    (void)remove_tree(folder);  // another one was quicker; what is staged may be sealed by now
   }
   ++state_->pins[digest];
   return Pin(state_, std::move(digest));
@@ -246,17 +238,13 @@ bool SourceStore::contains(const std::string& digest) const {
   return fs::exists(path(digest), ignored);
 }
 
-SourceStore::Trash::~Trash() {
-  if (!folder_.path().empty()) remove_sealed(folder_.path());
-}
-
 std::optional<SourceStore::Trash> SourceStore::take_out(const std::string& digest) const {
   // To staging first: a content is there as a whole or not at all, also after a crash.
-  Trash trash{TempFolder(state_->staging)};
+  Trash trash(state_->staging);
   const std::lock_guard lock(state_->mutex);
   if (state_->pins.contains(digest)) return std::nullopt;
   ::chmod(path(digest).c_str(), 0755);
-  (void)::rename(path(digest).c_str(), (trash.folder_.path() / digest).c_str());
+  (void)::rename(path(digest).c_str(), (trash.path() / digest).c_str());
   return trash;
 }
 

@@ -50,20 +50,8 @@ class SourceStore {
   };
 
   /// What has been taken out of the store and waits to be removed from the disk, which may take a while: its
-  /// destructor does it, on whatever thread it is called. Move-only.
-  class Trash {
-   public:
-    explicit Trash(TempFolder folder) : folder_(std::move(folder)) {}
-    Trash(Trash&&) noexcept = default;
-    Trash& operator=(Trash&&) = delete;
-    Trash(const Trash&) = delete;
-    Trash& operator=(const Trash&) = delete;
-    ~Trash();
-
-   private:
-    friend class SourceStore;
-    TempFolder folder_;
-  };
+  /// destructor does it, on whatever thread it is called.
+  using Trash = TempFolder;
 
   /// Makes DIR/sources and DIR/staging. What is in DIR/staging is removed: nobody else uses it.
   [[nodiscard]] static Result<SourceStore> open(const std::filesystem::path& data);

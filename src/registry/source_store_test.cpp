@@ -8,6 +8,8 @@
 #include <thread>
 #include <vector>
 
+#include "registry/error.h"
+
 namespace mayfly::registry {
 namespace {
 
@@ -104,6 +106,18 @@ TEST_F(SourceStoreTest, TakesAFolderOverReadOnly) {
   EXPECT_EQ(digest_of(path).value_or(""), pin->digest());
   EXPECT_TRUE(store.sync(pin->digest()));
   EXPECT_FALSE(store.sync(std::string(64, '0')));
+}
+
+TEST_F(SourceStoreTest, PipesAndTheLikeAreNotTaken) {
+  const auto store = open();
+  auto staged = store.stage();
+  ASSERT_TRUE(staged);
+  write(staged->path() / "inner/index.js", "x");
+  ASSERT_EQ(::mkfifo((staged->path() / "inner/pipe").c_str(), 0600), 0);
+  const auto taken = store.take(staged->path() / "inner", std::string(64, '1'));
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, RegistryErrc::unsafe_path);
+  EXPECT_TRUE(taken.error().message.contains("'pipe'")) << taken.error().message;
 }
 
 TEST_F(SourceStoreTest, TheSameContentIsKeptOnce) {
