@@ -79,6 +79,9 @@ Result<void> check_owned(const fs::path& path) {
   for (int links = 0; !rest.empty();) {
     const auto next = here / rest.back();  // "/" if that is absolute
     rest.pop_back();
+    // A link there leads where its process says, not where it reads (proc(5)).
+    for (const char* kernels : {"/proc", "/sys", "/dev"})
+      if (next.lexically_normal() == kernels) return missing(path.string() + " lies in " + kernels);
     struct stat status{};
     if (::lstat(next.c_str(), &status) != 0) return missing(next.string() + " is not there");
     if (auto owner = check_owner(next, status); !owner) return owner;

@@ -88,12 +88,18 @@ void keep_newest(const fs::path& folder, std::size_t count) {
 }
 
 Complaint first_complaint(std::string_view output) {
-  static const std::regex kGo(R"((?:^|\n)(?:\./)?([^\s:]+\.go):(\d+):(?:(\d+):)?)");
-  static const std::regex kRust(R"(\n\s*--> ([^\s:]+):(\d+):(\d+))");
+  static const std::regex kGo(R"((?:\./)?([^\s:]+\.go):(\d+):(?:(\d+):)?)");
+  static const std::regex kRust(R"(\s*--> ([^\s:]+):(\d+):(\d+))");
+  constexpr std::size_t kLine = 2000;  // std::regex takes stack for each character
   for (const auto* pattern : {&kGo, &kRust}) {
-    std::match_results<std::string_view::const_iterator> match;
-    if (std::regex_search(output.begin(), output.end(), match, *pattern))
-      return {match[1].str(), match[2].str(), match[3].str()};
+    for (auto rest = output; !rest.empty();) {
+      const auto line = rest.substr(0, rest.find('\n'));
+      rest.remove_prefix(std::min(rest.size(), line.size() + 1));
+      std::match_results<std::string_view::const_iterator> match;
+      if (line.size() <= kLine && std::regex_search(line.begin(), line.end(), match, *pattern,
+                                                    std::regex_constants::match_continuous))
+        return {match[1].str(), match[2].str(), match[3].str()};
+    }
   }
   return {};
 }

@@ -27,6 +27,11 @@ TEST(ProgramBuild, OtherTroubleIsNoPlaceInTheCode) {
   EXPECT_EQ(first_complaint("go: module lookup failed: dial tcp 192.0.2.1:443\n").file, "");
 }
 
+TEST(ProgramBuild, ALongLineIsNoPlaceInTheCode) {
+  const std::string line = std::string(1U << 20U, 'x') + ".go";
+  EXPECT_EQ(first_complaint(line + ":1:1: y\n./b.go:2:1: y\n").file, "b.go");
+}
+
 TEST(ProgramBuild, ProgressIsNotShown) {
   EXPECT_EQ(telling_part("go: downloading a v1\n   Compiling b v2\n\n# hello\n./main.go:1:1: no\n"),
             "# hello\n./main.go:1:1: no");

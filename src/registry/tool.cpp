@@ -129,6 +129,7 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.limit = context.options.build_limit * run.limits;
   command.stop = context.options.stop;
   command.output = context.output;
+  command.min_free = context.options.min_free;
   const ToolGroup group(context.options, command);
   auto ran = sandbox::run_confined(command);
   if (!ran) return fail(RegistryErrc::build_failed, run.name + " cannot be run: " + ran.error().message);
@@ -140,6 +141,13 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
                                                       ", the limit of a step of a build (mayfly serve "
                                                       "--build-limit), and was ended" +
                                                       last_words(ran->tail));
+    error.error().with("limit", limit).with("output", ran->tail);
+    return error;
+  }
+  if (ran->disk_full) {
+    const auto limit = format_size(command.min_free);
+    auto error = fail(RegistryErrc::build_failed, run.name + " was ended: less than " + limit +
+                                                      " was left of the disk that the data folder is on");
     error.error().with("limit", limit).with("output", ran->tail);
     return error;
   }

@@ -29,7 +29,10 @@ constexpr int kMaxDepth = 256;
 using Visit = std::function<bool(int folder, const char* name, const struct stat& status)>;
 
 Result<void> walk(Fd folder, const Visit& visit, int depth) {
-  if (depth > kMaxDepth) return fail_errno("folders are nested too deep", ELOOP);
+  if (depth > kMaxDepth) {
+    return fail(std::make_error_code(std::errc::filename_too_long),
+                "folders are nested more than " + std::to_string(kMaxDepth) + " deep");
+  }
   struct Close {
     void operator()(DIR* dir) const noexcept { ::closedir(dir); }
   };
@@ -40,14 +43,19 @@ Result<void> walk(Fd folder, const Visit& visit, int depth) {
   while (const dirent* entry = ::readdir(dir.get())) {
     const std::string_view name = entry->d_name;
     if (name == "." || name == "..") continue;
+    // What is not there any more (ENOENT) is of a cache that another command is using.
     struct stat status{};
     if (::fstatat(fd, entry->d_name, &status, AT_SYMLINK_NOFOLLOW) != 0) {
-      if (errno == ENOENT) continue;  // of a cache that another command is using
+      if (errno == ENOENT) continue;
       return fail_errno("stat a file");
     }
-    if (!visit(fd, entry->d_name, status)) return fail_errno("change the owner of " + std::string(name));
+    if (!visit(fd, entry->d_name, status)) {
+      if (errno == ENOENT) continue;
+      return fail_errno("change the owner of " + std::string(name));
+    }
     if (!S_ISDIR(status.st_mode)) continue;
     Fd inner(::openat(fd, entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC));
+    if (!inner && errno == ENOENT) continue;
     if (!inner) return fail_errno("open " + std::string(name));
     if (auto walked = walk(std::move(inner), visit, depth + 1); !walked) return walked;
   }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/sched.h>
 #include <poll.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -66,8 +67,14 @@ class Follower {
         kill_process(pidfd);
         break;
       }
+      if (disk_is_full()) {
+        result_.disk_full = true;
+        kill_process(pidfd);
+        break;
+      }
       std::array<pollfd, 2> items{pollfd{pidfd, POLLIN, 0}, pollfd{output_.get(), POLLIN, 0}};
-      ::poll(items.data(), items.size(), static_cast<int>(std::min<std::int64_t>(left.count(), 60'000)));
+      const std::int64_t pause = command_.min_free > 0 ? kDiskPause : 60'000;
+      ::poll(items.data(), items.size(), static_cast<int>(std::min<std::int64_t>(left.count(), pause)));
       drain();
       if (items[0].revents != 0) break;
     }
@@ -79,6 +86,15 @@ class Follower {
   }
 
  private:
+  static constexpr std::int64_t kDiskPause = 500;  ///< ms between two looks
+
+  [[nodiscard]] bool disk_is_full() const {
+    if (command_.min_free == 0 || command_.writable.empty()) return false;
+    struct statvfs disk{};
+    if (::statvfs(command_.writable.front().c_str(), &disk) != 0) return false;
+    return disk.f_bavail * disk.f_frsize < command_.min_free;
+  }
+
   /// What is there, but a bounded amount: one that prints for ever must meet its limit.
   void drain() {
     std::array<char, 65536> buffer;

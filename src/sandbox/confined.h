@@ -33,10 +33,13 @@ struct ConfinedCommand {
   /// the name resolver's files) and, for a daemon of root, every folder on the way to one of those above that
   /// other users may not enter.
   std::vector<std::filesystem::path> hidden{};
-  bool network = false;                       ///< the host's, or nothing but a loopback of its own
-  std::chrono::milliseconds limit{300'000};   ///< then all of it is killed
-  std::uint64_t max_memory = 0;               ///< bytes of data of each of its processes; 0: no limit
-  std::uint64_t max_file = 4ULL << 30U;       ///< bytes of a file it writes
+  bool network = false;                      ///< the host's, or nothing but a loopback of its own
+  std::chrono::milliseconds limit{300'000};  ///< then all of it is killed
+  std::uint64_t max_memory = 0;              ///< bytes of data of each of its processes; 0: no limit
+  std::uint64_t max_file = 4ULL << 30U;      ///< bytes of a file it writes
+  /// Bytes that must stay free on the file system of `writable`'s first folder; then all of it is killed. 0:
+  /// none.
+  std::uint64_t min_free = 0;
   std::uint64_t max_temporary = 1ULL << 30U;  ///< bytes, each, in /tmp, /var/tmp and /dev/shm (memory)
   std::uint64_t max_processes = 2048;         ///< with all threads
   /// Joined before anything of it runs (Cgroup::joins()); the caller's.
@@ -51,7 +54,8 @@ struct ConfinedCommand {
 struct ConfinedResult {
   ExitStatus status;
   bool timed_out = false;
-  std::string tail;  ///< the last 16 KiB of its output
+  bool disk_full = false;  ///< it was ended because of `min_free`
+  std::string tail;        ///< the last 16 KiB of its output
   /// What this host did not allow to take from the command, in words for a log; empty where all is well.
   std::vector<std::string> degraded;
 };

@@ -194,6 +194,18 @@ TEST_F(Confined, IsKilledAtItsLimit) {
   EXPECT_EQ(result->tail, "began\n");
 }
 
+TEST_F(Confined, IsEndedWhenTheDiskIsNearlyFull) {
+  auto command = shell("sleep 60");
+  command.min_free = 1ULL << 60U;  // nobody has that
+  const auto result = run_confined(command);
+  ASSERT_TRUE(result) << result.error().message;
+  EXPECT_TRUE(result->disk_full);
+  EXPECT_FALSE(result->status.success());
+  command = shell("true");
+  command.min_free = 1;
+  EXPECT_TRUE(run_confined(command)->status.success());
+}
+
 TEST_F(Confined, IsEndedFromOutside) {
   std::stop_source source;
   auto command = shell("echo began; sleep 1000");
