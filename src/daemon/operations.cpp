@@ -60,6 +60,21 @@ Error as_deploy_error(Error error) {
   return error;
 }
 
+/// What the code printed before it failed, of a function's log lines; without the failure, which is there
+/// too.
+std::string said_while_loading(const std::vector<std::string>& lines, const registry::Version& version,
+                               const std::string& begun, const std::string& failure) {
+  std::string text;
+  for (const auto& line : lines) {
+    const auto record = json::parse(line, nullptr, false);
+    if (!record.is_object() || record.value("version", 0U) != version.number ||
+        record.value("time", "") < begun)
+      continue;
+    if (const auto said = record.value("text", ""); !said.contains(failure)) text += said + "\n";
+  }
+  return text;
+}
+
 /// What a deployed version lists must be there and be readable; a name that is unknown is a mistake in its
 /// configuration.
 Result<void> check_secrets(const registry::FunctionConfig& config, const secrets::Secrets& secrets) {
@@ -214,9 +229,17 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
       [&shard, version](std::function<void(Result<void>)> then) {
         shard.post([&shard, version, then = std::move(then)] { shard.prepare(version, then); });
       };
+  const auto begun = timestamp(std::chrono::system_clock::now());
   auto result = co_await await_answer<Result<void>>(parts_.control, std::move(start));
-  if (!result) co_return std::unexpected(as_deploy_error(std::move(result.error())));
-  co_return Result<void>{};
+  if (result) co_return Result<void>{};
+  auto error = as_deploy_error(std::move(result.error()));
+  if (error.detail("logs").empty()) {
+    admin::LogQuery query{version->function, 20, {}};
+    const auto lines = co_await logs(std::move(query), nullptr);
+    if (auto text = said_while_loading(lines, *version, begun, error.message); !text.empty())
+      error.with("logs", std::move(text));
+  }
+  co_return std::unexpected(std::move(error));
 }
 
 std::vector<registry::FunctionPtr> PlatformOperations::all_functions() const {

@@ -220,3 +220,10 @@ def test_code_that_cannot_be_forked_is_served_all_the_same(daemon):
     assert all(answer.status == 200 for answer in answers)
     described = str(daemon.describe("holds-a-socket"))
     assert "socket" in described.lower(), described
+
+
+def test_a_deploy_that_fails_while_it_loads_says_what_was_printed(daemon):
+    answer = daemon.put("chatty", "print('half way')\nraise ValueError('no')\n", "chatty.py")
+    assert answer.status == 422 and answer.json["logs"] == ["half way"], answer.text
+    answer = daemon.put("chatty", "console.log('other'); throw new Error('no');", "chatty.js")
+    assert answer.status == 422 and answer.json["logs"] == ["other"], answer.text
