@@ -117,4 +117,9 @@ std::vector<std::string> cgi_environment(const Configuration& configuration, con
   return as_strings(variables);
 }
 
+void set_length(std::vector<std::string>& environment, std::size_t bytes) {
+  const auto variable = std::ranges::find(environment, "CONTENT_LENGTH=");
+  if (variable != environment.end()) *variable += std::to_string(bytes);
+}
+
 }  // namespace mayfly::exec

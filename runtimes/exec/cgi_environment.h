@@ -1,6 +1,7 @@
 // A request as environment variables (RFC 3875, section 4.1).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -18,5 +19,7 @@ namespace mayfly::exec {
 /// The whole environment of one invocation. Empty when the path has a NUL in it, which no variable can hold.
 [[nodiscard]] std::vector<std::string> cgi_environment(const Configuration& configuration,
                                                        const bridge::Request& request);
+/// CONTENT_LENGTH, which was not known when the environment was made.
+void set_length(std::vector<std::string>& environment, std::size_t bytes);
 
 }  // namespace mayfly::exec

@@ -3,10 +3,13 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
+#include "exec/cgi_environment.h"
 #include "exec/headers.h"
 
 namespace mayfly::exec {
@@ -50,13 +53,20 @@ CgiInvocation::~CgiInvocation() {
 
 // --- Start -----------------------------------------------------------------------------------------
 
-void CgiInvocation::start(const std::string& executable, std::vector<std::string> environment,
+void CgiInvocation::start(std::string executable, std::vector<std::string> environment,
                           const bridge::Request& request) {
-  if (const auto launched = launch(executable, std::move(environment)); !launched) {
-    fail(launched.error().message, {});
-    return finish();
-  }
+  if (request.more && bridge::header_value(request.head.headers, "content-length").empty())
+    waiting_ = Waiting{std::move(executable), std::move(environment)};
+  else
+    begin(executable, std::move(environment));
   take_body(request.body, !request.more);
+}
+
+void CgiInvocation::begin(const std::string& executable, std::vector<std::string> environment) {
+  const auto launched = launch(executable, std::move(environment));
+  if (launched) return;
+  fail(launched.error().message, {});
+  finish();
 }
 
 Result<void> CgiInvocation::launch(const std::string& executable, std::vector<std::string> environment) {
@@ -93,13 +103,45 @@ void CgiInvocation::take_body(std::string_view bytes, bool last) {
   body_ends_ = last;
   if (finished_) return;
   body_.append(bytes);
-  write_input();
+  if (waiting_)
+    hold(bytes.size());
+  else
+    write_input();
+}
+
+/// Programs that keep to RFC 3875 read as many bytes as CONTENT_LENGTH says, and would take a body without it
+/// for none.
+void CgiInvocation::hold(std::size_t more) {
+  if (!body_ends_ && body_.size() <= kMostHeld) {
+    granted_ += more;
+    if (more > 0) connection_.request_credit(stream_, static_cast<std::uint32_t>(more));
+    return;
+  }
+  auto [executable, environment] = *std::exchange(waiting_, std::nullopt);
+  if (body_ends_) {
+    set_length(environment, body_.size());
+  } else {
+    constexpr std::string_view kWords =
+        "the request's body is longer than 1 MiB and came without a length: CONTENT_LENGTH is empty, and the "
+        "body "
+        "ends where the input does";
+    connection_.log(wire::LogLevel::info, kWords, static_cast<std::uint32_t>(kWords.size()), stream_);
+  }
+  begin(executable, std::move(environment));
+  if (!finished_) write_input();
+}
+
+/// The client may send as much again as was consumed of body_.
+void CgiInvocation::grant(std::size_t consumed) {
+  const auto before = std::min(granted_, consumed);
+  granted_ -= before;
+  if (consumed > before && !body_ends_)
+    connection_.request_credit(stream_, static_cast<std::uint32_t>(consumed - before));
 }
 
 void CgiInvocation::write_input() {
   if (!input_open_) {  // it does not want the rest: the client may send it and is then done with it
-    if (!body_.empty() && !body_ends_)
-      connection_.request_credit(stream_, static_cast<std::uint32_t>(body_.size()));
+    grant(body_.size());
     return body_.clear();
   }
   std::string_view rest = body_;
@@ -112,7 +154,7 @@ void CgiInvocation::write_input() {
   }
   const auto written = body_.size() - rest.size();
   body_.erase(0, written);
-  if (written > 0 && !body_ends_) connection_.request_credit(stream_, static_cast<std::uint32_t>(written));
+  grant(written);
   if (body_.empty() && body_ends_) return end_input();
   if (body_.empty())
     input_.pause();
@@ -205,6 +247,7 @@ void CgiInvocation::writable() {
 
 void CgiInvocation::abort() {
   aborted_ = true;
+  if (waiting_) return finish();
   held_.clear();
   child_.kill(SIGKILL);
   if (status_) return finish();

@@ -1,8 +1,10 @@
 // One invocation in the CGI form: a process that gets the request's body and whose output is the answer.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "bridge/connection.h"
 #include "exec/cgi_output.h"
@@ -23,9 +25,13 @@ class CgiInvocation {
   [[nodiscard]] const std::string& id() const { return id_; }
   [[nodiscard]] pid_t pid() const { return child_.pid(); }
 
-  /// Starts the executable. When it cannot be started, that is the answer.
-  void start(const std::string& executable, std::vector<std::string> environment,
-             const bridge::Request& request);
+  /// Bytes of a body that are waited for where the client says no length.
+  static constexpr std::size_t kMostHeld = 1U << 20U;
+
+  /// Starts the executable: at once, or, where nobody has said how long the body is, when it is whole or
+  /// longer than kMostHeld. CONTENT_LENGTH of the environment is then set if it is known. When the executable
+  /// cannot be started, that is the answer.
+  void start(std::string executable, std::vector<std::string> environment, const bridge::Request& request);
   /// Answers without a process.
   void refuse(std::uint32_t status, std::string_view text);
   void take_body(std::string_view bytes, bool last);
@@ -34,7 +40,16 @@ class CgiInvocation {
   void writable();
 
  private:
+  /// What is started later.
+  struct Waiting {
+    std::string executable;
+    std::vector<std::string> environment;
+  };
+
+  void begin(const std::string& executable, std::vector<std::string> environment);
   [[nodiscard]] Result<void> launch(const std::string& executable, std::vector<std::string> environment);
+  void hold(std::size_t more);
+  void grant(std::size_t consumed);
   void write_input();
   void end_input();
   void read_output();
@@ -61,6 +76,8 @@ class CgiInvocation {
   Watch output_;
   LoggedStream errors_;
 
+  std::optional<Waiting> waiting_;
+  std::size_t granted_ = 0;  // of body_, for which the client has credit already
   std::string body_;         // of the request, on its way to the process
   bool body_ends_ = false;   // nothing follows what is in body_
   bool input_open_ = false;  // the process may still read

@@ -124,14 +124,44 @@ def test_bodies_stream_both_ways(daemon, deploy):
     """Each part is answered before the next is sent: nobody waits for the end of anything."""
     path = deploy("cat", "exec cat")
     with daemon.wire() as wire:
-        wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
-        wire.send("6\r\nfirst\n\r\n")
+        wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 13\r\n\r\n")
+        wire.send("first\n")
         assert wire.head().status == 200
         assert wire.chunk() == b"first\n"
-        wire.send("7\r\nsecond\n\r\n")
+        wire.send("second\n")
         assert wire.chunk() == b"second\n"
-        wire.send("0\r\n\r\n")
         assert wire.chunk() == b""
+
+
+def chunk(body: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(body), body)
+
+
+def test_a_body_without_a_length_gets_one_unless_it_is_long(daemon, deploy):
+    path = deploy("measures", 'echo "[$CONTENT_LENGTH]"; wc -c')
+    begin = f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n".encode()
+    for size, length in ((3, "3"), (600_000, "600000"), (1 << 20, "1048576"), (3_000_000, "")):
+        with daemon.wire() as wire:
+            wire.send(begin + chunk(b"x" * size))
+            wire.send(b"0\r\n\r\n")
+            assert wire.answer().text.split() == [f"[{length}]", str(size)]
+    assert "came without a length" in daemon.cli("logs", "measures").stdout
+    path = deploy("begins", 'head -c 4; cat > /dev/null')
+    with daemon.wire() as wire:
+        wire.send(begin.replace(b"measures", b"begins") + chunk(b"abc\n" * 500_000))
+        wire.head()
+        assert wire.chunk() == b"abc\n", "a long one is streamed"
+        wire.send(b"0\r\n\r\n")
+        assert wire.chunk() == b""
+
+
+def test_a_body_that_does_not_end_is_not_waited_for_longer_than_the_deadline(daemon, deploy):
+    path = deploy("waits", 'echo $PPID', timeout="300ms", concurrency="1", max_instances="1")
+    instance = daemon.request(path).text
+    with daemon.wire() as wire:
+        wire.send(f"POST {path} HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n")
+        assert wire.head().status == 504
+    assert daemon.request(path).text == instance, "it has nothing left to do and lives on"
 
 
 def test_large_binary_bodies(daemon, deploy, tmp_path):
