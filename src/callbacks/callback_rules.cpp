@@ -6,6 +6,18 @@
 #include "outbound/url.h"
 
 namespace mayfly::callbacks {
+namespace {
+
+/// Under way to one server at once.
+constexpr int kMostOfServer = 32;
+
+/// What cannot be read is no server's; it fails when it is sent.
+std::string server_of(const std::string& text) {
+  const auto url = outbound::parse_url(text);
+  return url ? url->scheme + "://" + url->authority : std::string();
+}
+
+}  // namespace
 
 events::Policy callback_policy() {
   events::Policy policy;
@@ -14,6 +26,7 @@ events::Policy callback_policy() {
   policy.backoff_max = std::chrono::hours(6);
   policy.max_age = std::chrono::hours(24);
   policy.concurrency = 128;
+  policy.most_of_partition = kMostOfServer;
   return policy;
 }
 
@@ -29,6 +42,7 @@ events::Decision CallbackRules::decision(const std::string& function, const even
   callback.form = events::Form::callback;
   callback.method = "POST";
   callback.target = event->callback;
+  callback.partition = server_of(event->callback);
   append_field(callback.fields, "content-type", "application/json");
   append_field(callback.fields, "invocation", events::to_text(id));
   callback.body = message_of(function, *event, id, end);

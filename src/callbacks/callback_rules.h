@@ -6,7 +6,8 @@
 
 namespace mayfly::callbacks {
 
-/// Tried for most of a day: 10 s, 20 s, 40 s, … up to 6 hours between two attempts.
+/// Tried for most of a day: 10 s, 20 s, 40 s, … up to 6 hours between two attempts. A server is
+/// a partition, and has 32 of the 128 attempts under way at most: a slow one holds up no other.
 [[nodiscard]] events::Policy callback_policy();
 
 class CallbackRules final : public events::CallbackRules {

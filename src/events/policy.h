@@ -17,6 +17,9 @@ struct Policy {
   bool ordered = false;                               ///< one after another for each partition
   std::chrono::milliseconds keep_result{86'400'000};  ///< of what succeeded or was cancelled
   std::chrono::milliseconds keep_dead{14LL * 86'400'000};
+  /// Attempts at once for each partition, of those that have one; 0: as many as there may be. What is beyond
+  /// waits, and others go ahead of it. Not with batches.
+  int most_of_partition = 0;
   bool operator==(const Policy&) const = default;
 };
 

@@ -17,6 +17,8 @@ constexpr milliseconds kFirstHold{50};
 constexpr milliseconds kLongestHold{5'000};
 /// … where the queue's other events are for other functions: this one alone.
 constexpr milliseconds kRoleHold{500};
+/// What waits so long for others of its partition leaves the window, when that is wanted for others.
+constexpr milliseconds kLongestTurn{2'000};
 /// The store could not write what has become of deliveries: it is asked again.
 constexpr milliseconds kWriteAgain{1'000};
 /// A timer never sleeps longer: the wall clock may be set meanwhile.
@@ -84,6 +86,8 @@ void Queue::rearm() {
   if (!ready_.empty() && attached_ && !paused_) {
     if (hold_until_ > now)
       when = std::min(when, hold_until_);
+    else if (policy_.most_of_partition > 0 && is_half_full())
+      when = std::min(when, now + kLongestTurn);
     else if (policy_.batch > 1 && running_ < static_cast<std::size_t>(policy_.concurrency))
       when = std::min(when, entries_.at(*ready_.begin()).ready_since + policy_.batch_wait);
   }
@@ -100,11 +104,13 @@ void Queue::dispatch() {
     if (batch.empty()) break;
     attempt(batch);
   }
+  put_off();
   rearm();
 }
 
 /// Those whose turn it is; none if the batch is to become larger first.
 std::vector<Position> Queue::next_batch() {
+  if (policy_.most_of_partition > 0) return next_alone();
   const auto size = static_cast<std::size_t>(std::max(1, policy_.batch));
   const auto& first = entries_.at(*ready_.begin());
   if (ready_.size() < size && context_.clock.now() < first.ready_since + policy_.batch_wait) return {};
@@ -116,6 +122,40 @@ std::vector<Position> Queue::next_batch() {
   return batch;
 }
 
+/// The first whose partition may have one more.
+std::vector<Position> Queue::next_alone() const {
+  for (const auto position : ready_)
+    if (!has_most(entries_.at(position).event->partition)) return {position};
+  return {};
+}
+
+bool Queue::has_most(const std::string& partition) const {
+  const auto running = running_of_.find(partition);
+  return !partition.empty() && running != running_of_.end() && running->second >= policy_.most_of_partition;
+}
+
+/// A partition that goes on slowly does not keep the window from others: what of it has waited for long comes
+/// back later, the newest first, until half of the window is left to it.
+void Queue::put_off() {
+  if (policy_.most_of_partition == 0 || !is_half_full() || stopped_) return;
+  std::size_t count = ready_.size();
+  std::size_t bytes = 0;
+  for (const auto position : ready_) bytes += size_of(*entries_.at(position).event);
+  std::vector<Outcome> outcomes;
+  for (auto at = ready_.end(); at != ready_.begin() && is_half(count, bytes);) {
+    const auto position = *--at;
+    const auto& entry = entries_.at(position);
+    if (!has_most(entry.event->partition) || context_.clock.now() < entry.ready_since + kLongestTurn)
+      continue;
+    outcomes.push_back(outcome(position, entry, entry.attempts > 0 ? State::failed : State::queued));
+    outcomes.back().not_before += kNear + kLongestHold;
+    --count;
+    bytes -= size_of(*entry.event);
+  }
+  for (const auto& one : outcomes) leave(one.position, entries_.at(one.position));
+  if (!outcomes.empty()) record(std::move(outcomes));
+}
+
 void Queue::attempt(const std::vector<Position>& batch) {
   Task task{info_.name, function_, {}};
   const auto now = context_.clock.wall();
@@ -125,6 +165,7 @@ void Queue::attempt(const std::vector<Position>& batch) {
     entry.place = Place::running;
     entry.started = now;
     ++entry.attempts;
+    ++running_of_[entry.event->partition];
     task.items.push_back({entry.event, id_of(position, entry.event->check), entry.attempts});
   }
   ++running_;
@@ -144,6 +185,8 @@ void Queue::on_verdicts(const std::vector<Position>& batch, std::vector<Verdict>
   for (std::size_t i = 0; i < batch.size(); ++i) {
     auto& entry = entries_.at(batch[i]);
     entry.attempting.reset();
+    const auto running = running_of_.find(entry.event->partition);
+    if (--running->second == 0) running_of_.erase(running);
     if (verdicts[i].kind == Verdict::Kind::not_tried && !entry.cancelled) {
       --entry.attempts;
       if (role_) {  // other events of it are for other functions

@@ -126,6 +126,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void on_deadline() override;
   void dispatch();
   [[nodiscard]] std::vector<Position> next_batch();
+  [[nodiscard]] std::vector<Position> next_alone() const;
+  [[nodiscard]] bool has_most(const std::string& partition) const;
+  void put_off();
   void attempt(const std::vector<Position>& batch);
   void on_verdicts(const std::vector<Position>& batch, std::vector<Verdict> verdicts);
   [[nodiscard]] Outcome judge(Position position, Entry& entry, Verdict& verdict);
@@ -159,8 +162,12 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void leave(Position position, const Entry& entry);
   void remove(Entries::iterator entry);
   [[nodiscard]] bool is_full() const { return entries_.size() >= kWindowCount || bytes_ >= kWindowBytes; }
-  [[nodiscard]] bool is_half_full() const {
-    return entries_.size() >= kWindowCount / 2 || bytes_ >= kWindowBytes / 2;
+  [[nodiscard]] static bool is_half(std::size_t count, std::size_t bytes) {
+    return count >= kWindowCount / 2 || bytes >= kWindowBytes / 2;
+  }
+  [[nodiscard]] bool is_half_full() const { return is_half(entries_.size(), bytes_); }
+  [[nodiscard]] static std::size_t size_of(const Event& event) {
+    return event.body.size() + event.fields.size();
   }
   [[nodiscard]] bool has_room() const;
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
@@ -192,6 +199,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::set<Position> ready_;
   std::set<std::pair<WallTime, Position>> delayed_;
   std::unordered_map<std::string, std::set<Position>> partitions_;  // ordered: all that are not done
+  std::unordered_map<std::string, int> running_of_;                 // partitions: attempts; none: not there
   std::set<Position> without_row_;                                  // the cursor stays below these
   std::set<Position> rows_ahead_;  // behind the window, with a row already: not to be taken from the stream
   // Not in the window, and being changed by hand: not to be taken before that is written. With the event, if

@@ -74,6 +74,51 @@ TEST_F(QueueTest, WhatTheFunctionCannotTakeNowCostsNoAttempt) {
   ASSERT_TRUE(comes_to(event, State::succeeded));
 }
 
+TEST_F(QueueTest, APartitionThatHasAsManyAsItMayHoldsUpNoOther) {
+  policy.concurrency = 3;
+  policy.most_of_partition = 1;
+  queue->set(policy, {});
+  publish("a", "slow");
+  const auto second = publish("b", "slow");
+  publish("c", "other");
+  publish("d");
+  publish("e");
+  ASSERT_TRUE(delivering(3));
+  EXPECT_EQ(deliverer.bodies, (std::vector<std::string>{"a", "c", "d"}));
+  EXPECT_EQ(state(second), State::queued);
+  deliverer.end(kSucceeded);
+  ASSERT_TRUE(delivering(3));
+  EXPECT_EQ(deliverer.bodies.back(), "b");
+}
+
+TEST_F(QueueTest, APartitionThatGoesOnSlowlyLeavesTheWindowToOthers) {
+  constexpr std::size_t kCount = 40;
+  policy.concurrency = 2;
+  policy.most_of_partition = 1;
+  queue->set(policy, {});
+  const std::string large(512U << 10U, 'x');  // 32 of them are the window
+  for (std::size_t i = 0; i < kCount; ++i) publish(large, "slow");
+  const auto other = publish("other", "other");
+  ASSERT_TRUE(delivering(1));
+  settle();
+  EXPECT_EQ(deliverer.bodies.size(), 1U) << "there is no room for it yet";
+  advance(2'500ms);
+  ASSERT_TRUE(delivering(2));
+  EXPECT_EQ(deliverer.bodies.back(), "other");
+  while (deliverer.bodies.size() < kCount + 1 || !deliverer.opened.empty()) {
+    while (!deliverer.opened.empty()) {
+      EXPECT_EQ(deliverer.opened.front()->task.items[0].attempt, 1);
+      deliverer.end(kSucceeded);
+      settle();
+    }
+    advance(10s);
+    ASSERT_LT(clock.now(), MonotonicTime{} + 1h) << deliverer.bodies.size() << " of them";
+    settle();
+  }
+  EXPECT_EQ(deliverer.bodies.size(), kCount + 1);
+  ASSERT_TRUE(comes_to(other, State::succeeded));
+}
+
 TEST_F(QueueTest, AHopelessFailureIsNotTriedAgain) {
   const auto event = publish("a");
   ASSERT_TRUE(delivering(1));

@@ -108,7 +108,7 @@ void Queue::admit(const EventPtr& event) {
 }
 
 void Queue::put(Position position, Entry entry) {
-  bytes_ += entry.event->body.size() + entry.event->fields.size();
+  bytes_ += size_of(*entry.event);
   if (policy_.ordered && !entry.event->partition.empty())
     partitions_[entry.event->partition].insert(position);
   if (role_) entry.max_age = policy_of(*entry.event).max_age;
@@ -172,7 +172,7 @@ void Queue::remove(Entries::iterator found) {
   const auto event = found->second.event;
   const auto position = found->first;
   leave(position, found->second);
-  bytes_ -= event->body.size() + event->fields.size();
+  bytes_ -= size_of(*event);
   entries_.erase(found);
   const auto partition = partitions_.find(event->partition);
   if (partition == partitions_.end()) return;

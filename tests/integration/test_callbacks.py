@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import socket
 import ssl
 import subprocess
 import threading
@@ -120,6 +121,15 @@ def verify(secret: str, fields: dict, body: bytes) -> None:
     wanted = "v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest()).decode()
     assert hmac.compare_digest(fields["webhook-signature"], wanted)
     assert abs(time.time() - int(fields["webhook-timestamp"])) < 300
+
+
+def test_a_receiver_that_does_not_answer_keeps_no_other_waiting(daemon, receiver):
+    daemon.deploy("quick", ECHO)
+    with socket.create_server(("127.0.0.1", 0), backlog=512) as silent:  # it is connected to, and reads nothing
+        for _ in range(140):
+            accept(daemon, "/quick", headers={"mayfly-callback": f"http://127.0.0.1:{silent.getsockname()[1]}/"})
+        accept(daemon, "/quick", headers={"mayfly-callback": receiver.url("/other")})
+        assert receiver.wait(timeout=10)[0][0] == "/other"
 
 
 def test_the_result_is_sent_signed(daemon, receiver):
