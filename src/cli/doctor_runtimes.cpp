@@ -119,7 +119,7 @@ std::vector<std::string> compilers(const char* variable, std::vector<std::string
   return usual;
 }
 
-std::array<Program, 9> programs() {
+std::array<Program, 11> programs() {
   const char* value = std::getenv("HOME");
   const std::string home = value == nullptr ? "" : value;
   return {{
@@ -141,7 +141,14 @@ std::array<Program, 9> programs() {
       {"pip", {}, {"-m", "pip", "--version"}, {}, "the dependencies of a requirements.txt", "python3-pip"},
       {"c++", compilers("CXX", {"c++", "g++", "clang++"}), {"--version"}, {}, "functions in C++", "g++"},
       {"cc", compilers("CC", {"cc", "gcc", "clang"}), {"--version"}, {}, "functions in C", "gcc"},
-      {"cmake", {"cmake"}, {"--version"}, {}, "functions with a CMakeLists.txt", "cmake"},
+      {"cmake", {"cmake"}, {"--version"}, {}, "functions with a CMakeLists.txt", "cmake make"},
+      {"make", {"make", "gmake"}, {"--version"}, {}, "functions with a CMakeLists.txt", "make"},
+      {"addr2line",  // where the native runtime looks for it
+       {"/usr/bin/addr2line", "/usr/local/bin/addr2line", "/usr/bin/llvm-addr2line"},
+       {"--version"},
+       {},
+       "file and line in the stacks of native functions",
+       "binutils"},
       {"go",
        {"go", "/usr/local/go/bin/go", "/usr/lib/go/bin/go", "/snap/bin/go"},
        {"version"},

@@ -45,13 +45,14 @@ struct Runtimes : testing::Test {
 };
 
 TEST_F(Runtimes, OfAnEmptyMachineAreMissingWithACommandThatHelps) {
-  for (const char* what : {"node", "npm", "python", "pip", "c++", "cc", "cmake"}) {
+  for (const char* what : {"node", "npm", "python", "pip", "c++", "cc", "cmake", "make"}) {
     const auto one = found(what);
     EXPECT_EQ(one.health, Health::missing) << what;
     EXPECT_TRUE(one.advice.starts_with("install ")) << one.advice;
   }
   program("b/apt-get", "true");
-  EXPECT_TRUE(found("cmake").advice.starts_with("apt-get install cmake;")) << found("cmake").advice;
+  EXPECT_TRUE(found("cmake").advice.starts_with("apt-get install cmake make;")) << found("cmake").advice;
+  EXPECT_TRUE(found("make").advice.starts_with("apt-get install make;")) << found("make").advice;
   EXPECT_TRUE(found("python").advice.starts_with("apt-get install python3 (3.11 or newer"));
   EXPECT_EQ(found("exec").health, Health::good);
 }
@@ -66,6 +67,18 @@ TEST_F(Runtimes, HaveTheVersionThatTheyPrint) {
   program("home/.cargo/bin/cargo", "echo cargo 1.80.0");
   fs::remove(files.path() / "b/cargo");
   EXPECT_EQ(found("cargo").version, "1.80.0") << "where rustup puts it";
+}
+
+TEST_F(Runtimes, ToolsOfNativeFunctionsAreLookedForWhereTheRuntimeLooks) {
+  program("a/addr2line", "echo GNU addr2line 2.40");
+  const auto tool = found("addr2line");
+  EXPECT_NE(tool.what, "");
+  EXPECT_NE(tool.path, folder("a") + "/addr2line") << "of PATH: the runtime of a function sees another one";
+  if (tool.health != Health::good) {
+    EXPECT_NE(tool.advice.find("binutils"), std::string::npos) << tool.advice;
+  }
+  program("b/gmake", "echo GNU Make 4.3");
+  EXPECT_EQ(found("make").version, "4.3");
 }
 
 TEST_F(Runtimes, BehindAShimAreFoundWhereTheyReallyAre) {

@@ -95,6 +95,8 @@ Result<Plan> make_plan(const fs::path& root, const fs::path& entry) {
   if (cmake) {
     plan.cmake = find_tool("CMAKE", {"cmake"});
     if (plan.cmake.empty()) return no_tool("cmake, which a CMakeLists.txt needs,", "cmake make");
+    if (find_program({}, "make").empty() && find_program({}, "gmake").empty())
+      return no_tool("make, which cmake needs,", "make");
   }
   return plan;
 }

@@ -2,6 +2,7 @@
 
 import io
 import re
+import shutil
 import tarfile
 
 import pytest
@@ -88,6 +89,17 @@ def test_a_cmake_project(daemon):
     assert daemon.deploy("cmake", source)["entry"] == "libf.so"
     assert daemon.request("/cmake").text == "helped"
     assert daemon.deploy("cmake", source)["version"] == 1, "the same source gives the same bytes"
+
+
+def test_tools_of_a_cmake_project_that_are_missing_are_named(start_daemon, tmp_path):
+    for name in ("cc", "c++", "cmake"):
+        (tmp_path / name).symlink_to(shutil.which(name))
+    daemon = start_daemon(env={"PATH": str(tmp_path)})
+    source = folder({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.16)\nproject(f CXX)\nadd_library(f MODULE f.cpp)\n", "f.cpp": HELLO % "built"})
+    for missing, package in (("make", "make"), ("cmake", "cmake make")):
+        (tmp_path / missing).unlink(missing_ok=True)
+        answer = daemon.put("lacks", source)
+        assert answer.status == 422 and f"apt-get install {package}" in answer.text and f"{missing}, which" in answer.text, answer.text
 
 
 def test_the_same_source_again_changes_nothing(daemon):
