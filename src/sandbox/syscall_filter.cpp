@@ -1,6 +1,8 @@
 #include "sandbox/syscall_filter.h"
 
 #include <linux/mount.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
@@ -116,8 +118,36 @@ class Rules {
   bool ok_ = true;
 };
 
+std::uint32_t refuse(int error) { return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)); }
+
+/// Of each family the protocols that programs need; the others are code of the kernel that strangers need not
+/// reach. Go asks for MPTCP, and lives without where it is told that there is no such protocol.
+void add_sockets(Rules& rules) {
+  rules.add(SCMP_ACT_ALLOW, "socket", {argument(0, SCMP_CMP_EQ, AF_UNIX)});
+  // What addresses this machine has.
+  rules.add(SCMP_ACT_ALLOW, "socket",
+            {argument(0, SCMP_CMP_EQ, AF_NETLINK), argument(2, SCMP_CMP_EQ, NETLINK_ROUTE)});
+  rules.add(refuse(EPROTONOSUPPORT), "socket",
+            {argument(0, SCMP_CMP_EQ, AF_NETLINK), argument(2, SCMP_CMP_NE, NETLINK_ROUTE)});
+  struct Kind {
+    unsigned type;
+    unsigned protocol;
+  };
+  for (const unsigned family : {AF_INET, AF_INET6}) {
+    for (const auto& [type, protocol] : {Kind{SOCK_STREAM, IPPROTO_TCP}, Kind{SOCK_DGRAM, IPPROTO_UDP}}) {
+      const auto of_family = argument(0, SCMP_CMP_EQ, family);
+      const auto of_type = argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, type);
+      for (const unsigned allowed : {0U, protocol})
+        rules.add(SCMP_ACT_ALLOW, "socket", {of_family, of_type, argument(2, SCMP_CMP_EQ, allowed)});
+      rules.add(refuse(EPROTONOSUPPORT), "socket",
+                {of_family, of_type, argument(2, SCMP_CMP_GT, protocol)});  // between: ENOSYS, as all else
+    }
+    rules.add(refuse(EPERM), "socket",
+              {argument(0, SCMP_CMP_EQ, family), argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW)});
+  }
+}
+
 void add_by_argument(Rules& rules, std::uint32_t forbidden) {
-  const auto refuse = [](int error) { return SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)); };
   rules.add(SCMP_ACT_ALLOW, "clone", {argument(0, SCMP_CMP_MASKED_EQ, kNewNamespaces, 0)});
   for (const int bit : {CLONE_NEWNS, CLONE_NEWCGROUP, CLONE_NEWUTS, CLONE_NEWIPC, CLONE_NEWUSER, CLONE_NEWPID,
                         CLONE_NEWNET}) {
@@ -138,15 +168,7 @@ void add_by_argument(Rules& rules, std::uint32_t forbidden) {
   for (unsigned bit = 0; bit < 32; ++bit)
     rules.add(SCMP_ACT_ALLOW, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
   rules.add(SCMP_ACT_ALLOW, "socketpair", {argument(0, SCMP_CMP_EQ, AF_UNIX)});
-  for (const unsigned family : {AF_UNIX, AF_NETLINK})
-    rules.add(SCMP_ACT_ALLOW, "socket", {argument(0, SCMP_CMP_EQ, family)});
-  for (const unsigned family : {AF_INET, AF_INET6}) {
-    for (const unsigned type : {SOCK_STREAM, SOCK_DGRAM})
-      rules.add(SCMP_ACT_ALLOW, "socket",
-                {argument(0, SCMP_CMP_EQ, family), argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, type)});
-    rules.add(refuse(EPERM), "socket",
-              {argument(0, SCMP_CMP_EQ, family), argument(1, SCMP_CMP_MASKED_EQ, kTypeMask, SOCK_RAW)});
-  }
+  add_sockets(rules);
   for (const unsigned family : {AF_PACKET, AF_KEY, AF_ALG, AF_VSOCK, AF_XDP, AF_BLUETOOTH, AF_TIPC, AF_CAN})
     rules.add(refuse(EAFNOSUPPORT), "socket", {argument(0, SCMP_CMP_EQ, family)});
 }

@@ -97,6 +97,7 @@ ROWS = [
     Row("x32", "native", "SIGSYS|forbidden system call", 502),
     Row("raw_socket", "python", "EPERM"),
     Row("packet_socket", "python", "EAFNOSUPPORT"),
+    Row("odd_sockets", "python", "opened: route, tcp, udp$"),
     # -- the network
     Row("connects", "python node", "refused", given="{admin port}", function="alone"),
     Row("connects", "python node", "refused", given="{port}", function="alone"),

@@ -165,6 +165,27 @@ def packet_socket(_):
     return "ESCAPED: a packet socket"
 
 
+def odd_sockets(_):
+    """Families and protocols that nobody needs; the first and the last two are what somebody does."""
+    kinds = {
+        "route": (socket.AF_NETLINK, socket.SOCK_RAW, 0), "diag": (socket.AF_NETLINK, socket.SOCK_RAW, 4),
+        "xfrm": (socket.AF_NETLINK, socket.SOCK_RAW, 6), "audit": (socket.AF_NETLINK, socket.SOCK_RAW, 9),
+        "netfilter": (socket.AF_NETLINK, socket.SOCK_RAW, 12), "uevent": (socket.AF_NETLINK, socket.SOCK_RAW, 15),
+        "sctp": (socket.AF_INET, socket.SOCK_STREAM, 132), "mptcp": (socket.AF_INET6, socket.SOCK_STREAM, 262),
+        "udplite": (socket.AF_INET, socket.SOCK_DGRAM, 136), "tcp": (socket.AF_INET6, socket.SOCK_STREAM, 6),
+        "udp": (socket.AF_INET, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK, 17),
+    }
+    opened = []
+    for name, kind in kinds.items():
+        try:
+            socket.socket(*kind).close()
+            opened.append(name)
+        except OSError as error:
+            if error.errno != errno.EPROTONOSUPPORT:
+                opened.append(f"{name}: {error}")
+    return "opened: " + ", ".join(opened)
+
+
 # -- the network
 
 
