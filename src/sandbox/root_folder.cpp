@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
 
 #include "sandbox/mounts.h"
 
@@ -15,10 +16,20 @@ namespace mayfly::sandbox {
 namespace {
 
 constexpr std::array kDevices{"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"};
+/// What /proc tells of the whole machine and nobody needs: how it was started and built, what its devices do,
+/// and a folder where a process can have itself woken by the machine's load.
+constexpr std::array kCoveredFiles{"/proc/cmdline", "/proc/config.gz", "/proc/interrupts", "/proc/diskstats"};
+constexpr const char* kCoveredFolder = "/proc/pressure";
 /// For a few folders and small files.
 constexpr const char* kRootSize = "4m";
 
 const char* below(const std::string& path) noexcept { return path.c_str() + 1; }
+
+bool make_read_only(const Fd& mount) noexcept {
+  mount_attr read_only{};
+  read_only.attr_set = MOUNT_ATTR_RDONLY;
+  return ::mount_setattr(mount.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only) == 0;
+}
 
 void copy_file(int root, const std::string& path) noexcept {
   const Fd from(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -45,8 +56,18 @@ const char* RootFolder::take_hold() noexcept {
     if (!tree.mount) return "take hold of devices";
     trees_.push_back(std::move(tree));
   }
+  if (const char* failed = take_covers()) return failed;
   proc_ = new_mount("proc", {});
   return proc_ ? nullptr : "mount /proc";
+}
+
+const char* RootFolder::take_covers() noexcept {
+  for (const char* path : kCoveredFiles)
+    covers_.push_back(
+        {path, clone_tree("/dev/null", MOUNT_ATTR_RDONLY | MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC), false});
+  covers_.push_back({kCoveredFolder, new_mount("tmpfs", {{"size", "4k"}, {"mode", "555"}}), true});
+  if (!make_read_only(covers_.back().mount)) return "make a cover";
+  return nullptr;
 }
 
 const char* RootFolder::attach(const Fd& tree, const std::string& path) const noexcept {
@@ -75,6 +96,13 @@ const char* RootFolder::make_files() noexcept {
   return nullptr;
 }
 
+/// A kernel may be without one or the other.
+const char* RootFolder::cover() noexcept {
+  for (const auto& cover : covers_)
+    if (attach(cover.mount, cover.path) != nullptr && errno != ENOENT) return "cover a part of /proc";
+  return nullptr;
+}
+
 /// The new root stands at /proc meanwhile, as it could at any folder.
 const char* RootFolder::enter() noexcept {
   root_ = new_mount("tmpfs", {{"size", kRootSize}, {"mode", "755"}});
@@ -91,13 +119,12 @@ const char* RootFolder::enter() noexcept {
     if (const char* failed = attach(tree.mount, tree.path)) return failed;
   }
   if (const char* failed = attach(proc_, "/proc")) return failed;
+  if (const char* failed = cover()) return failed;
   if (const char* failed = make_links()) return failed;
   if (::fchdir(root_.get()) != 0) return "enter the root";
   if (::syscall(SYS_pivot_root, ".", ".") != 0) return "pivot_root";
   if (::umount2(".", MNT_DETACH) != 0) return "leave the old root";
-  mount_attr read_only{};
-  read_only.attr_set = MOUNT_ATTR_RDONLY;
-  (void)::mount_setattr(root_.get(), "", AT_EMPTY_PATH, &read_only, sizeof read_only);
+  (void)make_read_only(root_);
   return ::chdir("/") == 0 ? nullptr : "enter the root";
 }
 

@@ -23,6 +23,8 @@ class RootFolder {
 
  private:
   [[nodiscard]] const char* attach(const Fd& tree, const std::string& path) const noexcept;
+  [[nodiscard]] const char* take_covers() noexcept;
+  [[nodiscard]] const char* cover() noexcept;
   [[nodiscard]] const char* make_files() noexcept;
   [[nodiscard]] const char* make_links() noexcept;
 
@@ -33,6 +35,7 @@ class RootFolder {
   };
   const Box& box_;
   std::vector<Tree> trees_;
+  std::vector<Tree> covers_;  // over what /proc tells of the whole machine
   Fd proc_;
   Fd root_;
 };

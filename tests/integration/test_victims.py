@@ -98,6 +98,7 @@ ROWS = [
     Row("raw_socket", "python", "EPERM"),
     Row("packet_socket", "python", "EAFNOSUPPORT"),
     Row("odd_sockets", "python", "opened: route, tcp, udp$"),
+    Row("reads_of_the_machine", "python", r"told: \[\]"),
     # -- the network
     Row("connects", "python node", "refused", given="{admin port}", function="alone"),
     Row("connects", "python node", "refused", given="{port}", function="alone"),
