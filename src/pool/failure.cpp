@@ -147,6 +147,9 @@ Error describe_handler_error(wire::ErrorKind kind, std::string_view payload) {
     auto error = forbidden_call(stack);
     return stack.empty() ? error : error.with("stack", std::move(stack));
   }
+  if (message == "SIGKILL")  // by itself, or by a program that it has started
+    return with_stack(PoolErrc::instance_killed, "the process was ended by signal KILL", std::move(stack))
+        .with("signal", "SIGKILL");
   if (kind == wire::ErrorKind::stream)
     return with_stack(PoolErrc::answer_broken, "the answer is broken: " + message, std::move(stack));
   return with_stack(PoolErrc::handler_threw, std::move(message), std::move(stack));

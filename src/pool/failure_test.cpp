@@ -95,6 +95,13 @@ TEST(DescribeHandlerError, AnExecutableThatMadeAForbiddenCallIsNamed) {
   EXPECT_EQ(describe_handler_error(wire::ErrorKind::threw, "SIGSEGV\0"s).code, PoolErrc::handler_threw);
 }
 
+TEST(DescribeHandlerError, AnExecutableThatWasKilledIsNotOneThatThrew) {
+  const auto error = describe_handler_error(wire::ErrorKind::threw, "SIGKILL\0what it wrote"sv);
+  EXPECT_EQ(error.code, PoolErrc::instance_killed);
+  EXPECT_EQ(error.detail("signal"), "SIGKILL");
+  EXPECT_EQ(error.detail("stack"), "what it wrote");
+}
+
 TEST(DescribeFatal, TakesMessageAndStackApart) {
   const auto error = describe_fatal(wire::FatalKind::uncaught, "Error: x\0Error: x\n    at f (a.js:1:2)"sv);
   EXPECT_EQ(error.code, PoolErrc::uncaught_exception);

@@ -253,6 +253,13 @@ def test_a_process_that_fails(daemon, deploy, name, text, says):
     assert daemon.request(path + "/ok").status == 200
 
 
+def test_who_kills_its_group_is_one_that_was_killed(daemon, deploy):
+    path = deploy("suicide", "[ $PATH_INFO = /ok ] && exit 0\nkill -9 0; sleep 10")
+    answer = daemon.request(path + "/bad")
+    assert (answer.status, answer.problem, answer.json["signal"]) == (502, "urn:mayfly:pool:instance-killed", "SIGKILL")
+    assert daemon.request(path + "/ok").status == 200
+
+
 def test_a_failure_after_the_head_breaks_the_answer(daemon, deploy):
     with daemon.wire() as wire:
         wire.get(deploy("breaks", "head -c 100000 /dev/zero; exit 3"))
