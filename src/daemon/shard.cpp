@@ -407,6 +407,7 @@ Result<void> Shard::admit(const access::Rule& rule, const std::string& function,
 std::optional<Result<gateway::Destination>> Shard::route_here(gateway::RequestHead& head) {
   if (options_.events == nullptr) return std::nullopt;
   gateway::Destination destination;
+  destination.max_request_name = {};
   const intake::Place here{io_.get_executor(), deadlines_};
   if (head.target.starts_with(intake::kInvocationsPath)) {
     destination.own = std::make_shared<intake::StatusRequest>(here, *options_.events);

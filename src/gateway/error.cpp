@@ -4,6 +4,8 @@
 #include <array>
 #include <boost/beast/http/error.hpp>
 
+#include "base/text.h"
+
 namespace mayfly::gateway {
 namespace {
 
@@ -38,6 +40,13 @@ Error header_error(const boost::beast::error_code& error, std::string_view bytes
   if (error == http::error::bad_version && is_other_version(line.substr(line.rfind(' ') + 1)))
     return Error{GatewayErrc::unsupported_version, "this is HTTP/1.1 and 1.0 only", {}};
   return Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}};
+}
+
+Error body_too_large(std::uint64_t limit, std::string_view setting) {
+  const auto text = format_size(limit);
+  const auto what = setting.empty() ? text : std::string(setting) + ", " + text;
+  return Error{GatewayErrc::body_too_large, "the request's body is larger than " + what, {}}.with("limit",
+                                                                                                  text);
 }
 
 Error body_error(const boost::beast::error_code& error, std::uint32_t limit) {

@@ -27,7 +27,10 @@ enum class GatewayErrc {
 /// Why a header was refused: `bytes` is what has come of it, `limit` what it may have.
 [[nodiscard]] Error header_error(const boost::beast::error_code& error, std::string_view bytes,
                                  std::uint32_t limit);
-/// Why a body was; `limit` is that of a chunk's line and of the trailers.
+/// Why a body was that is larger than `limit`; `setting` is the function's, or empty if the limit is Mayfly's
+/// own.
+[[nodiscard]] Error body_too_large(std::uint64_t limit, std::string_view setting);
+/// Why a body was that is no HTTP; `limit` is that of a chunk's line and of the trailers.
 [[nodiscard]] Error body_error(const boost::beast::error_code& error, std::uint32_t limit);
 
 }  // namespace mayfly::gateway

@@ -280,11 +280,9 @@ void Session::begin_exchange() {
   service_ = destination->service;
   own_service_ = std::move(destination->own);
   max_request_ = destination->max_request;
+  max_request_name_ = destination->max_request_name;
   const auto length = parser_->content_length();
-  if (length && *length > max_request_) {
-    return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
-        "limit", std::to_string(max_request_)));
-  }
+  if (length && *length > max_request_) return refuse_too_large();
   if (head_.expects_continue && !request_done_) {
     out_ += "HTTP/1.1 100 Continue\r\n\r\n";
     write();
@@ -339,8 +337,7 @@ void Session::feed_request_body() {
       keep_alive_ = false;
       if (invocation_.state != pool::Invocation::State::idle) service_->cancel(invocation_);
       if (head_sent_) return close();
-      return answer_error(Error{GatewayErrc::body_too_large, "the request's body is too large", {}}.with(
-          "limit", std::to_string(max_request_)));
+      return refuse_too_large();
     }
     if (error == http::error::need_more) {
       // What is left is the line of a chunk, or trailers: limited as a header is.
@@ -361,6 +358,8 @@ void Session::feed_request_body() {
     body_.clear();
   }
 }
+
+void Session::refuse_too_large() { answer_error(body_too_large(max_request_, max_request_name_)); }
 
 /// A body that is not valid HTTP.
 void Session::refuse_body(const boost::beast::error_code& error) {

@@ -32,7 +32,8 @@ struct Destination {
   unsigned shard = 0;
   std::chrono::milliseconds timeout{};
   std::uint64_t max_request = 0;
-  std::string_view target;  ///< as the function sees it; into the request's target
+  std::string_view max_request_name = "max_request";  ///< whose limit that is; empty: Mayfly's own. A literal
+  std::string_view target;                            ///< as the function sees it; into the request's target
   std::string_view prefix;
   std::string answer_fields{};  ///< "name\0value\0…" of ours for the answer
   pool::Chain chain{};          ///< of what the function is wrapped by
@@ -106,6 +107,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   void refuse_body(const boost::beast::error_code& error);
 
   void answer_error(const Error& error);
+  void refuse_too_large();
   void append_body(std::string_view body);
   void end_answer();
   void next_request();
@@ -143,6 +145,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   pool::Service* service_ = nullptr;
   std::shared_ptr<pool::Service> own_service_;
   std::uint64_t max_request_ = 0;
+  std::string_view max_request_name_;
   std::uint64_t request_bytes_ = 0;
   std::size_t window_ = 0;  // bytes of the request's body that may still be passed on
   bool request_done_ = false;

@@ -88,7 +88,7 @@ TEST_F(SessionTest, ABodyThatIsAnnouncedTooLargeNeverReachesTheHandler) {
   send("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n");
   auto got = answer();
   EXPECT_EQ(got.status, 413U);
-  EXPECT_NE(got.body.find("\"100\""), std::string::npos) << got.body;
+  EXPECT_NE(got.body.find("larger than max_request, 100B"), std::string::npos) << got.body;
   loop.settle();
   EXPECT_TRUE(frames.empty());
   EXPECT_TRUE(until_closed());
@@ -103,6 +103,14 @@ TEST_F(SessionTest, ABodyThatGrowsTooLargeAbortsTheHandler) {
   send("40\r\n" + std::string(64, 'x') + "\r\n");
   EXPECT_EQ(answer().status, 413U);
   EXPECT_TRUE(until_frame(FrameType::abort));
+}
+
+TEST_F(SessionTest, ALimitOfMayflysOwnIsNobodysSetting) {
+  somewhere.max_request = 100;
+  somewhere.max_request_name = {};
+  connect();
+  send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 101\r\n\r\n");
+  EXPECT_NE(answer().body.find("larger than 100B"), std::string::npos);
 }
 
 TEST_F(SessionTest, ABodyAtTheLimitIsFine) {

@@ -3,6 +3,7 @@
 #include <atomic>
 
 #include "base/fields.h"
+#include "base/text.h"
 #include "events/store.h"
 
 namespace mayfly::intake {
@@ -58,9 +59,11 @@ void LocalRequest::complete() {
   if (overloaded_)
     return refuse(Error{events::EventsErrc::store_full, "too many events are being received", {}}.with(
         "retry-after", "1"));
-  if (body_.size() > max_body_)
-    return refuse(Error{IntakeErrc::body_too_large, "the request's body is too large", {}}.with(
-        "limit", std::to_string(max_body_)));
+  if (body_.size() > max_body_) {
+    const auto limit = format_size(max_body_);
+    return refuse(Error{IntakeErrc::body_too_large, "the request's body is larger than " + limit, {}}.with(
+        "limit", limit));
+  }
   release();  // from here on it is counted by the store
   on_request(*invocation_, std::exchange(body_, {}));
 }

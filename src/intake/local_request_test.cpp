@@ -63,7 +63,7 @@ TEST_F(LocalRequestTest, ABodyThatIsTooLargeIsRefusedOnce) {
   EXPECT_EQ(client->answers, 1);
   ASSERT_TRUE(client->failure);
   EXPECT_EQ(client->failure->code, IntakeErrc::body_too_large);
-  EXPECT_EQ(client->failure->detail("limit"), "1000");
+  EXPECT_EQ(client->failure->detail("limit"), "1kB");
   EXPECT_EQ(echo->requests, 0);
 }
 
