@@ -113,7 +113,7 @@ constexpr std::string_view kSchemas = R"json({
       "routes": {"type": "array", "items": {"type": "string"}},
       "traffic": {"$ref": "#/components/schemas/Traffic"},
       "aliases": {"type": "object", "additionalProperties": {"type": "integer"}},
-      "live": {"type": "object", "description": "Instances, queue, templates, counts, last failures"}}},
+      "live": {"type": "object", "description": "Instances, queue, templates, counts, refusals by reason, last failures"}}},
   "Traffic": {"type": "object", "required": ["weights"],
     "properties": {
       "name": {"type": "string", "readOnly": true},

@@ -65,11 +65,11 @@ class Operations {
 
   /// Live figures of a function: {"instances": n, "busy": n, "waiting": n, "templates": [{"version": n,
   /// "state": "…", "reason"?: "…", "memory_bytes"?: n, "ends_in_s"?: n, "instances": {"count": n,
-  /// "memory_bytes"?: n, "ends_in_s"?: n}}], "invocations": {"answered": n, "failed": n, …}, "failures":
-  /// [{"time": "…", "invocation": "…", "type": "pool:handler-threw", "message": "…", "stack"?, "logs"?}]}.
-  /// `ends_in_s`: when the (next) idle one ends if nobody needs it; left out while it is needed, or if it
-  /// only goes when memory is short. What it does not know it leaves out. A function that was never called
-  /// has figures of 0.
+  /// "memory_bytes"?: n, "ends_in_s"?: n}}], "invocations": {"answered": n, "failed": n, …}, "refused":
+  /// {"access:rate-limited": n, …}, "failures": [{"time": "…", "invocation": "…", "type":
+  /// "pool:handler-threw", "message": "…", "stack"?, "logs"?}]}. `ends_in_s`: when the (next) idle one ends
+  /// if nobody needs it; left out while it is needed, or if it only goes when memory is short. What it does
+  /// not know it leaves out. A function that was never called has figures of 0.
   virtual boost::asio::awaitable<nlohmann::json> live(std::string function) = 0;
 
   /// {"version": "0.1.0", "uptime_s": n, "data": "127.0.0.1:8080", "runtimes": [{"name": "node",

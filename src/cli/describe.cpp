@@ -185,6 +185,8 @@ void print_live(Context& context, const std::string& name, const json& live) {
   for (const auto& [key, value] : live.items()) {
     if (key == "invocations" && value.is_object())
       for (const auto& [kind, count] : value.items()) figures[kind] = count;
+    else if (key == "refused" && value.is_object())
+      for (const auto& [reason, count] : value.items()) figures["refused, " + reason] = count;
     else if (!value.is_array())
       figures[key] = value;
   }

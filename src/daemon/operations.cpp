@@ -180,6 +180,21 @@ std::string invocations_metric(const std::vector<Shard::VersionFigures>& all) {
   return page;
 }
 
+std::string slug(const std::error_code& code) {
+  return std::string(code.category().name()) + ":" + code.message();
+}
+
+std::string refusals_metric(const Shard::RefusalFigures& all) {
+  std::string page;
+  append_metric(page, "mayfly_refusals_total", "counter",
+                "Requests that were refused before a function saw them.");
+  for (const auto& [function, reasons] : all)
+    for (const auto& [reason, count] : reasons)
+      page += "mayfly_refusals_total{function=\"" + function + "\",reason=\"" + slug(reason) + "\"} " +
+              std::to_string(count) + "\n";
+  return page;
+}
+
 std::string seconds(const pool::Counter& nanoseconds) {
   return std::to_string(static_cast<double>(nanoseconds.get()) / 1e9);
 }
@@ -285,14 +300,30 @@ awaitable<json> PlatformOperations::live(std::string function) {
     json one{{"time", timestamp(failure.time)},
              {"version", failure.version},
              {"invocation", failure.invocation},
-             {"type", std::string(failure.error.code.category().name()) + ":" + failure.error.code.message()},
+             {"type", slug(failure.error.code)},
              {"message", failure.error.message}};
     if (const auto stack = failure.error.detail("stack"); !stack.empty()) one["stack"] = stack;
     if (!failure.last_lines.empty()) one["logs"] = failure.last_lines;
     failures.push_back(std::move(one));
   }
   result["failures"] = std::move(failures);
+  const auto refused = co_await refusals();
+  result["refused"] = json::object();
+  if (const auto found = refused.find(function); found != refused.end())
+    for (const auto& [reason, count] : found->second) result["refused"][slug(reason)] = count;
   co_return result;
+}
+
+/// Of all shards: a request comes to that of the outermost decorator.
+awaitable<Shard::RefusalFigures> PlatformOperations::refusals() {
+  Shard::RefusalFigures all;
+  for (const auto& shard : parts_.shards) {
+    auto asked = ask_shard(parts_.control, *shard, [](Shard& its) { return its.refusals(); });
+    const auto part = co_await std::move(asked);
+    for (const auto& [function, reasons] : part)
+      for (const auto& [reason, count] : reasons) all[function][reason] += count;
+  }
+  co_return all;
 }
 
 awaitable<json> PlatformOperations::status() {
@@ -350,6 +381,8 @@ awaitable<std::string> PlatformOperations::metrics() {
     append_metric(page, metric.name, metric.kind, metric.help);
     for (const auto& f : all) page += metric.name + labels(f) + metric.value(*f.stats) + "\n";
   }
+  const auto refused = co_await refusals();
+  page += refusals_metric(refused);
   append_metric(page, "mayfly_runtime_restarts_total", "counter",
                 "Times a runtime process was started again.");
   for (const auto& one : parts_.runtimes.states())

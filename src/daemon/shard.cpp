@@ -152,6 +152,7 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
     slot = std::make_unique<Served>();
     slot->version = version;
     slot->stats = std::make_shared<pool::VersionStats>();
+    slot->refusals = refusals_of(version->function);
     if (const auto function = table_->find(version->function))
       slot->rule = access::rule_of(*function, *version);
   }
@@ -182,7 +183,7 @@ void Shard::publish(std::shared_ptr<const router::RouteTable> table, const std::
                     registry::FunctionPtr changed) {
   table_ = std::move(table);
   rules_of_wrapped_.clear();
-  if (!changed) guard_.forget(name);
+  if (!changed) forget_callers(name);
   if (home_shard(name, options_.count) != options_.index) return;
   const auto found = functions_.find(name);
   if (found != functions_.end()) {
@@ -392,18 +393,6 @@ void Shard::new_invocation_id(std::array<char, 32>& id) {
   put_hex(digits.last<16>(), random_());
 }
 
-/// Whether this caller may; what is for the platform stays here, who calls goes along.
-Result<void> Shard::admit(const access::Rule& rule, const std::string& function, gateway::RequestHead& head,
-                          gateway::Destination& destination) {
-  if (rule.open()) return {};
-  auto admission = guard_.admit(rule, function, head.headers);
-  if (!admission) return propagate(admission);
-  if (admission->credential.size > 0) head.take_off(admission->credential.begin, admission->credential.size);
-  head.headers += admission->identity;
-  destination.answer_fields = std::move(admission->limits);
-  return {};
-}
-
 std::optional<Result<gateway::Destination>> Shard::route_here(gateway::RequestHead& head) {
   if (options_.events == nullptr) return std::nullopt;
   gateway::Destination destination;
@@ -426,31 +415,6 @@ std::optional<Result<gateway::Destination>> Shard::route_here(gateway::RequestHe
   destination.timeout = kOwnTimeout;
   destination.target = head.target;
   return destination;
-}
-
-/// Who may publish: who has an API key that is for this topic ("topics/NAME"), or for everything.
-Result<void> Shard::admit_publisher(const std::string& topic, gateway::RequestHead& head,
-                                    gateway::Destination& destination) {
-  if (options_.events->is_open_topic(topic)) return {};
-  if (head.method == "OPTIONS") return {};  // a web hook's handshake carries no credential
-  return admit_key("topics/" + topic, head, destination);
-}
-
-/// Who may start runs; who has a run's id may look at it and send it events.
-Result<void> Shard::admit_starter(const intake::PipelinePath& path, gateway::RequestHead& head,
-                                  gateway::Destination& destination) {
-  if (!path.run.empty()) return {};
-  const auto stored = options_.pipelines->find(path.pipeline);
-  if (stored && stored->definition.access == pipelines::Access::everyone) return {};
-  return admit_key("pipelines/" + path.pipeline, head, destination);
-}
-
-/// An API key for this, or for everything.
-Result<void> Shard::admit_key(const std::string& what, gateway::RequestHead& head,
-                              gateway::Destination& destination) {
-  access::Rule rule;
-  rule.access = registry::Access::key;
-  return admit(rule, what, head, destination);
 }
 
 /// The client does not wait for the function.
@@ -480,7 +444,11 @@ Result<gateway::Destination> Shard::route(gateway::RequestHead& head) {
                        (!chain->links || home_shard(function.name, options_.count) == options_.index);
   Served* entry = is_here ? &served(*version) : nullptr;
   const auto& rule = is_here ? entry->rule : rule_for(function, *version);
-  if (auto admitted = admit(rule, function.name, head, destination); !admitted) return propagate(admitted);
+  destination.refusals = is_here ? entry->refusals : refusals_of(function.name);
+  if (auto admitted = admit(rule, function.name, head, destination); !admitted) {
+    destination.refusals->add(admitted.error().code);
+    return propagate(admitted);
+  }
   destination.service = chain->links ? service_of(chain->links->front()) : entry->scheduler.get();
   destination.timeout = (*version)->config.timeout;
   destination.max_request = (*version)->config.max_request;

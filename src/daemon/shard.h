@@ -108,6 +108,9 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
     std::shared_ptr<pool::VersionStats> stats;
   };
   [[nodiscard]] std::vector<VersionFigures> stats() const;
+  /// By function and reason: requests that came here and were refused before the function saw them.
+  using RefusalFigures = std::map<std::string, std::map<std::error_code, std::uint64_t>>;
+  [[nodiscard]] RefusalFigures refusals() const;
 
  private:
   /// One version in service, or still draining.
@@ -119,6 +122,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
     std::unique_ptr<scheduler::Scheduler> successor{};  ///< takes over when its template is ready
     unsigned renewals = 0;                              ///< ever begun: the last one counts
     access::Rule rule{};
+    std::shared_ptr<gateway::Refusals> refusals{};  ///< of the whole function
   };
   using RenewedHandler = std::function<void(std::optional<Error>)>;
   using Versions = std::map<std::uint32_t, std::unique_ptr<Served>>;
@@ -159,6 +163,8 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   Served& served(const registry::VersionPtr& version);
   [[nodiscard]] Result<void> admit(const access::Rule& rule, const std::string& function,
                                    gateway::RequestHead& head, gateway::Destination& destination);
+  [[nodiscard]] const std::shared_ptr<gateway::Refusals>& refusals_of(const std::string& function);
+  void forget_callers(const std::string& function);
   [[nodiscard]] std::unique_ptr<scheduler::Scheduler> make_scheduler(const Served& entry);
   [[nodiscard]] Served* find_served(const registry::Version& version);
   void renew_version(const registry::VersionPtr& version, const RenewedHandler& done);
@@ -192,6 +198,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   std::map<std::string, Versions, std::less<>> functions_;
   RemoteCalls remote_;
   Upstreams upstreams_;
+  std::unordered_map<std::string, std::shared_ptr<gateway::Refusals>> refusals_;  // by function
   std::map<registry::VersionPtr, access::Rule> rules_of_wrapped_;  // of other shards' functions
   std::vector<std::unique_ptr<Served>> retired_;
   std::unordered_map<gateway::Session*, std::unique_ptr<gateway::Session>> sessions_;

@@ -274,6 +274,7 @@ void Session::begin_exchange() {
   invocation_.started = invocation_.answered = {};
   parser_->eager(true);
   request_done_ = parser_->is_done();
+  refusals_.reset();
   if (!destination) return answer_error(destination.error());
 
   answer_fields_.swap(destination->answer_fields);
@@ -281,6 +282,7 @@ void Session::begin_exchange() {
   own_service_ = std::move(destination->own);
   max_request_ = destination->max_request;
   max_request_name_ = destination->max_request_name;
+  refusals_ = std::move(destination->refusals);
   const auto length = parser_->content_length();
   if (length && *length > max_request_) return refuse_too_large();
   if (head_.expects_continue && !request_done_) {

@@ -9,6 +9,7 @@
 #include "base/fd.h"
 #include "base/reactor.h"
 #include "gateway/error.h"
+#include "gateway/refusals.h"
 #include "gateway/request_parser.h"
 #include "gateway/response_head.h"
 #include "gateway/transport.h"
@@ -38,6 +39,7 @@ struct Destination {
   std::string answer_fields{};  ///< "name\0value\0…" of ours for the answer
   pool::Chain chain{};          ///< of what the function is wrapped by
   pool::DeadlineOwner deadline_owner{};
+  std::shared_ptr<Refusals> refusals{};  ///< of the function; null: they are not counted
 };
 
 /// A connection on its way to another shard: what was read of it and not used yet goes along.
@@ -146,6 +148,7 @@ class Session final : private pool::InvocationListener, private DeadlineEntry, p
   std::shared_ptr<pool::Service> own_service_;
   std::uint64_t max_request_ = 0;
   std::string_view max_request_name_;
+  std::shared_ptr<Refusals> refusals_;
   std::uint64_t request_bytes_ = 0;
   std::size_t window_ = 0;  // bytes of the request's body that may still be passed on
   bool request_done_ = false;

@@ -23,6 +23,9 @@ constexpr std::array<std::string_view, 5> kErrorFields{"allow", "www-authenticat
 
 MonotonicTime now() { return std::chrono::steady_clock::now(); }
 
+/// The request did not come to the function: it was too large, or there was no room for it.
+bool is_refusal(unsigned status) { return status == 413 || status == 503; }
+
 std::int64_t micros(nanoseconds time) { return time.count() / 1000; }
 
 }  // namespace
@@ -117,6 +120,7 @@ void Session::answer_error(const Error& error) {
   if (!request_done_) keep_alive_ = false;
   state_ = State::exchange;
   const auto& row = problem::row(error.code);
+  if (refusals_ && is_refusal(row.status)) refusals_->add(error.code);
   const auto text = problem::document(error, problem::Audience::everyone, invocation_.id_text());
   std::string headers("content-type\0application/problem+json\0", 38);
   for (const auto field : kErrorFields)

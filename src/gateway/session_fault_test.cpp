@@ -83,18 +83,21 @@ TEST_F(SessionTest, ARequestMayTakeLongerThanAConnectionMayIdle) {
 }
 
 TEST_F(SessionTest, ABodyThatIsAnnouncedTooLargeNeverReachesTheHandler) {
+  const auto refusals = somewhere.refusals = std::make_shared<Refusals>();
   somewhere.max_request = 100;
   connect();
   send("POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 101\r\n\r\n");
   auto got = answer();
   EXPECT_EQ(got.status, 413U);
   EXPECT_NE(got.body.find("larger than max_request, 100B"), std::string::npos) << got.body;
+  EXPECT_EQ(refusals->by_reason[GatewayErrc::body_too_large], 1U);
   loop.settle();
   EXPECT_TRUE(frames.empty());
   EXPECT_TRUE(until_closed());
 }
 
 TEST_F(SessionTest, ABodyThatGrowsTooLargeAbortsTheHandler) {
+  const auto refusals = somewhere.refusals = std::make_shared<Refusals>();
   somewhere.max_request = 100;
   connect();
   send("POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n40\r\n" + std::string(64, 'x') +
@@ -102,6 +105,7 @@ TEST_F(SessionTest, ABodyThatGrowsTooLargeAbortsTheHandler) {
   ASSERT_TRUE(until_frame(FrameType::invoke));
   send("40\r\n" + std::string(64, 'x') + "\r\n");
   EXPECT_EQ(answer().status, 413U);
+  EXPECT_EQ(refusals->by_reason[GatewayErrc::body_too_large], 1U);
   EXPECT_TRUE(until_frame(FrameType::abort));
 }
 

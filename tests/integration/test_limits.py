@@ -173,3 +173,16 @@ def test_waiting_counts_towards_the_deadline(daemon):
         wire.close()
     assert sorted(answer.status for answer in answers).count(504) >= 2, [answer.status for answer in answers]
     assert took < 2
+
+
+def test_refusals_are_counted_by_their_reason_and_not_logged(daemon):
+    daemon.deploy("refuses", SIZE, max_request="1KiB", rate_limit="3/h")
+    answers = [daemon.request("/refuses", "POST", body=b"x" * size).status for size in (2000, 2000, 1000, 1000, 1000)]
+    assert answers == [413, 413, 200, 429, 429]
+    reasons = {"gateway:body-too-large": 2, "access:rate-limited": 2}
+    assert daemon.admin("/v1/functions/refuses").json["live"]["refused"] == reasons
+    metrics = daemon.admin("/metrics").text
+    for reason, count in reasons.items():
+        assert f'mayfly_refusals_total{{function="refuses",reason="{reason}"}} {count}\n' in metrics
+    assert "access:rate-limited" in daemon.cli("describe", "refuses").stdout
+    assert daemon.cli("logs", "refuses").stdout == ""
