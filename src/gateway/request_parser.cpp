@@ -99,7 +99,11 @@ void RequestParser::on_field_impl(field name, beast::string_view text, beast::st
     failed = error::bad_line_ending;
     return;
   }
-  if (is_header_done()) return;  // a trailer: the function has its headers already
+  if (is_header_done()) {  // a trailer: the function has its headers already
+    trailer_bytes_ += text.size() + value.size() + 4;
+    if (trailer_bytes_ > limit_) failed = error::header_limit;
+    return;
+  }
   switch (name) {  // hop-by-hop (RFC 9110, section 7.6.1): between the client and the gateway only
     case field::connection:
       return remember_options(value);
@@ -194,6 +198,7 @@ void RequestParser::on_chunk_header_impl(std::uint64_t, beast::string_view exten
   if (std::any_of(extensions.begin(), extensions.end(),
                   [](char c) { return (static_cast<unsigned char>(c) < 0x20 && c != '\t') || c == 0x7f; }))
     failed = error::bad_chunk_extension;
+  if (extensions.size() > limit_) failed = error::header_limit;
 }
 
 }  // namespace mayfly::gateway

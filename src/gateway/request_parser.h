@@ -42,14 +42,15 @@ struct RequestHead {
 };
 
 /// A Beast parser that fills a RequestHead and appends body bytes to a string. Chunked bodies come
-/// decoded; trailers and chunk extensions are ignored.
+/// decoded; trailers and chunk extensions are ignored, and each limited as the header is.
 ///
 /// Refuses, beyond what Beast does, all that two readers could understand differently: folded lines, two
 /// lengths even if they are the same, codings other than chunked, hosts that are none, targets of a proxy.
 /// A target in absolute form becomes its path, and its authority the host (RFC 9112, section 3.2.2).
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
-  RequestParser(RequestHead& head, std::string& body, std::uint32_t header_limit) : head_(head), body_(body) {
+  RequestParser(RequestHead& head, std::string& body, std::uint32_t header_limit)
+      : head_(head), body_(body), limit_(header_limit) {
     this->header_limit(header_limit);
     this->body_limit(boost::none);  // the function's own limit is checked where it is known
     this->eager(false);             // the header alone first
@@ -83,6 +84,8 @@ class RequestParser final : public boost::beast::http::basic_parser<true> {
 
   RequestHead& head_;
   std::string& body_;
+  const std::uint32_t limit_;
+  std::size_t trailer_bytes_ = 0;
 };
 
 }  // namespace mayfly::gateway

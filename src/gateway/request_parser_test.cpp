@@ -210,6 +210,18 @@ TEST(RequestParser, RefusesBrokenChunks) {
     EXPECT_TRUE(Parsed(head + wrong).error) << wrong;
 }
 
+TEST(RequestParser, LimitsAChunksLineAndTrailersHoweverTheyCome) {
+  const std::string head = "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto with = [&](std::size_t line, std::size_t trailer, int trailers) {
+    std::string text = head + "1;a=" + std::string(line, 'x') + "\r\n!\r\n0\r\n";
+    for (int i = 0; i < trailers; ++i) text += "T: " + std::string(trailer, 'x') + "\r\n";
+    return Parsed(text + "\r\n", SIZE_MAX, 1000);
+  };
+  EXPECT_TRUE(with(900, 400, 2).done);
+  EXPECT_EQ(with(1100, 1, 1).error, http::error::header_limit);
+  EXPECT_EQ(with(1, 400, 3).error, http::error::header_limit) << "all of them together";
+}
+
 TEST(RequestParser, LimitsTheHeader) {
   const std::string head = "GET / HTTP/1.1\r\nHost: a\r\nX: ";
   EXPECT_EQ(Parsed(head + std::string(5000, 'x') + "\r\n\r\n", 100).error, http::error::header_limit);
