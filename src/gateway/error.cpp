@@ -28,7 +28,8 @@ std::error_code make_error_code(GatewayErrc code) {
   return {static_cast<int>(code), category};
 }
 
-Error header_error(const boost::beast::error_code& error, std::string_view bytes, std::uint32_t limit) {
+Error header_error(const boost::beast::error_code& error, std::string_view bytes, std::uint32_t limit,
+                   std::string_view fault) {
   const auto line = bytes.substr(0, bytes.find('\r'));
   if (error == http::error::header_limit) {
     const bool whole_line = line.size() < std::min<std::size_t>(bytes.size(), limit);
@@ -39,7 +40,9 @@ Error header_error(const boost::beast::error_code& error, std::string_view bytes
   }
   if (error == http::error::bad_version && is_other_version(line.substr(line.rfind(' ') + 1)))
     return Error{GatewayErrc::unsupported_version, "this is HTTP/1.1 and 1.0 only", {}};
-  return Error{GatewayErrc::bad_request, "not a valid HTTP request: " + error.message(), {}};
+  return Error{GatewayErrc::bad_request,
+               "not a valid HTTP request: " + (fault.empty() ? error.message() : std::string(fault)),
+               {}};
 }
 
 Error body_too_large(std::uint64_t limit, std::string_view setting) {

@@ -24,9 +24,10 @@ enum class GatewayErrc {
 };
 [[nodiscard]] std::error_code make_error_code(GatewayErrc code);
 
-/// Why a header was refused: `bytes` is what has come of it, `limit` what it may have.
+/// Why a header was refused: `bytes` is what has come of it, `limit` what it may have, `fault` the parser's
+/// words for it, if it has any.
 [[nodiscard]] Error header_error(const boost::beast::error_code& error, std::string_view bytes,
-                                 std::uint32_t limit);
+                                 std::uint32_t limit, std::string_view fault = {});
 /// Why a body was that is larger than `limit`; `setting` is the function's, or empty if the limit is Mayfly's
 /// own.
 [[nodiscard]] Error body_too_large(std::uint64_t limit, std::string_view setting);

@@ -79,11 +79,16 @@ void RequestParser::on_request_impl(beast::http::verb, beast::string_view method
   head_.http_1_0 = version < 11;
   head_.method.assign(method.data(), method.size());
   head_.target.assign(target.data(), target.size());
+  if (head_.target.contains('#')) {  // a client keeps it to itself: others may route by it, or not
+    head_.fault = "a request's target has no fragment";
+    failed = error::bad_target;
+    return;
+  }
   if (target.front() == '/') return;
   if (target == "*" && head_.method == "OPTIONS") return;
   for (const string_view scheme : {"http://", "https://"}) {
     if (!beast::iequals(target.substr(0, scheme.size()), beast::string_view(scheme))) continue;
-    const auto path = std::min(head_.target.find_first_of("/?#", scheme.size()), head_.target.size());
+    const auto path = std::min(head_.target.find_first_of("/?", scheme.size()), head_.target.size());
     head_.authority = head_.target.substr(scheme.size(), path - scheme.size());
     head_.target.erase(0, path);
     if (!head_.target.starts_with('/')) head_.target.insert(0, "/");
@@ -128,7 +133,10 @@ void RequestParser::on_field_impl(field name, beast::string_view text, beast::st
       return;
     case field::host:
       // Two hosts, or one that is none: a request that two readers may understand differently.
-      if (std::exchange(head_.has_host, true) || !is_host({value.data(), value.size()})) {
+      if (std::exchange(head_.has_host, true)) head_.fault = "there are two Host fields";
+      if (head_.fault.empty() && !is_host({value.data(), value.size()}))
+        head_.fault = "the Host field has no host";
+      if (!head_.fault.empty()) {
         failed = error::bad_value;
         return;
       }
@@ -159,7 +167,10 @@ void RequestParser::append_field(beast::string_view name, beast::string_view val
 
 /// RFC 9112, section 3.2: HTTP/1.1 without a host is a bad request.
 void RequestParser::on_header_impl(error_code& failed) {
-  if (!head_.http_1_0 && !head_.has_host) failed = error::bad_field;
+  if (!head_.http_1_0 && !head_.has_host) {
+    head_.fault = "there is no Host field";
+    failed = error::bad_field;
+  }
   if (!head_.has_host && !head_.authority.empty()) {
     head_.host = head_.authority;
     append_field("host", head_.host);

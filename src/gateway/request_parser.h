@@ -23,6 +23,7 @@ struct RequestHead {
   bool expects_continue = false;
   bool http_1_0 = false;
   bool respond_async = false;  ///< Prefer: respond-async (RFC 7240)
+  std::string_view fault{};    ///< what is wrong with it, where there are better words than Beast's
 
   /// Takes a field off the headers: `size` bytes of them, name and value.
   void take_off(std::size_t begin, std::size_t size) {
@@ -38,6 +39,7 @@ struct RequestHead {
     authority.clear();
     options.clear();
     has_host = has_length = expects_continue = http_1_0 = respond_async = false;
+    fault = {};
   }
 };
 
@@ -45,8 +47,9 @@ struct RequestHead {
 /// decoded; trailers and chunk extensions are ignored, and each limited as the header is.
 ///
 /// Refuses, beyond what Beast does, all that two readers could understand differently: folded lines, two
-/// lengths even if they are the same, codings other than chunked, hosts that are none, targets of a proxy.
-/// A target in absolute form becomes its path, and its authority the host (RFC 9112, section 3.2.2).
+/// lengths even if they are the same, codings other than chunked, hosts that are none, targets of a proxy,
+/// fragments. A target in absolute form becomes its path, and its authority the host (RFC 9112,
+/// section 3.2.2).
 class RequestParser final : public boost::beast::http::basic_parser<true> {
  public:
   RequestParser(RequestHead& head, std::string& body, std::uint32_t header_limit)

@@ -194,6 +194,8 @@ TEST(RequestParser, RefusesWhatTwoReadersMightUnderstandDifferently) {
            std::string_view("POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n"),
            std::string_view("GET / HTTP/1.1\r\nHost: a\r\nX: a\0b\r\n\r\n", 36),
            std::string_view("GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+           std::string_view("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n"),
+           std::string_view("GET http://a/b#c HTTP/1.1\r\nHost: a\r\n\r\n"),
            std::string_view("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
            std::string_view("\x16\x03\x01\x02\x01\x01\xfc\x03\x03"),
        }) {
@@ -208,6 +210,13 @@ TEST(RequestParser, RefusesBrokenChunks) {
   for (const char* wrong : {"x\r\n", "-1\r\n", "5\r\nhelloX\r\n0\r\n\r\n", "ffffffffffffffffff\r\n",
                             "5;a=\"\n\"\r\nhello\r\n", "0;a=\"\n\"\r\n\r\n"})
     EXPECT_TRUE(Parsed(head + wrong).error) << wrong;
+}
+
+TEST(RequestParser, HasWordsForWhatIsWrong) {
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nX: y\r\n\r\n").head.fault, "there is no Host field");
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n").head.fault, "there are two Host fields");
+  EXPECT_EQ(Parsed("GET / HTTP/1.1\r\nHost: a b\r\n\r\n").head.fault, "the Host field has no host");
+  EXPECT_EQ(Parsed("GET /a#b HTTP/1.1\r\nHost: a\r\n\r\n").head.fault, "a request's target has no fragment");
 }
 
 TEST(RequestParser, LimitsAChunksLineAndTrailersHoweverTheyCome) {

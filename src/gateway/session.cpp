@@ -250,7 +250,7 @@ void Session::refuse_header(const boost::beast::error_code& error) {
   keep_alive_ = false;
   host_.new_invocation_id(invocation_.id);
   const auto bytes = std::string_view(in_).substr(begin_, end_ - begin_);
-  answer_error(header_error(error, bytes, options_.max_header));
+  answer_error(header_error(error, bytes, options_.max_header, head_.fault));
 }
 
 void Session::begin_exchange() {
