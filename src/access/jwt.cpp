@@ -95,7 +95,11 @@ Result<UnverifiedToken> read_token(std::string_view text) {
 Result<void> verify_token(const UnverifiedToken& token, const KeySet& keys, const registry::JwtConfig& wanted,
                           WallTime now) {
   const auto* key = keys.find(token.key_id, token.algorithm);
-  if (key == nullptr) return fail(AccessErrc::unknown_signer, "the token's key is not known");
+  if (key == nullptr)
+    return fail(AccessErrc::unknown_signer,
+                token.algorithm == Algorithm::rs256 && keys.is_weak(token.key_id)
+                    ? "the token's key is too weak: RSA keys have at least 2048 bits"
+                    : "the token's key is not known");
   if (!key->verifies(token.signed_text, token.signature)) return invalid("the token's signature is wrong");
   const auto text = decode_base64url(token.claims);
   const auto claims = text ? parse_object(*text) : std::nullopt;

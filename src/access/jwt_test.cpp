@@ -110,6 +110,22 @@ TEST_F(JwtTest, AKeyIsUsedForItsOwnAlgorithmAlone) {
   }
 }
 
+TEST_F(JwtTest, AWeakKeyIsNamedAsSuch) {
+  const auto weak =
+      R"({"kty":"RSA","kid":"weak","e":"AQAB","n":")" + base64url(std::string(128, '\xff')) + "\"}";
+  const auto alone = KeySet::parse(R"({"keys":[)" + weak + "]}");
+  ASSERT_FALSE(alone);
+  EXPECT_NE(alone.error().message.find("less than 2048 bits"), std::string::npos) << alone.error().message;
+  const auto set = KeySet::parse(R"({"keys":[)" + issuer.jwk() + "," + weak + "]}").value();
+  EXPECT_EQ(set.size(), 1U);
+  EXPECT_TRUE(set.is_weak("weak"));
+  EXPECT_FALSE(set.is_weak("one"));
+  const auto token = read_token(issuer.sign(R"({"alg":"RS256","kid":"weak"})", claims())).value();
+  const auto refused = verify_token(token, set, {}, WallTime{});
+  ASSERT_FALSE(refused);
+  EXPECT_NE(refused.error().message.find("too weak"), std::string::npos) << refused.error().message;
+}
+
 TEST_F(JwtTest, AKeyThatIsNotKnownIsNamedAsSuch) {
   EXPECT_EQ(outcome(Issuer("two").sign(claims()), keys), AccessErrc::unknown_signer);
   const auto both = KeySet::parse(R"({"keys":[)" + issuer.jwk() + "," + Issuer("two").jwk() + "]}").value();

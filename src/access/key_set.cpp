@@ -111,6 +111,13 @@ bool is_for_verifying(const json& jwk, std::string_view algorithm) {
          (operations->is_array() && std::ranges::find(*operations, json("verify")) != operations->end());
 }
 
+bool is_weak_rsa(const json& jwk) {
+  if (!jwk.is_object() || text_member(jwk, "kty") != "RSA") return false;
+  const auto modulus = bytes_member(jwk, "n");
+  const BigNumber n(::BN_bin2bn(bytes_of(modulus), static_cast<int>(modulus.size()), nullptr));
+  return n && !::BN_is_zero(n.get()) && ::BN_num_bits(n.get()) < kLeastRsaBits;
+}
+
 std::optional<VerificationKey> read_key(const json& jwk) {
   if (!jwk.is_object()) return std::nullopt;
   struct Kind {
@@ -175,11 +182,19 @@ Result<KeySet> KeySet::parse(std::string_view text) {
   if (!object || listed == object->end() || !listed->is_array()) return wrong("this is no JSON Web Key Set");
   if (listed->size() > kMaxKeys) return wrong("a key set has at most 100 keys");
   KeySet set;
-  for (const auto& jwk : *listed)
-    if (auto key = read_key(jwk)) set.keys_.push_back(std::move(*key));
+  for (const auto& jwk : *listed) {
+    if (auto key = read_key(jwk))
+      set.keys_.push_back(std::move(*key));
+    else if (is_weak_rsa(jwk))
+      set.weak_.push_back(text_member(jwk, "kid"));
+  }
+  if (set.keys_.empty() && !set.weak_.empty())
+    return wrong("the key set has none but RSA keys of less than 2048 bits, which are too weak");
   if (set.keys_.empty()) return wrong("the key set has no key for RS256, ES256 or EdDSA");
   return set;
 }
+
+bool KeySet::is_weak(std::string_view id) const { return std::ranges::find(weak_, id) != weak_.end(); }
 
 const VerificationKey* KeySet::find(std::string_view id, Algorithm algorithm) const {
   const VerificationKey* found = nullptr;

@@ -43,10 +43,13 @@ class KeySet {
 
   /// The key of that name and kind. For a token without `kid` the only one of that kind. Null: there is none.
   [[nodiscard]] const VerificationKey* find(std::string_view id, Algorithm algorithm) const;
+  /// Whether a key of that name was left out because it is too weak.
+  [[nodiscard]] bool is_weak(std::string_view id) const;
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
 
  private:
   std::vector<VerificationKey> keys_;
+  std::vector<std::string> weak_;  // the names of those
 };
 
 /// By the place that they come from, as functions name it.
