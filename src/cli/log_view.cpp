@@ -36,11 +36,9 @@ std::string show_log_line(std::string_view line, const Output& output) {
   std::string shown = output.paint(Style::dim, head) + " " + output.paint(style_of(level), level) +
                       std::string(level.size() < 5 ? 5 - level.size() : 0, ' ') + " " +
                       output.paint(Style::dim, origin) + "  " + text_of("text");
-  for (const char* mark : {"full_length", "length"})
-    if (record.contains(mark))
-      shown += output.paint(Style::yellow, " … cut, was " + record[mark].dump() + " bytes");
-  if (record.contains("dropped"))
-    shown += output.paint(Style::yellow, " (" + record["dropped"].dump() + " lines before it were lost)");
+  // A line with `dropped` stands for lines that are missing, and says so itself.
+  if (record.contains("cut"))
+    shown += output.paint(Style::yellow, " … cut, was " + record["cut"].dump() + " bytes");
   return shown;
 }
 
