@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "cli/error.h"
@@ -68,6 +69,26 @@ std::vector<std::string> option_names(const std::vector<Argument>& arguments) {
 std::string suggestion(const std::string& word, const std::vector<std::string>& names) {
   const std::vector<std::string_view> views(names.begin(), names.end());
   return did_you_mean(word.substr(0, word.find('=')), views);
+}
+
+/// What others call what we have.
+std::string other_words_for(std::string_view word) {
+  struct Other {
+    std::string_view words;  ///< each between blanks
+    std::string_view ours;
+  };
+  constexpr std::array kOthers{
+      Other{" status info ", "`mayfly doctor` looks at the machine, `mayfly list` at the functions"},
+      Other{" ls ps functions ", "`mayfly list` shows the functions"},
+      Other{" rm remove undeploy ", "`mayfly delete` removes a function"},
+      Other{" init create ", "`mayfly new` makes a function"},
+      Other{" start run up ", "`mayfly serve` is the daemon, `mayfly dev` follows a folder"},
+      Other{" publish ", "`mayfly topic publish` publishes an event, `mayfly deploy` deploys a function"},
+  };
+  const auto wanted = " " + std::string(word) + " ";
+  for (const auto& other : kOthers)
+    if (other.words.contains(wanted)) return ": " + std::string(other.ours);
+  return {};
 }
 
 std::unexpected<Error> usage(const std::string& message, const std::string& verb) {
@@ -145,7 +166,8 @@ Result<Parsed> parse(const std::vector<Verb>& verbs, const std::vector<std::stri
     if (first.starts_with('-')) return usage("options stand after the verb: mayfly VERB " + first, "");
     std::vector<std::string> names;
     for (const auto& verb : verbs) names.push_back(verb.name);
-    return usage("there is no verb '" + first + "'" + suggestion(first, names), "");
+    const auto known = other_words_for(first);
+    return usage("there is no verb '" + first + "'" + (known.empty() ? suggestion(first, names) : known), "");
   }
   const std::vector<std::string> rest(words.begin() + 1, words.end());
   if (asks_for_help(rest)) return Parsed{.verb = &*found, .help = true};

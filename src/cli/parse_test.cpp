@@ -78,6 +78,7 @@ TEST_F(Parse, AValueMayBeAnythingAfterTwoDashes) {
 
 TEST_F(Parse, MistypedVerbsAndOptionsGetASuggestion) {
   EXPECT_NE(refusal({"wrok"}).find("did you mean 'work'?"), std::string::npos);
+  EXPECT_NE(refusal({"status"}).find("`mayfly doctor`"), std::string::npos) << "a word of others";
   EXPECT_NE(refusal({"work", "a", "--heder", "x"}).find("did you mean '--header'?"), std::string::npos);
   EXPECT_NE(refusal({"work", "a", "--flga"}).find("did you mean '--flag'?"), std::string::npos);
   EXPECT_EQ(refusal({"zzzzzzz"}).find("did you mean"), std::string::npos);
