@@ -147,6 +147,14 @@ Result<void> take_size(const char* option, const std::optional<std::string>& tex
   return {};
 }
 
+/// With less not even the tools themselves start.
+Result<void> take_build_memory(const std::optional<std::string>& text, std::uint64_t& target) {
+  constexpr std::uint64_t kLeast = 64ULL << 20U;
+  if (auto taken = take_size("build-memory", text, 1ULL << 50U, target); !taken) return taken;
+  if (target >= kLeast) return {};
+  return bad("build-memory", *text, "must be at least " + format_size(kLeast));
+}
+
 Result<void> take_duration(const char* option, const std::optional<std::string>& text,
                            std::chrono::milliseconds& target) {
   if (!text) return {};
@@ -161,7 +169,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
        {take_number("threads", arguments.threads, 1024, options.threads),
         take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
-        take_size("build-memory", arguments.build_memory, 1ULL << 50U, options.build_memory),
+        take_build_memory(arguments.build_memory, options.build_memory),
         take_size("max-header", arguments.max_header, 512ULL << 10U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
         take_duration("build-limit", arguments.build_limit, options.build_limit),

@@ -117,6 +117,8 @@ void Pool::on_template_ready(const std::string& text) {
   template_ = Template::ready;
   if (unsafe) {  // cannot be forked: each instance loads the code itself
     template_ = Template::direct;
+    if (template_pidfd_)
+      kill_process(template_pidfd_.get());  // it may not end by itself, nor what it has started
     fork_client_->close();
     fork_client_.reset();
   }

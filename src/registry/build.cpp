@@ -177,6 +177,7 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
         "program is set, and says nothing to what was not built by a go.mod or a Cargo.toml");
   BuildContext context{root, built, request.name, layers, options, request.output};
   if (auto done = run_steps(context); !done) return propagate(done);
+  if (auto checked = check_size(root, options.layer_limits); !checked) return propagate(checked);
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);
   built.source = std::move(*taken);

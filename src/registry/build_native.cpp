@@ -27,7 +27,6 @@ namespace fs = std::filesystem;
 /// Another number where flags or steps have changed: what was built with others is not used any more.
 constexpr std::string_view kRecipe = "native 4\n";
 /// Of each process of a compiler: templates can ask for all there is.
-constexpr std::uint64_t kMostMemory = 2ULL << 30U;
 constexpr std::size_t kMostErrors = 10;
 /// In the object, if it has a handler (runtimes/native/include/mayfly.h).
 constexpr std::string_view kHandlerSymbol{"\0mayfly_abi\0", 12};
@@ -267,7 +266,6 @@ Result<void> NativeBuild::tool(const fs::path& program, const Names& arguments) 
   step.writable = {context_.root, work_};  // what it reads belongs to it, too: it may be readable to us alone
   step.visible = toolchain_of(program);
   step.visible.push_back(context_.options.native_include);
-  step.max_memory = kMostMemory;
   const auto ran = run_tool(context, step);
   if (!ran) return std::unexpected(ran.error());
   if (!ran->success) return failure(program, *ran, log);

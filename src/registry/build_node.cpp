@@ -31,6 +31,8 @@ Result<void> build_node(BuildContext& context) {
     BundleOptions options;
     for (const auto& layer : built.layers) options.layers.push_back(context.layers.path(layer.digest()));
     options.hidden = context.layers.data();
+    options.memory = context.options.build_memory;
+    options.min_free = context.options.min_free;
     options.stop = context.options.stop;
     auto bundled = bundle(context.options.esbuild, context.root, built.entry, options);
     if (!bundled) return propagate(bundled);

@@ -109,6 +109,8 @@ Result<Run> run_confined(const Job& job, std::vector<std::string> argv, std::vec
   command.visible.push_back(fs::canonical(job.esbuild, ignored).parent_path());
   if (!job.options.hidden.empty()) command.hidden = {job.options.hidden};
   command.limit = job.options.limit;
+  command.max_memory = job.options.memory;
+  command.min_free = job.options.min_free;
   command.background = false;
   command.stop = job.options.stop;
   command.output = [&run](std::string_view text) {
@@ -118,6 +120,9 @@ Result<Run> run_confined(const Job& job, std::vector<std::string> argv, std::vec
   if (!ran) return fail(RegistryErrc::build_failed, "esbuild cannot be started: " + ran.error().message);
   if (ran->timed_out)
     return fail(RegistryErrc::build_failed, "esbuild took longer than " + format_duration(job.options.limit));
+  if (ran->disk_full)
+    return fail(RegistryErrc::build_failed, "esbuild was ended: less than " +
+                                                format_size(job.options.min_free) + " was left of the disk");
   for (const auto& reason : ran->degraded)
     if (auto text = "esbuild ran less confined than it should: " + reason;
         std::ranges::find(warnings, text) == warnings.end())

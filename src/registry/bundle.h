@@ -30,6 +30,8 @@ struct BundleOptions {
   std::vector<std::filesystem::path> layers{};  ///< of packages: what may be imported besides the folder
   std::filesystem::path hidden{};  ///< the data folder; empty: nothing more than sandbox/confined.h hides
   std::chrono::milliseconds limit{60'000};  ///< of a run of esbuild; there are up to two
+  std::uint64_t memory = 2ULL << 30U;       ///< bytes of data of esbuild's process
+  std::uint64_t min_free = 512ULL << 20U;   ///< bytes of the folder's disk that it must leave
   std::stop_token stop{};
 };
 

@@ -59,7 +59,9 @@ Result<void> check_size(const std::filesystem::path& folder, const LayerLimits& 
   std::error_code error;
   for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
     ++files;
-    if (it->is_regular_file() && !it->is_symlink()) bytes += it->file_size();
+    const auto status = it->symlink_status(error);
+    if (!error && fs::is_regular_file(status)) bytes += it->file_size(error);
+    if (error) break;
   }
   if (error) return fail_errno("read what was built", error.value());
   const auto refuse = [](const std::string& size, const std::string& limit) {
@@ -89,8 +91,7 @@ Result<LayerStore::Pin> LayerStore::get(std::string_view recipe, const LayerLimi
   auto pin = folders_.take(folder, digest);
   if (!pin) return pin;
   if (auto synced = folders_.sync(digest); !synced) {
-    pin =
-        Result<LayerStore::Pin>(propagate(synced));  // nobody holds it: it is not to be found by the next one
+    pin = Result<LayerStore::Pin>(propagate(synced));  // the next one is not to find it
     (void)folders_.take_out(digest);
   }
   return pin;

@@ -201,6 +201,18 @@ class PythonInstall {
   BuildOutput no_output_;
 };
 
+/// What is not fixed to one version is taken as it was installed once. A folder of wheels fixes it as well.
+std::string warning_of_versions(const BuildContext& context, const Requirements& requirements) {
+  std::error_code ignored;
+  if (requirements.not_fixed.empty() || requirements.constrained ||
+      fs::is_directory(context.root / requirements.folder / "wheels", ignored))
+    return {};
+  return "'" + requirements.not_fixed +
+         "' is not fixed to one version: what was installed for it once is used by later deploys as well "
+         "('pip "
+         "freeze' writes versions that are)";
+}
+
 Result<fs::path> python_of(const BuildContext& context) {
   if (!context.options.interpreter) return find_program({}, "python3");
   auto python = context.options.interpreter(Runtime::python, context.built.config);
@@ -220,6 +232,8 @@ Result<void> install_python_packages(BuildContext& context) {
   auto requirements = read_requirements(context.root, context.built.entry);
   if (!requirements) return propagate(requirements);
   if (!requirements->warning.empty()) context.built.warnings.push_back(requirements->warning);
+  if (auto warning = warning_of_versions(context, *requirements); !warning.empty())
+    context.built.warnings.push_back(std::move(warning));
   if (!requirements->any) return {};
   auto python = python_of(context);
   if (!python) return propagate(python);

@@ -55,11 +55,10 @@ class Reader {
     return error;
   }
 
-  static std::string not_fixed(std::string_view line) {
-    return "'" + std::string(line.substr(0, 80)) +
-           "' is not fixed to one version: what was installed for it once is used by later deploys as well "
-           "('pip "
-           "freeze' writes versions that are)";
+  /// To one version. Options are, too: they name none.
+  static bool is_fixed(std::string_view line) {
+    const auto versions = line.substr(0, line.find(';'));
+    return line.starts_with('-') || (versions.contains("==") && !versions.contains('*'));
   }
 
   Result<void> look_at(std::string_view line, const fs::path& folder) {
@@ -74,10 +73,10 @@ class Reader {
       case RequirementLine::Kind::nothing:
         return {};
       case RequirementLine::Kind::plain:
-        if (requirements_.warning.empty() && !line.starts_with('-') && !line.contains("=="))
-          requirements_.warning = not_fixed(line);
+        if (requirements_.not_fixed.empty() && !is_fixed(line)) requirements_.not_fixed = line.substr(0, 80);
         return {};
       case RequirementLine::Kind::include:
+        if (line.starts_with("-c") || line.starts_with("--c")) requirements_.constrained = true;
         return read((folder / read_line.file).lexically_normal());
       case RequirementLine::Kind::remote:
         requirements_.remote = true;
@@ -108,6 +107,12 @@ std::unexpected<Error> not_installed_from(const std::string& file, const std::st
               file + " cannot be installed from; write the same versions to requirements.txt: " + how);
 }
 
+Result<void> refuse_pipfile(const fs::path& root, const std::string& entry) {
+  if (nearest_file(root, entry, "Pipfile").empty() && nearest_file(root, entry, "Pipfile.lock").empty())
+    return {};
+  return not_installed_from("Pipfile", "pipenv lock && pipenv requirements > requirements.txt");
+}
+
 Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) {
   Requirements requirements;
   requirements.folder = file.parent_path();
@@ -126,6 +131,8 @@ Result<Requirements> read_pyproject(const fs::path& root, const fs::path& file) 
                                   std::pair{"pdm.lock", "pdm export --prod -o requirements.txt"}})
     if (fs::exists(root / requirements.folder / lock)) return not_installed_from(lock, how);
   const auto dependencies = table["project"]["dependencies"];
+  if (!dependencies)  // then it is there for other tools
+    if (auto refused = refuse_pipfile(root, file.native()); !refused) return propagate(refused);
   if (dependencies && !dependencies.is_array()) {
     auto error = fail(RegistryErrc::bad_config, "[project] dependencies is not a list");
     error.error().with("file", file.string());
@@ -169,9 +176,7 @@ Result<Requirements> read_requirements(const fs::path& root, const std::string& 
   }
   if (const auto project = nearest_file(root, entry, "pyproject.toml"); !project.empty())
     return read_pyproject(root, project);
-  for (const auto& [file, how] : {std::pair{"Pipfile.lock", "pipenv requirements > requirements.txt"},
-                                  std::pair{"Pipfile", "pipenv requirements > requirements.txt"}})
-    if (!nearest_file(root, entry, file).empty()) return not_installed_from(file, how);
+  if (auto refused = refuse_pipfile(root, entry); !refused) return propagate(refused);
   return requirements;
 }
 

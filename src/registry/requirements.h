@@ -18,6 +18,8 @@ struct Requirements {
   bool local = false;   ///< something is, or may be, of the source that was deployed (-e ., lib/one.whl)
   bool remote = false;  ///< the deployment says where something is found, or that it is to be built
   std::string warning{};
+  std::string not_fixed{};   ///< the first requirement that several versions meet
+  bool constrained = false;  ///< a file of constraints may fix it
 
   /// Packages by name alone, from where the server says: the downloads that all share may be used.
   [[nodiscard]] bool plain() const { return !local && !remote; }

@@ -105,25 +105,31 @@ TEST_F(RequirementsTest, WhatPyprojectSaysInAnotherWayIsNotPassedOver) {
   write("pyproject.toml", "[project]\ndependencies = ['flask==3.0.0']\n");
   EXPECT_EQ(read()->warning, "");
   write("pyproject.toml", "[project]\ndependencies = ['flask']\n");
-  EXPECT_TRUE(read()->warning.starts_with("'flask' is not fixed to one version")) << read()->warning;
+  EXPECT_EQ(read()->not_fixed, "flask");
+  write("pyproject.toml", "[project]\ndependencies = ['a==1.0; python_version>=\"3\"', 'b==2.*']\n");
+  EXPECT_EQ(read()->not_fixed, "b==2.*");
+  write("pyproject.toml", "[project]\ndependencies = ['a; sys_platform == \"linux\"']\n");
+  EXPECT_NE(read()->not_fixed, "");
   write("uv.lock", "");
   EXPECT_TRUE(read().error().message.contains("uv export"));
   write("requirements.txt", "flask==3.0.0\n");
   EXPECT_TRUE(read()) << "it counts before";
 }
 
-TEST_F(RequirementsTest, NoContentOfOneFileGivesTheTextOfTwo) {
+TEST_F(RequirementsTest, NoTwoListsOfFilesGiveTheSameText) {
   write("requirements.txt", "-r other.txt\n");
-  write("other.txt", "flask==3.0.0\n");
-  const auto two = read()->text;
-  write("requirements.txt", two);
-  const auto one = read();
-  EXPECT_NE(one ? one->text : "", two);
+  write("other.txt", "six==1.0\n# other.txt\n");
+  const auto one = read()->text;
+  write("requirements.txt", "-r other.txt\n\n# other.txt\nsix==1.0");
+  write("other.txt", "");
+  EXPECT_NE(read()->text, one) << "with headings alone they are the same";
 }
 
 TEST_F(RequirementsTest, APipfileIsNotPassedOver) {
   write("Pipfile", "[packages]\nflask = '*'\n");
   EXPECT_TRUE(read().error().message.contains("pipenv requirements"));
+  write("pyproject.toml", "[tool.black]\nline-length = 100\n");
+  EXPECT_TRUE(read().error().message.contains("pipenv requirements")) << "that is not about packages";
   write("requirements.txt", "flask==3.0.0\n");
   EXPECT_TRUE(read()) << "it counts before";
 }

@@ -15,6 +15,7 @@
 #include "base/fd.h"
 #include "base/hex.h"
 #include "base/remove_tree.h"
+#include "base/text.h"
 #include "registry/error.h"
 
 namespace mayfly::registry {
@@ -59,12 +60,31 @@ Result<void> add_file(Sha256& sha, const fs::path& file, std::uintmax_t size) {
   }
 }
 
+/// So long may all paths together be, in bytes: a build can make few folders with names as long as they may
+/// be in each other, and all their paths are held at once.
+constexpr std::size_t kMaxPaths = 64U << 20U;
+
 /// Everything below a folder, sorted by path; the folder itself is not in it. Links are not followed.
 Result<std::vector<fs::directory_entry>> entries_of(const fs::path& folder) {
   std::error_code error;
   std::vector<fs::directory_entry> entries;
-  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error))
+  std::size_t paths = 0;
+  for (fs::recursive_directory_iterator it(folder, error), end; !error && it != end; it.increment(error)) {
+    const auto kind = it->symlink_status(error).type();
+    if (error) break;
+    if (kind != fs::file_type::regular && kind != fs::file_type::directory && kind != fs::file_type::symlink)
+      return fail(RegistryErrc::unsafe_path,
+                  "'" + it->path().lexically_relative(folder).string() + "' is no file, folder or link");
+    paths += it->path().native().size() + sizeof(fs::directory_entry);
+    if (paths > kMaxPaths) {
+      auto large =
+          fail(RegistryErrc::too_large,
+               "too many files, or too long paths: their names take more than " + format_size(kMaxPaths));
+      large.error().with("limit", format_size(kMaxPaths));
+      return large;
+    }
     entries.push_back(*it);
+  }
   if (error) return fail_errno("read " + folder.string(), error.value());
   std::ranges::sort(entries, {},
                     [](const auto& entry) -> const std::string& { return entry.path().native(); });
@@ -77,9 +97,6 @@ Result<void> seal(const fs::path& folder) {
   if (!entries) return propagate(entries);
   for (const auto& entry : *entries) {
     if (entry.is_symlink()) continue;
-    if (!entry.is_directory() && !entry.is_regular_file())
-      return fail(RegistryErrc::unsafe_path,
-                  "'" + entry.path().lexically_relative(folder).string() + "' is no file, folder or link");
     const bool executable =
         entry.is_directory() || (entry.status().permissions() & fs::perms::owner_exec) != fs::perms::none;
     if (::chmod(entry.path().c_str(), executable ? 0555 : 0444) != 0)

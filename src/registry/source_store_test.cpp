@@ -114,10 +114,24 @@ TEST_F(SourceStoreTest, PipesAndTheLikeAreNotTaken) {
   ASSERT_TRUE(staged);
   write(staged->path() / "inner/index.js", "x");
   ASSERT_EQ(::mkfifo((staged->path() / "inner/pipe").c_str(), 0600), 0);
+  EXPECT_EQ(digest_of(staged->path() / "inner").error().code, RegistryErrc::unsafe_path);
   const auto taken = store.take(staged->path() / "inner", std::string(64, '1'));
   ASSERT_FALSE(taken);
   EXPECT_EQ(taken.error().code, RegistryErrc::unsafe_path);
   EXPECT_TRUE(taken.error().message.contains("'pipe'")) << taken.error().message;
+}
+
+TEST_F(SourceStoreTest, WhatHasTooManyLongPathsIsNotTaken) {
+  const auto store = open();
+  auto staged = store.stage();
+  ASSERT_TRUE(staged);
+  auto folder = staged->path() / "inner";
+  for (int level = 0; level < 14; ++level) folder /= std::string(250, 'd');
+  fs::create_directories(folder);
+  for (int i = 0; i < 20'000; ++i) std::ofstream(folder / std::to_string(i));
+  const auto taken = store.take(staged->path() / "inner");
+  ASSERT_FALSE(taken);
+  EXPECT_EQ(taken.error().code, RegistryErrc::too_large);
 }
 
 TEST_F(SourceStoreTest, TheSameContentIsKeptOnce) {

@@ -18,6 +18,7 @@
 #include "base/child.h"
 #include "base/text.h"
 #include "registry/error.h"
+#include "registry/files.h"
 #include "sandbox/cgroups.h"
 #include "sandbox/confined.h"
 
@@ -75,19 +76,23 @@ std::string last_words(std::string_view tail) {
 /// The control group of one tool, where the host has them.
 class ToolGroup {
  public:
-  ToolGroup(const DeployOptions& options, sandbox::ConfinedCommand& command) : memory_(options.build_memory) {
-    processes_ = command.max_processes;
+  ToolGroup(const DeployOptions& options, sandbox::ConfinedCommand& command)
+      : memory_(options.build_memory), processes_(command.max_processes) {
     if (options.groups != nullptr)
-      if (auto made = options.groups->make("build")) group_ = std::move(*made);
-    auto joins = group_ && group_->limit_memory(memory_) && group_->limit_processes(processes_)
-                     ? group_->joins()
-                     : Result<std::vector<Fd>>(std::vector<Fd>());
-    if (joins) joins_ = std::move(*joins);
-    for (const auto& join : joins_) command.groups.push_back(join.get());
+      if (auto joined = join(*options.groups); !joined) {
+        missing_ = joined.error().message;
+        group_.reset();
+        joins_.clear();
+      }
+    for (const auto& each : joins_) command.groups.push_back(each.get());
     // Of each process: all that can be limited without a group, and what a group without memory leaves out.
-    if (command.max_memory == 0 && !(group_ && group_->has(sandbox::CgroupPart::memory)))
-      command.max_memory = memory_;
+    if (!has(sandbox::CgroupPart::memory)) command.max_memory = memory_;
+    // The kernel looks at this limit first, and then nobody knows what it was that failed.
+    if (has(sandbox::CgroupPart::processes)) command.max_processes = 2 * processes_;
   }
+
+  /// Why it is in no group though the host has some; empty: it is, or there are none.
+  [[nodiscard]] const std::string& missing() const { return missing_; }
 
   /// Of a tool that has failed, if that is why.
   [[nodiscard]] std::optional<Error> exceeded(const std::string& tool) const {
@@ -101,6 +106,23 @@ class ToolGroup {
   }
 
  private:
+  Result<void> join(sandbox::Cgroups& groups) {
+    // Requests come before builds: a build weighs a tenth of a function.
+    constexpr unsigned kWeight = 10;
+    auto made = groups.make("build");
+    if (!made) return propagate(made);
+    group_ = std::move(*made);
+    for (auto&& done :
+         {group_->limit_memory(memory_), group_->limit_processes(processes_), group_->weigh_cpu(kWeight)})
+      if (!done) return done;
+    auto joins = group_->joins();
+    if (!joins) return propagate(joins);
+    joins_ = std::move(*joins);
+    return {};
+  }
+
+  [[nodiscard]] bool has(sandbox::CgroupPart part) const { return group_ && group_->has(part); }
+
   static Error over(const std::string& what, const std::string& limit, const std::string& option) {
     Error error{RegistryErrc::build_failed, what + ", the limit of a step of a build" + option, {}};
     return error.with("limit", limit);
@@ -110,6 +132,7 @@ class ToolGroup {
   std::uint64_t processes_;
   std::unique_ptr<sandbox::Cgroup> group_;
   std::vector<Fd> joins_;
+  std::string missing_;
 };
 
 }  // namespace
@@ -125,13 +148,16 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   command.hidden = {context.layers.data()};
   if (!context.options.caches.empty()) command.hidden.push_back(context.options.caches);
   command.network = run.network;
-  command.max_memory = run.max_memory;
   command.limit = context.options.build_limit * run.limits;
   command.stop = context.options.stop;
   command.output = context.output;
   command.min_free = context.options.min_free;
   const ToolGroup group(context.options, command);
+  if (!group.missing().empty())
+    warn_once(context.built.warnings,
+              run.name + " ran without a control group of its own: " + group.missing());
   auto ran = sandbox::run_confined(command);
+  if (!ran && ran.error().code == std::errc::filename_too_long) return left_by_build(ran.error());
   if (!ran) return fail(RegistryErrc::build_failed, run.name + " cannot be run: " + ran.error().message);
   for (const auto& reason : ran->degraded)
     warn_once(context.built.warnings, run.name + " ran less confined than it should: " + reason);

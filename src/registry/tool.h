@@ -22,8 +22,7 @@ struct ToolRun {
   std::vector<std::filesystem::path> caches{};   ///< only for tools that run no code of what they fetch
   std::vector<std::filesystem::path> visible{};  ///< below the data folder, or in somebody's home
   bool network = false;
-  std::uint64_t max_memory = 0;  ///< bytes of data of each process; 0: no limit
-  int limits = 1;                ///< how many times DeployOptions::build_limit it may take
+  int limits = 1;  ///< how many times DeployOptions::build_limit it may take
 };
 
 struct ToolResult {

@@ -12,6 +12,7 @@
 #include <array>
 #include <cerrno>
 #include <csignal>
+#include <mutex>
 #include <optional>
 
 #include "base/pipe.h"
@@ -27,11 +28,16 @@ namespace {
 
 constexpr std::size_t kTail = 16U << 10U;
 
-/// Made once; no descriptor where the kernel has no filters.
+/// Made once it can be; -1 where the kernel has no filters.
 Result<int> build_filter() {
-  static const Result<Fd> filter = has_filters() ? make_filter(Forbidden::refused) : Result<Fd>(Fd());
-  if (!filter) return std::unexpected(filter.error());
-  return filter->get();
+  static std::mutex mutex;
+  static Fd filter;
+  const std::lock_guard lock(mutex);
+  if (!has_filters() || filter) return filter.get();
+  auto made = make_filter(Forbidden::refused);
+  if (!made) return std::unexpected(made.error());
+  filter = std::move(*made);
+  return filter.get();
 }
 
 /// Gives the user of the command a number in its user namespace: the one that it has outside.
@@ -88,11 +94,18 @@ class Follower {
  private:
   static constexpr std::int64_t kDiskPause = 500;  ///< ms between two looks
 
+  /// By bytes or by files: without a file to be made the daemon can keep nothing either.
   [[nodiscard]] bool disk_is_full() const {
-    if (command_.min_free == 0 || command_.writable.empty()) return false;
-    struct statvfs disk{};
-    if (::statvfs(command_.writable.front().c_str(), &disk) != 0) return false;
-    return disk.f_bavail * disk.f_frsize < command_.min_free;
+    constexpr fsfilcnt_t kLeastFiles = 10'000;
+    if (command_.min_free == 0) return false;
+    for (const auto* folders : {&command_.writable, &command_.caches})
+      for (const auto& folder : *folders) {
+        struct statvfs disk{};
+        if (::statvfs(folder.c_str(), &disk) != 0) continue;
+        if (disk.f_bavail * disk.f_frsize < command_.min_free) return true;
+        if (disk.f_files > 0 && disk.f_favail < kLeastFiles) return true;
+      }
+    return false;
   }
 
   /// What is there, but a bounded amount: one that prints for ever must meet its limit.

@@ -37,8 +37,8 @@ struct ConfinedCommand {
   std::chrono::milliseconds limit{300'000};  ///< then all of it is killed
   std::uint64_t max_memory = 0;              ///< bytes of data of each of its processes; 0: no limit
   std::uint64_t max_file = 4ULL << 30U;      ///< bytes of a file it writes
-  /// Bytes that must stay free on the file system of `writable`'s first folder; then all of it is killed. 0:
-  /// none.
+  /// Bytes that must stay free where `writable` and `caches` are (and 10,000 files): looked at twice a
+  /// second, and when it is less all of it is killed. 0: it is not looked at.
   std::uint64_t min_free = 0;
   std::uint64_t max_temporary = 1ULL << 30U;  ///< bytes, each, in /tmp, /var/tmp and /dev/shm (memory)
   std::uint64_t max_processes = 2048;         ///< with all threads

@@ -270,6 +270,21 @@ def test_a_build_that_takes_too_much_memory_is_told_the_limit(start_daemon):
     assert "needed more than 160 MiB of memory" in answer.json["detail"] and answer.json["limit"] == "160MiB", answer.text
 
 
+def test_a_build_that_starts_too_many_processes_is_told_the_limit(start_daemon):
+    daemon = start_daemon()
+    layers = {each["name"]: each for each in daemon.admin("/v1/status").json["limits"]}
+    if not layers["process-limit"]["there"]:
+        pytest.skip(layers["process-limit"]["reason"])
+    source = folder({"CMakeLists.txt": """cmake_minimum_required(VERSION 3.16)
+        project(f CXX)
+        execute_process(COMMAND sh -c "i=0; while [ $i -lt 2200 ]; do sleep 100 >/dev/null 2>&1 & i=$((i + 1)); done" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "x"})
+    answer = daemon.put("forker", source)
+    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:build-failed"), answer.text
+    assert "more than 2048 processes and threads" in answer.json["detail"] and answer.json["limit"] == "2048", answer.text
+
+
+
 def test_a_build_that_puts_a_link_in_the_place_of_its_folder(daemon, tmp_path):
     """What lies behind it is not taken for what was built."""
     (tmp_path / "libother.so").write_bytes(b"\0mayfly_abi\0")
