@@ -315,7 +315,7 @@ def test_the_deadline_ends_what_never_ends(form, daemon):
 def test_a_death_is_told_and_another_one_serves(form, daemon):
     answer = daemon.request(f"/{form}/die")
     if form in PROCESS_EACH:
-        assert answer.status == 500 and answer.problem == "urn:mayfly:pool:handler-threw"
+        assert answer.status == 502 and answer.problem == "urn:mayfly:pool:instance-killed"
     else:
         assert answer.status == 502 and answer.problem in ("urn:mayfly:pool:instance-killed", "urn:mayfly:pool:uncaught-exception")
     still_serves(daemon, form)
