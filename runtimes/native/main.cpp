@@ -13,8 +13,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "bridge/descriptors.h"
 #include "crash.h"
-#include "fork_check.h"
 #include "load.h"
 #include "output.h"
 #include "server.h"
@@ -108,16 +108,26 @@ void reseed() {
   g_process.server->run();
 }
 
+/// Why this process must not be forked, in words for people: what a fork does not copy, or what copies would
+/// share.
+std::vector<std::string> unsafe_reasons(const bridge::Descriptors& descriptors) {
+  auto reasons = descriptors.reasons();
+  if (const int left = bridge::thread_count() - 1; left > 0)
+    reasons.insert(reasons.begin(), "init left " + std::to_string(left) + " thread(s) running");
+  return reasons;
+}
+
 /// Loads the code and reports how that went. All that this needed is gone when it returns: what an instance
 /// would tidy up would be its own copy of a page.
 Handler prepare_template(ForkServer& daemon, const Configuration& configuration) {
-  const ForkCheck check;
+  bridge::Descriptors descriptors;
+  descriptors.remember();
   g_process.loading = &daemon;
   const auto loaded = load(configuration.root, configuration.entry);
   if (!loaded) report_failed(daemon, loaded.error());
   g_process.loading = nullptr;
   drain_output();  // from here on it is frozen
-  const auto unsafe = check.reasons();
+  const auto unsafe = unsafe_reasons(descriptors);
   json report{{"form", "native"}, {"concurrency", 1}, {"unsafe", unsafe}, {"warnings", json::array()}};
   for (const auto& reason : unsafe)
     report["warnings"].push_back(reason + ": each instance loads the code itself instead of being forked");
