@@ -1,12 +1,6 @@
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-#include <array>
-
 #include "access/error.h"
 #include "access/key_source.h"
-#include "base/fd.h"
+#include "base/regular_file.h"
 #include "outbound/get.h"
 
 namespace mayfly::access {
@@ -19,19 +13,11 @@ std::unexpected<Error> failed(const std::string& location, const std::string& wh
 }
 
 Result<std::string> read_file(const std::string& path) {
-  // A pipe could keep the thread for ever, and a device does things when it is opened.
-  struct stat its{};
-  if (::stat(path.c_str(), &its) != 0) return failed(path, "it cannot be read");
-  if (!S_ISREG(its.st_mode)) return failed(path, "it is not a plain file");
-  const Fd file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!file) return failed(path, "it cannot be read");
-  std::string text;
-  std::array<char, 64U << 10U> part{};
-  ssize_t count = 0;
-  while (text.size() <= kMostBytes && (count = ::read(file.get(), part.data(), part.size())) > 0)
-    text.append(part.data(), static_cast<std::size_t>(count));
-  if (text.size() > kMostBytes) return failed(path, "it is larger than 1 MiB");
-  return count == 0 ? Result<std::string>(std::move(text)) : failed(path, "it cannot be read");
+  auto text = read_regular_file(path, kMostBytes);
+  if (text) return text;
+  if (text.error().code == std::errc::file_too_large) return failed(path, "it is larger than 1 MiB");
+  if (text.error().code == std::errc::invalid_argument) return failed(path, "it is not a plain file");
+  return failed(path, "it cannot be read");
 }
 
 Result<std::string> read_url(const std::string& url, const KeySourceOptions& options) {

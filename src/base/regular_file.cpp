@@ -9,6 +9,10 @@
 namespace mayfly {
 
 Result<std::string> read_regular_file(const std::filesystem::path& file, std::uint64_t max_bytes) {
+  // Before it is opened: a device does things then.
+  struct stat status{};
+  if (::stat(file.c_str(), &status) != 0) return fail_errno("read " + file.filename().string());
+  if (!S_ISREG(status.st_mode)) return fail_errno(file.filename().string() + " is no file", EINVAL);
   const Fd fd(::open(file.c_str(), O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!fd) return fail_errno("read " + file.filename().string());
   return read_regular_file(fd, file.filename(), max_bytes);
