@@ -263,17 +263,12 @@ Result<FunctionPtr> Registry::change_traffic(const Function& function, Traffic t
   return put(std::move(changed));
 }
 
-Result<FunctionPtr> Registry::rollback(std::string_view name, std::optional<std::uint32_t> number) {
+Result<FunctionPtr> Registry::rollback(std::string_view name, std::uint32_t number) {
   auto function = get(name);
   if (!function) return function;
   const auto& f = **function;
-  if (!number) {
-    const auto before = version_before(f);
-    if (!before) return std::unexpected(before.error());
-    number = *before;
-  }
-  if (!f.versions.contains(*number)) return no_version(f, *number);
-  return change_traffic(f, Traffic{{{*number, 100}}, f.traffic.sticky});
+  if (!f.versions.contains(number)) return no_version(f, number);
+  return change_traffic(f, Traffic{{{number, 100}}, f.traffic.sticky});
 }
 
 Result<FunctionPtr> Registry::set_traffic(std::string_view name, Traffic traffic) {

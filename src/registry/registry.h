@@ -5,7 +5,6 @@
 #include <filesystem>
 #include <map>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -65,9 +64,9 @@ class Registry {
   /// Where the newest version of a function was deployed from, "" if that is not known.
   [[nodiscard]] std::string origin(std::string_view name) const;
 
-  /// All traffic to `number`; without one, to version_before(). Whether it lets in more callers is not looked
-  /// at, here and in the next two: that is access/opening.h.
-  [[nodiscard]] Result<FunctionPtr> rollback(std::string_view name, std::optional<std::uint32_t> number);
+  /// All traffic to `number`. Whether it lets in more callers is not looked at, here and in the next two:
+  /// that is access/opening.h.
+  [[nodiscard]] Result<FunctionPtr> rollback(std::string_view name, std::uint32_t number);
   /// Weights of 0 are dropped; at least one must be left. Weights are at most 1,000,000.
   [[nodiscard]] Result<FunctionPtr> set_traffic(std::string_view name, Traffic traffic);
   [[nodiscard]] Result<FunctionPtr> set_alias(std::string_view name, const std::string& alias,
