@@ -14,14 +14,20 @@ namespace {
 
 namespace fs = std::filesystem;
 
+/// The folder of wheels that were deployed; empty if there is none.
+fs::path wheels_of(const BuildContext& context, const Requirements& requirements) {
+  std::error_code ignored;
+  auto wheels = context.root / requirements.folder / "wheels";
+  return fs::is_directory(wheels, ignored) ? wheels : fs::path();
+}
+
 class PythonInstall {
  public:
   PythonInstall(BuildContext& context, const Requirements& requirements, fs::path python)
-      : context_(context), requirements_(requirements), python_(std::move(python)) {
-    std::error_code ignored;
-    const auto wheels = context.root / requirements.folder / "wheels";
-    if (fs::is_directory(wheels, ignored)) wheels_ = wheels;
-  }
+      : context_(context),
+        requirements_(requirements),
+        python_(std::move(python)),
+        wheels_(wheels_of(context, requirements)) {}
 
   /// All that the content of the layer depends on.
   Result<std::string> recipe() const {
@@ -203,9 +209,7 @@ class PythonInstall {
 
 /// What is not fixed to one version is taken as it was installed once. A folder of wheels fixes it as well.
 std::string warning_of_versions(const BuildContext& context, const Requirements& requirements) {
-  std::error_code ignored;
-  if (requirements.not_fixed.empty() || requirements.constrained ||
-      fs::is_directory(context.root / requirements.folder / "wheels", ignored))
+  if (requirements.not_fixed.empty() || requirements.constrained || !wheels_of(context, requirements).empty())
     return {};
   return "'" + requirements.not_fixed +
          "' is not fixed to one version: what was installed for it once is used by later deploys as well "
