@@ -246,12 +246,13 @@ void LambdaService::on_stream_end(const std::string& id) {
   Invocation* invocation = find(id);
   if (invocation == nullptr || invocation->answered) return;
   invocation->streamed.take({}, true);
-  if (invocation->messages.empty())
-    (void)send_stream(*invocation);
-  else
+  if (!invocation->messages.empty()) {
     hold_stream(*invocation);
+    if (!invocation->answered) on_response(id, {}, invocation->streamed.take_body());
+    return;
+  }
+  (void)send_stream(*invocation);
   if (invocation->answered) return;
-  if (!invocation->messages.empty()) return on_response(id, {}, invocation->streamed.take_body());
   invocation->answered = true;
   connection_->respond_end(invocation->stream);
 }
