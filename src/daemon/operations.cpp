@@ -60,19 +60,25 @@ Error as_deploy_error(Error error) {
   return error;
 }
 
+/// The texts of log lines, of those that are wanted: a line each.
+template <class Wanted>
+std::string texts_of(const std::vector<std::string>& lines, Wanted wanted) {
+  std::string texts;
+  for (const auto& line : lines) {
+    const auto record = json::parse(line, nullptr, false);
+    if (record.is_object() && wanted(record)) texts += record.value("text", "") + "\n";
+  }
+  return texts;
+}
+
 /// What the code printed before it failed, of a function's log lines; without the failure, which is there
 /// too.
 std::string said_while_loading(const std::vector<std::string>& lines, const registry::Version& version,
                                const std::string& begun, const std::string& failure) {
-  std::string text;
-  for (const auto& line : lines) {
-    const auto record = json::parse(line, nullptr, false);
-    if (!record.is_object() || record.value("version", 0U) != version.number ||
-        record.value("time", "") < begun)
-      continue;
-    if (const auto said = record.value("text", ""); !said.contains(failure)) text += said + "\n";
-  }
-  return text;
+  return texts_of(lines, [&](const json& record) {
+    return record.value("version", 0U) == version.number && record.value("time", "") >= begun &&
+           !record.value("text", "").contains(failure);
+  });
 }
 
 /// What a deployed version lists must be there and be readable; a name that is unknown is a mistake in its
@@ -454,10 +460,7 @@ awaitable<Result<admin::InvokeAnswer>> PlatformOperations::invoke(admin::InvokeR
     std::string text;
     if (!query.invocation.empty()) {
       const auto lines = co_await logs(std::move(query), nullptr);
-      for (const auto& line : lines) {
-        const auto record = json::parse(line, nullptr, false);
-        if (record.is_object()) text += record.value("text", "") + "\n";
-      }
+      text = texts_of(lines, [](const json&) { return true; });
     }
     if (!text.empty()) answer.error().with("logs", text);
   }
