@@ -255,18 +255,23 @@ def test_a_build_has_the_filter_of_functions(daemon):
     assert daemon.request("/filtered").text == "filtered"
 
 
+def deploy_what_runs(daemon, command):
+    """The answer to a deploy whose CMake runs a shell's command, which fails."""
+    answer = daemon.put("greedy", folder({"CMakeLists.txt": f"""cmake_minimum_required(VERSION 3.16)
+        project(f CXX)
+        execute_process(COMMAND sh -c "{command}" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
+        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "x"}))
+    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:build-failed"), answer.text
+    return answer
+
+
 def test_a_build_that_takes_too_much_memory_is_told_the_limit(start_daemon):
     daemon = start_daemon("--build-memory", "160MiB")
     daemon.deploy("within", folder({"CMakeLists.txt": "cmake_minimum_required(VERSION 3.16)\nproject(f CXX)\nadd_library(f MODULE f.cpp)",
                                     "f.cpp": HELLO % "within"}))
     if "memory_limit_bytes" not in daemon.describe("within")["live"]["templates"][0].get("limits", {}):
         pytest.skip("no control group limits memory")
-    source = folder({"CMakeLists.txt": """cmake_minimum_required(VERSION 3.16)
-        project(f CXX)
-        execute_process(COMMAND sh -c "head -c 400000000 /dev/zero | tail -c 300000000" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "x"})
-    answer = daemon.put("greedy", source)
-    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:build-failed"), answer.text
+    answer = deploy_what_runs(daemon, "head -c 400000000 /dev/zero | tail -c 300000000")
     assert "needed more than 160 MiB of memory" in answer.json["detail"] and answer.json["limit"] == "160MiB", answer.text
 
 
@@ -275,12 +280,7 @@ def test_a_build_that_starts_too_many_processes_is_told_the_limit(start_daemon):
     layers = {each["name"]: each for each in daemon.admin("/v1/status").json["limits"]}
     if not layers["process-limit"]["there"]:
         pytest.skip(layers["process-limit"]["reason"])
-    source = folder({"CMakeLists.txt": """cmake_minimum_required(VERSION 3.16)
-        project(f CXX)
-        execute_process(COMMAND sh -c "i=0; while [ $i -lt 2200 ]; do sleep 100 >/dev/null 2>&1 & i=$((i + 1)); done" OUTPUT_QUIET COMMAND_ERROR_IS_FATAL ANY)
-        add_library(f MODULE f.cpp)""", "f.cpp": HELLO % "x"})
-    answer = daemon.put("forker", source)
-    assert (answer.status, answer.problem) == (422, "urn:mayfly:registry:build-failed"), answer.text
+    answer = deploy_what_runs(daemon, "i=0; while [ $i -lt 2200 ]; do sleep 100 >/dev/null 2>&1 & i=$((i + 1)); done")
     assert "more than 2048 processes and threads" in answer.json["detail"] and answer.json["limit"] == "2048", answer.text
 
 
