@@ -123,8 +123,7 @@ void CgiInvocation::hold(std::size_t more) {
   } else {
     constexpr std::string_view kWords =
         "the request's body is longer than 1 MiB and came without a length: CONTENT_LENGTH is empty, and the "
-        "body "
-        "ends where the input does";
+        "body ends where the input does";
     connection_.log(wire::LogLevel::info, kWords, static_cast<std::uint32_t>(kWords.size()), stream_);
   }
   begin(executable, std::move(environment));

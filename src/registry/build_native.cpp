@@ -26,7 +26,6 @@ namespace fs = std::filesystem;
 
 /// Another number where flags or steps have changed: what was built with others is not used any more.
 constexpr std::string_view kRecipe = "native 4\n";
-/// Of each process of a compiler: templates can ask for all there is.
 constexpr std::size_t kMostErrors = 10;
 /// In the object, if it has a handler (runtimes/native/include/mayfly.h).
 constexpr std::string_view kHandlerSymbol{"\0mayfly_abi\0", 12};

@@ -47,7 +47,7 @@ struct DeployOptions {
   std::filesystem::path esbuild{};         ///< its executable; empty: TypeScript is refused with build_failed
   std::filesystem::path native_include{};  ///< the folder of mayfly.h
   std::chrono::milliseconds build_limit{300'000};  ///< of each tool that a build runs
-  std::uint64_t min_free = 512ULL << 20U;          ///< bytes of the data folder's disk that tools must leave
+  std::uint64_t min_free = 512ULL << 20U;          ///< bytes of the disks they write to that tools must leave
   std::uint64_t build_memory = 2ULL << 30U;        ///< bytes, of all processes of a tool together
   sandbox::Cgroups* groups =
       nullptr;                     ///< where builds are limited; outlives them; null: each process alone is

@@ -172,8 +172,8 @@ Result<ToolResult> run_tool(BuildContext& context, const ToolRun& run) {
   }
   if (ran->disk_full) {
     const auto limit = format_size(command.min_free);
-    auto error = fail(RegistryErrc::build_failed, run.name + " was ended: less than " + limit +
-                                                      " was left of the disk that the data folder is on");
+    auto error = fail(RegistryErrc::build_failed,
+                      run.name + " was ended: less than " + limit + " was left of a disk that it writes to");
     error.error().with("limit", limit).with("output", ran->tail);
     return error;
   }
