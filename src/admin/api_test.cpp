@@ -227,6 +227,21 @@ TEST_F(Api, InvocationsGiveThePayloadAndTheFunctionsAnswer) {
     EXPECT_EQ(call("POST", std::string("/v1/functions/hello/invocations") + query).status, 400U) << query;
 }
 
+TEST_F(Api, WhoInvokesSaysNothingOfWhoCalls) {
+  deploy("hello", hello("1"));
+  const Request request{.headers = {{"Mayfly-Key", "partner"},
+                                    {"mayfly_jwt_claims", "e30"},
+                                    {"Mayfly-Jwt-Claims", "e30"},
+                                    {"Mayfly-Run", "1"},
+                                    {"X-Forwarded-Prefix", "/else"},
+                                    {"Mayfly-Event", "queue"}},
+                        .body = "{}"};
+  for (const char* query : {"", "?method=GET&path=/"}) {
+    daemon.call(table, "POST", std::string("/v1/functions/hello/invocations") + query, request);
+    EXPECT_EQ(daemon.operations.seen.headers, (Headers{{"Mayfly-Event", "queue"}})) << query;
+  }
+}
+
 TEST_F(Api, SecretsAreSetListedAndDeletedButNeverShown) {
   const auto set = call("PUT", "/v1/secrets/KEY", "the-value");
   EXPECT_EQ(set.status, 201U) << set.body;

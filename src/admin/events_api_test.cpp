@@ -10,6 +10,7 @@
 namespace mayfly::admin {
 namespace {
 
+using namespace std::string_literals;
 using events::Verdict;
 using nlohmann::json;
 
@@ -135,6 +136,15 @@ TEST_F(EventsApi, MethodAndPathMakeItARequest) {
   EXPECT_EQ(event["form"], "request");
   EXPECT_EQ(event["method"], "PUT");
   EXPECT_EQ(event["target"], "/a?b=1");
+}
+
+TEST_F(EventsApi, WhoInvokesSaysNothingOfWhoCalls) {
+  deploy("hello");
+  const auto answer = invoke("hello/invocations?method=GET&path=/", "",
+                             {{"Mayfly-Key", "partner"}, {"Mayfly_Jwt_Claims", "e30"}, {"X-Mine", "1"}});
+  ASSERT_EQ(answer.status, 202U) << answer.body;
+  settled(json::parse(answer.body)["invocation"], "succeeded");
+  EXPECT_EQ(daemon.deliverer.seen().at(0).items[0].event->fields, "x-mine\0001\0"s);
 }
 
 TEST_F(EventsApi, WhatCannotBeAcceptedIsRefusedAtOnce) {

@@ -11,6 +11,7 @@
 #include "admin/openapi.h"
 #include "base/ascii.h"
 #include "base/text.h"
+#include "pool/own_fields.h"
 
 namespace mayfly::admin {
 
@@ -61,8 +62,10 @@ Result<InvokeRequest> invocation_of(Request& request) {
   const auto is_visible = [](char c) { return c > ' ' && c != 127; };
   if (!wanted.target.starts_with('/') || !std::ranges::all_of(wanted.target, is_visible))
     return fail(AdminErrc::invalid_parameter, "path must start with '/' and have no blanks");
+  // Who may invoke may not say who calls: not what a key or a token of the data plane would say for it.
   for (auto& [name, value] : request.headers)
-    if (!is_own_header(name)) wanted.headers.emplace_back(std::move(name), std::move(value));
+    if (!is_own_header(name) && !pool::is_own_field(lower(name)))
+      wanted.headers.emplace_back(std::move(name), std::move(value));
   wanted.body = std::move(request.body);
   wanted.client = request.client;
   return wanted;

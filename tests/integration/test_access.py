@@ -123,7 +123,10 @@ def test_an_older_version_does_not_stay_open(server):
 
 
 def test_the_admin_plane_calls_without_a_key(server):
-    assert server.admin("/v1/functions/pay/invocations?path=/", "POST").status == 200
+    forged = {"mayfly-key": "root", "mayfly_key": "root", "Mayfly-JWT-Claims": "e30", "x-mine": "stays"}
+    answer = server.admin("/v1/functions/pay/invocations?path=/", "POST", headers=forged)
+    assert answer.status == 200 and answer.json["x-mine"] == "stays"
+    assert not {"mayfly-key", "mayfly_key", "mayfly-jwt-claims"} & set(answer.json), "and cannot say who calls"
 
 
 def test_the_rate_of_a_function(server):
