@@ -83,23 +83,6 @@ std::unexpected<Error> too_many(const LimitFields& fields, const Rate& rate, mil
 
 }  // namespace
 
-Rule rule_of(const registry::Function& function, const registry::Version& version) {
-  const auto& own = version.config;
-  Rule rule{.access = own.access, .limit = own.rate_limit, .jwt = own.jwt};
-  const auto heaviest = std::ranges::max_element(function.traffic.weights, {},
-                                                 [](const auto& w) { return std::pair(w.second, w.first); });
-  if (heaviest == function.traffic.weights.end()) return rule;
-  const auto found = function.versions.find(heaviest->first);
-  if (found == function.versions.end()) return rule;
-  const auto& most = found->second->config;
-  if (rule.access == Access::everyone) {
-    rule.access = most.access;
-    rule.jwt = most.jwt;
-  }
-  if (!rule.limit) rule.limit = most.rate_limit;
-  return rule;
-}
-
 void Guard::forget(std::string_view function) {
   if (const auto found = counted_.find(function); found != counted_.end()) counted_.erase(found);
 }

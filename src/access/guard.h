@@ -10,24 +10,10 @@
 
 #include "access/key_set.h"
 #include "access/key_table.h"
+#include "access/rule.h"
 #include "base/result.h"
-#include "registry/function.h"
 
 namespace mayfly::access {
-
-/// What one version of a function asks of those who call it.
-struct Rule {
-  registry::Access access = registry::Access::everyone;
-  std::optional<Rate> limit{};  ///< of all calls to the function together
-  registry::JwtConfig jwt{};    ///< with Access::jwt
-
-  /// Nothing is asked: admit() would let everyone in.
-  [[nodiscard]] bool open() const { return access == registry::Access::everyone && !limit; }
-};
-
-/// The rule for a version. What was protected since must not stay open under the number of an older version:
-/// where a version asks nothing, the one that most of the traffic goes to counts, as it does for routes.
-[[nodiscard]] Rule rule_of(const registry::Function& function, const registry::Version& version);
 
 /// Bytes of a request's headers, "name\0value\0…".
 struct Span {

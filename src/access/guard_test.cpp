@@ -130,30 +130,5 @@ TEST_F(GuardTest, BucketsThatAreFullAgainAreLetGo) {
   EXPECT_LE(guard.buckets(), 300U);
 }
 
-/// A function with two versions: the first asks for less.
-registry::Function two_versions(std::uint32_t heavy, std::uint32_t light) {
-  registry::Function function;
-  for (const std::uint32_t number : {1U, 2U}) {
-    auto version = std::make_shared<registry::Version>();
-    version->number = number;
-    if (number == 2) {
-      version->config.access = Access::key;
-      version->config.rate_limit = Rate{5, 1s, 5};
-    }
-    function.versions.emplace(number, std::move(version));
-  }
-  function.traffic.weights = {{heavy, 9}, {light, 1}};
-  return function;
-}
-
-TEST(Rule, AnOldVersionDoesNotStayOpenUnderItsNumber) {
-  const auto closed = two_versions(2, 1);
-  EXPECT_EQ(rule_of(closed, *closed.versions.at(1)).access, Access::key);
-  EXPECT_EQ(rule_of(closed, *closed.versions.at(1)).limit, (Rate{5, 1s, 5}));
-  const auto open = two_versions(1, 2);
-  EXPECT_TRUE(rule_of(open, *open.versions.at(1)).open());
-  EXPECT_EQ(rule_of(open, *open.versions.at(2)).access, Access::key) << "nor does a new one while few get it";
-}
-
 }  // namespace
 }  // namespace mayfly::access

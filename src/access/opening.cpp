@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "access/guard.h"
+#include "access/rule.h"
 #include "registry/error.h"
 
 namespace mayfly::access {
@@ -23,19 +23,6 @@ struct Guarded {
   const Version* version;
   Rule rule;
 };
-
-/// Everyone whom `then` lets in, `now` lets in.
-bool covers(const Rule& now, const Rule& then) {
-  if (now.access == Access::everyone) return true;
-  if (now.access != then.access) return false;
-  if (now.access == Access::key) return true;
-  if (now.jwt.jwks != then.jwt.jwks || now.jwt.issuer != then.jwt.issuer ||
-      now.jwt.audience != then.jwt.audience)
-    return false;
-  return std::ranges::all_of(now.jwt.scopes, [&](const std::string& scope) {
-    return std::ranges::find(then.jwt.scopes, scope) != then.jwt.scopes.end();
-  });
-}
 
 std::string callers(const Rule& rule) {
   if (rule.access == Access::everyone) return "everyone";

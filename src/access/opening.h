@@ -16,8 +16,8 @@ namespace mayfly::access {
 /// Error: registry::RegistryErrc::opens_access; details: key, serves, opens.
 [[nodiscard]] Result<void> check_traffic(const registry::Function& function, const registry::Traffic& then);
 
-/// The same for an alias that moves to version `number`. A new one opens nothing: the version answers under
-/// its number too.
+/// The same for an alias that moves to version `number`; without traffic that one is guarded by those that
+/// serve. A new alias opens nothing: the version answers under its number too.
 [[nodiscard]] Result<void> check_alias(const registry::Function& function, const std::string& alias,
                                        std::uint32_t number);
 

@@ -106,6 +106,9 @@ TEST(Opening, AnAliasThatMovesOpensNothing) {
   EXPECT_TRUE(check_alias(function, "fresh", 1)) << "pay@1 answers already";
   function.traffic = all_to(4);
   EXPECT_TRUE(check_alias(function, "stable", 1)) << "guarded by the version that serves";
+  function.traffic = all_to(6);
+  function.aliases = {{"stable", 6}};
+  EXPECT_TRUE(check_alias(function, "stable", 5)) << "so is one that wants less";
 }
 
 }  // namespace

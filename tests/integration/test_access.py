@@ -144,6 +144,14 @@ def test_the_rate_of_a_function(server):
     processes.eventually(lambda: server.request("/busy").status == 200, 10, "a rate that changes takes effect")
 
 
+def test_a_rate_is_not_evaded_under_an_older_number(server):
+    server.deploy("slower", ECHO, rate_limit="1000/s")
+    assert [server.request("/slower@1").status for _ in range(3)] == [200] * 3
+    server.deploy("slower", ECHO, rate_limit="1/h")
+    assert [server.request("/slower@1").status for _ in range(3)] == [200, 429, 429]
+    assert server.request("/slower").status == 429, "the rate is for all versions together"
+
+
 def test_the_rate_of_a_key_is_its_own(server):
     slow, fast = make(server, "slow", rate="2/h", functions=["pay", "ship"]), make(server, "fast")
     for function in ("pay", "ship"):

@@ -237,6 +237,17 @@ def test_all_scopes_that_are_wanted_must_be_there(server):
     assert server.describe("scoped")["config"]["jwt"]["scopes"] == "read write:all"
 
 
+def test_an_older_version_wants_the_scopes_of_now(server):
+    deploy(server, "tightened", server.keys_file)
+    until_known(server, "tightened", sign())
+    assert server.request("/tightened@1", headers=bearer(sign())).status == 200
+    assert server.admin("/v1/functions/tightened/aliases/stable", "PUT", json={"version": 1}).status < 300
+    deploy(server, "tightened", server.keys_file, **{"jwt.scopes": "admin"})
+    for path in ("/tightened", "/tightened@1", "/tightened@stable"):
+        assert server.request(path, headers=bearer(sign())).problem == "urn:mayfly:access:insufficient-scope", path
+        assert server.request(path, headers=bearer(sign(scope="admin"))).status == 200, path
+
+
 def test_settings_that_are_none(server):
     good = {"access": "jwt", "jwt.jwks": "/k", "jwt.issuer": ISSUER, "jwt.audience": AUDIENCE}
     for wrong in ({"jwt.jwks": "http://issuer.example/k"}, {"jwt.jwks": "keys.json"}, {"jwt.jwks": "ftp://x/k"}, {"jwt.issuer": ""}, {"jwt.more": "x"}):
