@@ -73,30 +73,42 @@ void kill_pid(pid_t pid) {
   if (pid > 0) ::kill(pid, SIGKILL);
 }
 
-pid_t pid_of(int pidfd) {
-  ProcBuffer buffer;
+namespace {
+
+/// The line "Pid:" of a descriptor's fdinfo (proc_pid_fdinfo(5)); empty: it is none of a process.
+std::string_view pid_line(int pidfd, ProcBuffer& buffer) {
   auto info = read_proc("/proc/self/fdinfo/" + std::to_string(pidfd), buffer);
   constexpr std::string_view kLine = "\nPid:\t";
   const auto at = info.find(kLine);
-  if (at == std::string_view::npos) return 0;
-  info.remove_prefix(at + kLine.size());
-  return info.starts_with('-') ? 0 : static_cast<pid_t>(take_number(info).value_or(0));
+  return at == std::string_view::npos ? std::string_view() : info.substr(at + kLine.size());
 }
 
-/// Anything else would be taken for a process that has ended.
-static bool is_pidfd(int fd) {
+/// Other descriptors may have such a line, or a name like it: a file in memory has the one that it was given.
+/// Before Linux 6.9, and since.
+bool is_pidfd(int fd) {
   std::array<char, 64> target{};
   const auto path = "/proc/self/fd/" + std::to_string(fd);
-  return ::readlink(path.c_str(), target.data(), target.size() - 1) > 0 &&
-         std::string_view(target.data()).find("pidfd") != std::string_view::npos;
+  if (::readlink(path.c_str(), target.data(), target.size() - 1) <= 0) return false;
+  const std::string_view link(target.data());
+  return link == "anon_inode:[pidfd]" || link.starts_with("pidfd:[");
+}
+
+}  // namespace
+
+pid_t pid_of(int pidfd) {
+  ProcBuffer buffer;
+  auto line = pid_line(pidfd, buffer);
+  return line.starts_with('-') ? 0 : static_cast<pid_t>(take_number(line).value_or(0));
 }
 
 std::optional<pid_t> parent_of(int pidfd) {
+  if (!is_pidfd(pidfd)) return std::nullopt;
+  ProcBuffer buffer;
   const pid_t pid = pid_of(pidfd);
   const auto stat = pid > 0 ? stat_of(pid) : std::nullopt;
   // Its number means it as long as it is not reaped.
-  if (stat && pid_of(pidfd) == pid) return stat->parent;
-  return is_pidfd(pidfd) ? std::optional<pid_t>(0) : std::nullopt;
+  if (stat && pid_of(pidfd) == pid) return stat->parent == 0 ? std::nullopt : std::optional(stat->parent);
+  return pid_line(pidfd, buffer).starts_with('-') ? std::optional<pid_t>(0) : std::nullopt;
 }
 
 void adopt_orphans() { ::prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }

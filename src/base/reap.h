@@ -34,7 +34,7 @@ void kill_pid(pid_t pid);
 [[nodiscard]] pid_t pid_of(int pidfd);
 
 /// The parent of the process behind a pidfd, in our PID namespace; 0 if it has been reaped, for then nothing
-/// can be done to it. Nothing: this is no pidfd.
+/// can be done to it. Nothing: this is no pidfd, or the process or its parent is outside of our namespace.
 [[nodiscard]] std::optional<pid_t> parent_of(int pidfd);
 
 /// For the first process of a command's own namespace: reaps whatever ends, until the process `pid` has; its

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 #include <sched.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -137,6 +138,30 @@ TEST(IsChildOf, ItIsAskedOfProcessesThatEndMeanwhile) {
     }
     reaper.join();
   }
+}
+
+TEST(IsChildOf, AFileThatIsNamedLikeOneIsNoProcess) {
+  const Fd file(::memfd_create("pidfd", MFD_CLOEXEC));
+  ASSERT_TRUE(file);
+  EXPECT_FALSE(parent_of(file.get()));
+}
+
+/// As the daemon is where it is the first process of a container.
+TEST(IsChildOf, AProcessWhoseParentIsOutsideIsNobodysChild) {
+  const pid_t pid = ::fork();
+  if (pid == 0) {
+    if (::unshare(CLONE_NEWUSER | CLONE_NEWPID) != 0) ::_exit(2);
+    const pid_t first = ::fork();
+    if (first == 0) {
+      if (::unshare(CLONE_NEWNS) != 0 || ::mount("proc", "/proc", "proc", 0, nullptr) != 0) ::_exit(2);
+      const Fd itself(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+      ::_exit(pid_of(itself.get()) == ::getpid() && !parent_of(itself.get()) ? 0 : 1);
+    }
+    ::_exit(WEXITSTATUS(reap_child(first)));
+  }
+  const int status = WEXITSTATUS(reap_child(pid));
+  if (status == 2) GTEST_SKIP() << "no namespaces here";
+  EXPECT_EQ(status, 0);
 }
 
 }  // namespace
