@@ -6,6 +6,9 @@
 namespace mayfly::tmpl {
 namespace {
 
+/// Then others of the thread have their turn.
+constexpr int kMessagesAtOnce = 64;
+
 struct ForkMessage {
   std::uint64_t parts = 0;  // fork_part
   std::string text;
@@ -50,45 +53,48 @@ void ForkClient::wait() {
 }
 
 void ForkClient::receive() {
-  while (!closed_) {
+  for (int handled = 0; handled < kMessagesAtOnce && !closed_; ++handled) {
     auto message = wire::receive_control(socket_.native_handle());
-    if (!message) {
-      const auto closed = std::exchange(handlers_.closed, {});
-      close();
-      if (closed) closed();
-      return;
-    }
-    if (!*message) break;
-    handle(**message);
+    const bool is_empty = message && !*message;
+    if (is_empty) break;
+    if (!message || !handle(**message)) return give_up();
   }
   if (!closed_) wait();
 }
 
-void ForkClient::handle(wire::ControlMessage& message) {
+void ForkClient::give_up() {
+  if (closed_) return;
+  const auto closed = std::exchange(handlers_.closed, {});
+  close();
+  if (closed) closed();
+}
+
+bool ForkClient::handle(wire::ControlMessage& message) {
   using wire::ControlType;
-  if (message.type == ControlType::ready) {
-    if (handlers_.ready) handlers_.ready(std::move(message.payload));
-    return;
-  }
-  if (message.type == ControlType::failed) {
-    if (handlers_.failed) handlers_.failed(std::move(message.payload));
-    return;
+  if (message.type == ControlType::ready || message.type == ControlType::failed) {
+    const auto report =
+        std::exchange(message.type == ControlType::ready ? handlers_.ready : handlers_.failed, {});
+    if (report) report(std::move(message.payload));
+    return report != nullptr;
   }
   const auto found = children_.find(message.token);
-  if (found == children_.end()) return;
+  if (found == children_.end()) return false;
   if (message.type == ControlType::forked) {
     // The handler may ask for another fork, which changes the map: take what is needed out of it first.
     const auto forked = std::exchange(found->second.forked, {});
     if (forked) forked(message.fds.empty() ? Fd() : std::move(message.fds.front()));
-  } else if (message.type == ControlType::fork_failed) {
-    const auto child = std::move(found->second);
-    children_.erase(found);
-    if (child.forked) child.forked(fail_errno("fork an instance", static_cast<int>(message.value)));
-  } else if (message.type == ControlType::exited) {
-    const auto child = std::move(found->second);
-    children_.erase(found);
-    if (child.exited) child.exited(static_cast<int>(message.value));
+    return forked != nullptr;
   }
+  const auto child = std::move(found->second);
+  children_.erase(found);
+  const bool was_born = child.forked == nullptr;
+  if (message.type == ControlType::fork_failed && !was_born) {
+    child.forked(fail_errno("fork an instance", static_cast<int>(message.value)));
+    return true;
+  }
+  if (message.type != ControlType::exited || !was_born) return false;
+  if (child.exited) child.exited(static_cast<int>(message.value));
+  return true;
 }
 
 void ForkClient::fork(const Payload& payload, int channel, int log, ChildHandlers child) {

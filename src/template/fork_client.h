@@ -41,13 +41,14 @@ struct ChildHandlers {
 
 /// Asks a fork server for children and hears of their ends. Lives on one executor; hold it by
 /// shared_ptr. When the fork server dies, children that were not reported yet are lost without a word:
-/// `closed` tells.
+/// `closed` tells. A template's code can write to its socket: what a fork server would not say (of a child
+/// that there is not, or twice) is taken for its end, and what is read of one in a turn is bounded.
 class ForkClient : public std::enable_shared_from_this<ForkClient> {
  public:
   struct Handlers {
     std::function<void(std::string json)> ready;   ///< a template has loaded its code
     std::function<void(std::string json)> failed;  ///< a template cannot load its code
-    std::function<void()> closed;                  ///< the fork server is gone; called once, last
+    std::function<void()> closed;  ///< the fork server is gone, or is none any more; called once, last
   };
 
   ForkClient(const boost::asio::any_io_executor& executor, Fd control, Handlers handlers);
@@ -61,7 +62,9 @@ class ForkClient : public std::enable_shared_from_this<ForkClient> {
  private:
   void wait();
   void receive();
-  void handle(wire::ControlMessage& message);
+  void give_up();
+  /// False: no fork server says this.
+  [[nodiscard]] bool handle(wire::ControlMessage& message);
 
   boost::asio::posix::stream_descriptor socket_;
   Handlers handlers_;
