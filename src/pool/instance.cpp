@@ -21,6 +21,8 @@ constexpr milliseconds kLogPatience{20};
 constexpr milliseconds kEndPatience{2'000};
 /// After the deadline an invocation may still say that it is done before the process is ended for it.
 constexpr milliseconds kAbortGrace{20};
+/// What an instance that has ended can have left in its socket, and more.
+constexpr std::size_t kMostLeftBehind = 4U << 20U;
 
 }  // namespace
 
@@ -67,11 +69,13 @@ void Instance::on_fork_failed(const Error& error) {
 void Instance::on_exited(int wait_status) {
   const auto self = shared_from_this();
   wait_status_ = wait_status;
-  // What it wrote before it ended is still in the socket: an answer, or why it ended.
-  while (!data_closed_ && state_ != State::ended) {
+  // What it wrote before it ended is still in the socket: an answer, or why it ended. What it has started may
+  // go on writing.
+  for (std::size_t read = 0; read < kMostLeftBehind && !data_closed_ && state_ != State::ended;) {
     const auto [room, size] = decoder_.prepare();
     const ssize_t got = ::recv(data_.get(), room, size, MSG_DONTWAIT);
     if (got <= 0) break;
+    read += static_cast<std::size_t>(got);
     on_read(static_cast<std::size_t>(got));
   }
   // Why a signal came may still be on its way through the log.
