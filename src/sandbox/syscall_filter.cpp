@@ -6,6 +6,7 @@
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -55,14 +56,14 @@ constexpr std::string_view kAllowed =
     "mmap mprotect munmap brk mremap msync mincore madvise mlock mlock2 munlock mlockall munlockall "
     "memfd_create "
     "membarrier pkey_mprotect pkey_alloc pkey_free mbind get_mempolicy set_mempolicy remap_file_pages "
-    // processes and threads; clone() and kill() by their arguments
+    // processes and threads; clone(), kill() and priorities by their arguments
     "fork vfork execve execveat exit exit_group wait4 waitid tkill tgkill rt_sigqueueinfo rt_tgsigqueueinfo "
     "pidfd_open "
     "pidfd_send_signal process_mrelease set_tid_address set_robust_list get_robust_list rseq futex "
     "futex_waitv "
     "restart_syscall sched_yield sched_setparam sched_getparam sched_setscheduler sched_getscheduler "
     "sched_get_priority_max sched_get_priority_min sched_rr_get_interval sched_setaffinity sched_getaffinity "
-    "sched_setattr sched_getattr getpriority setpriority ioprio_set ioprio_get getcpu arch_prctl "
+    "sched_setattr sched_getattr getpriority ioprio_get getcpu arch_prctl "
     "set_thread_area "
     "get_thread_area prctl "
     // signals
@@ -84,6 +85,8 @@ constexpr std::string_view kRefused = "adjtimex clock_adjtime migrate_pages move
 
 constexpr auto kNewNamespaces =
     CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+/// IOPRIO_WHO_PROCESS of ioprio_set(2), which no header of the C library has.
+constexpr unsigned kIoprioProcess = 1;
 /// The type of a socket, without its flags.
 constexpr unsigned kTypeMask = 0xf;
 
@@ -167,6 +170,12 @@ void add_by_argument(Rules& rules, std::uint32_t forbidden) {
   rules.add(forbidden, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0xffff'ffffU, 0xffff'ffffU)});
   for (unsigned bit = 0; bit < 32; ++bit)
     rules.add(SCMP_ACT_ALLOW, "kill", {argument(0, SCMP_CMP_MASKED_EQ, 0x8000'0000U >> bit, 0)});
+  // Priorities of processes that it can name. Groups and users reach beyond its namespaces.
+  for (const auto& [call, one_process] :
+       {std::pair{"setpriority", unsigned{PRIO_PROCESS}}, std::pair{"ioprio_set", kIoprioProcess}}) {
+    rules.add(SCMP_ACT_ALLOW, call, {argument(0, SCMP_CMP_EQ, std::uint64_t{one_process})});
+    rules.add(refuse(EPERM), call, {argument(0, SCMP_CMP_NE, std::uint64_t{one_process})});
+  }
   rules.add(SCMP_ACT_ALLOW, "socketpair", {argument(0, SCMP_CMP_EQ, AF_UNIX)});
   add_sockets(rules);
   for (const unsigned family : {AF_PACKET, AF_KEY, AF_ALG, AF_VSOCK, AF_XDP, AF_BLUETOOTH, AF_TIPC, AF_CAN})

@@ -222,6 +222,8 @@ void ForkServer::become_child(wire::ControlMessage& request, pid_t parent, Forke
   // there the end of the parent's namespace ends this one, too.
   if (::getpid() != 1 && ::getppid() != parent) ::_exit(kSetupFailed);
   adopt_orphans();
+  // Signals and priorities of a process group reach all of it, through namespaces: it has one of its own.
+  ::setsid();
   control_.reset();
   epoll_.reset();
   own_pids_.reset();

@@ -120,6 +120,18 @@ def kills_its_group(_):
     return "ESCAPED: it lives"
 
 
+def lowers_others(_):
+    """Groups and users have numbers that reach beyond what it can see."""
+    return all_refused({
+        f"{name} of {kind}": lambda change=change, which=which: change(which)
+        for kind, which in {"its group": 1, "its user": 2}.items()
+        for name, change in {
+            "nice": lambda which: os.setpriority(which, 0, 19),
+            "ioprio": lambda which: call(251, which + 1, 0, 3 << 13),
+        }.items()
+    })
+
+
 def lists_descriptors(_):
     found = []
     for name in os.listdir("/proc/self/fd"):
