@@ -34,10 +34,25 @@ Process look_at(int pid) {
   return process;
 }
 
-/// What a process has more than the one that it was forked from.
-std::uint64_t own_memory(const Process& process, const Process& parent) {
-  if (process.stat.start_code != parent.stat.start_code) return process.anonymous;
-  return process.anonymous - std::min(process.anonymous, parent.anonymous);
+/// What a process has more than one that it was forked from, perhaps by others.
+std::uint64_t own_memory(const Process& process, const Process& origin) {
+  if (process.stat.start_code != origin.stat.start_code) return process.anonymous;
+  return process.anonymous - std::min(process.anonymous, origin.anonymous);
+}
+
+/// The number behind a name in a file of /proc; 0: it is not there.
+std::uint64_t number_of(std::string_view text, std::string_view name) {
+  const auto at = text.find(name);
+  if (at == std::string_view::npos) return 0;
+  text.remove_prefix(at + name.size());
+  text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
+  return take_number(text).value_or(0);
+}
+
+std::uint64_t proportional_memory(int pid) {
+  ProcBuffer buffer;
+  const auto text = read_proc(folder_of(pid) + "/smaps_rollup", buffer);
+  return (number_of(text, "\nPss_Anon:") + number_of(text, "\nSwapPss:")) << 10U;
 }
 
 struct Visited {
@@ -65,18 +80,45 @@ std::uint64_t visit(int pid, const Process& process, std::uint64_t most, std::ve
   return threads;
 }
 
+struct Tree {
+  Process origin;  // what the instance was forked from
+  std::vector<Visited> processes;
+  std::uint64_t count = 0;  // threads, too
+};
+
+/// `see` is called for each process that is not counted beyond `most`.
+template <class See>
+Tree walk(int pid, std::uint64_t most, See see) {
+  Tree tree{look_at(look_at(pid).stat.parent), {}};
+  tree.processes.push_back({pid, tree.origin});
+  for (std::size_t i = 0; i < tree.processes.size() && tree.count <= most; ++i) {
+    const auto [one, parent] = tree.processes[i];
+    const auto process = look_at(one);
+    see(one, process, parent, tree.origin);
+    tree.count += visit(one, process, most - tree.count, tree.processes);
+  }
+  return tree;
+}
+
 }  // namespace
 
 InstanceUsage measure_instance(int pid, std::uint64_t most_processes) {
   InstanceUsage usage;
-  std::vector<Visited> tree{{pid, look_at(look_at(pid).stat.parent)}};
-  for (std::size_t i = 0; i < tree.size() && usage.processes <= most_processes; ++i) {
-    const auto [one, parent] = tree[i];
-    const auto process = look_at(one);
+  const auto add = [&](int, const Process& process, const Process& parent, const Process& origin) {
     usage.memory += own_memory(process, parent);
-    usage.processes += visit(one, process, most_processes - usage.processes, tree);
-  }
+    usage.memory_most += own_memory(process, origin);
+  };
+  usage.processes = walk(pid, most_processes, add).count;
   return usage;
+}
+
+std::uint64_t measure_memory(int pid, std::uint64_t most_processes) {
+  std::uint64_t memory = 0;
+  const auto add = [&](int one, const Process&, const Process&, const Process&) {
+    memory += proportional_memory(one);
+  };
+  const auto tree = walk(pid, most_processes, add);
+  return memory - std::min(memory, tree.origin.anonymous);
 }
 
 }  // namespace mayfly::pool

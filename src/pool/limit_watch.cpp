@@ -38,32 +38,64 @@ struct LimitWatch::Found {
     error = over_limit(sample, usage);
     took = cpu_time() - began;
   }
+  void measure_exactly(const Options& options) {
+    const auto began = cpu_time();
+    measure(options, sample.processes);
+    if (!error && usage.memory_most > sample.memory) {
+      usage.memory = options.measure_memory(sample.pid, sample.processes);
+      error = over_limit(sample, usage);
+    }
+    took = cpu_time() - began;
+  }
+  [[nodiscard]] bool is_large() const {
+    return usage.processes > std::min(kFew, sample.processes) || usage.memory_most > sample.memory;
+  }
 };
 
 void LimitWatch::wake(nanoseconds pause) {
-  if (!looking_ && !pending()) wheel_.add(*this, std::chrono::steady_clock::now() + pause);
+  if (looking_ || (pending() && waits_for_ <= pause)) return;
+  cancel();
+  waits_for_ = pause;
+  wheel_.add(*this, std::chrono::steady_clock::now() + pause);
+}
+
+void LimitWatch::wake_again(nanoseconds pause) {
+  if (!pools_.empty() || std::ranges::any_of(large_, [](const auto& one) { return one.second.has_worked; }))
+    wake(pause);
+  else if (!guarded_.empty())
+    wake(kIdleInterval);
 }
 
 void LimitWatch::on_deadline() {
+  since_idle_ += waits_for_;
   std::erase_if(large_, [](const auto& one) { return one.second.sample.instance.expired(); });
   for (auto& [instance, large] : large_)
     if (large.pause > 0) --large.pause;
   auto those = samples();
   look_at_a_large_one();
   if (!those.empty()) return look(std::move(those));
-  if (!pools_.empty() || std::ranges::any_of(large_, [](const auto& one) { return one.second.has_worked; }))
-    wake(kInterval);
+  wake_again(kInterval);
 }
 
-/// What has worked and is to be looked at in this turn. Large ones have turns of their own.
+bool LimitWatch::idle_ones_are_due() {
+  if (since_idle_ < kIdleInterval) return false;
+  since_idle_ = nanoseconds(0);
+  return true;
+}
+
+/// What is to be looked at in this turn. Large ones have turns of their own.
 std::vector<LimitSample> LimitWatch::samples() {
   std::vector<LimitSample> samples;
-  std::erase_if(pools_, [&](LimitedPool* pool) {
-    const auto before = samples.size();
-    const bool works = pool->sample(samples);
-    for (auto i = before; i < samples.size(); ++i) samples[i].pool = pool;
-    return !works;
-  });
+  const auto ask = [&](std::unordered_set<LimitedPool*>& pools, auto how) {
+    std::erase_if(pools, [&](LimitedPool* pool) {
+      const auto before = samples.size();
+      const bool again = (pool->*how)(samples);
+      for (auto i = before; i < samples.size(); ++i) samples[i].pool = pool;
+      return !again;
+    });
+  };
+  ask(pools_, &LimitedPool::sample);
+  if (idle_ones_are_due()) ask(guarded_, &LimitedPool::sample_idle);
   std::erase_if(samples, [&](const LimitSample& sample) {
     const auto large = large_.find(sample.instance.lock().get());
     if (large == large_.end()) return false;
@@ -93,14 +125,14 @@ void LimitWatch::look(std::vector<LimitSample> samples) {
       const auto few = std::min(kFew, sample.processes);
       found.measure(options, few);
       turn->took += found.took;
-      if (found.error || found.usage.processes > few) turn->found.push_back(std::move(found));
+      if (found.error || found.is_large()) turn->found.push_back(std::move(found));
     }
   };
   options_.elsewhere(Lane::looks, work, [alive = alive_, this, turn] {
     if (!*alive) return;
     looking_ = false;
     for (const auto& found : turn->found) on_found(found);
-    if (!pools_.empty() || !large_.empty()) wake(std::max<nanoseconds>(kInterval, turn->took * kPause));
+    wake_again(std::max<nanoseconds>(kInterval, turn->took * kPause));
   });
 }
 
@@ -122,7 +154,7 @@ void LimitWatch::look_at_a_large_one() {
   served_[next->sample.pool] = ++large_looks_;
   looking_at_large_ = true;
   auto found = std::make_shared<Found>(Found{next->sample});
-  const auto work = [found, options = options_] { found->measure(options, found->sample.processes); };
+  const auto work = [found, options = options_] { found->measure_exactly(options); };
   options_.elsewhere(Lane::large_ones, work, [alive = alive_, this, found] {
     if (*alive) on_looked_at_large(*found);
   });
@@ -136,7 +168,7 @@ void LimitWatch::on_looked_at_large(const Found& found) {
         static_cast<unsigned>(std::max<nanoseconds>(found.took * kPause, kInterval) / kInterval);
     if (found.error)
       on_found(found);
-    else if (found.usage.processes <= kFew)
+    else if (!found.is_large())
       large_.erase(large);
   }
   look_at_a_large_one();

@@ -47,20 +47,26 @@ class LimitedPool {
   /// Adds those that have worked since the last call. False: none has, it need not be asked again until it
   /// calls LimitWatch::busy().
   [[nodiscard]] virtual bool sample(std::vector<LimitSample>& samples) = 0;
+  /// Adds those that have not: what started to work behind an answer, or has not come to serving. False:
+  /// there is nothing that could, it need not be asked again until it calls LimitWatch::guard().
+  [[nodiscard]] virtual bool sample_idle(std::vector<LimitSample>& samples) = 0;
 };
 
 /// The error of an instance that uses more than it may; nothing if it does not.
 [[nodiscard]] std::optional<Error> over_limit(const LimitSample& sample, const InstanceUsage& usage);
 
-/// One for each shard, on its thread. While nothing works it does not wake.
+/// One for each shard, on its thread. While nothing works, and no pool is guarded, it does not wake.
 class LimitWatch final : private DeadlineEntry {
  public:
   static constexpr milliseconds kInterval{50};
   /// … and less often where looking takes long: at most a tenth of the time is spent on it.
   static constexpr int kPause = 10;
+  /// At those that do not seem to work, of guarded pools.
+  static constexpr milliseconds kIdleInterval{1000};
   /// So many are looked at in one turn; if there are more, they take turns.
   static constexpr std::size_t kMost = 256;
-  /// An instance with more processes and threads than this is a large one.
+  /// An instance with more processes and threads than this is a large one; and so is one whose processes may
+  /// have more than it may.
   static constexpr std::uint64_t kFew = 16;
 
   /// What need not wait for each other: each has a thread of its own, or more.
@@ -78,6 +84,8 @@ class LimitWatch final : private DeadlineEntry {
     /// Ends what an instance with too many processes has started. The fork server does so with what is left
     /// behind, but has to share its processor with all of them. By the descriptor: it may end meanwhile.
     std::function<void(int pidfd)> end_descendants = mayfly::end_descendants;
+    /// For a large one, where `measure` leaves open whether it has too much.
+    std::function<std::uint64_t(int pid, std::uint64_t most_processes)> measure_memory = pool::measure_memory;
   };
   /// The wheel must outlive it.
   LimitWatch(DeadlineWheel& wheel, Options options) : wheel_(wheel), options_(std::move(options)) {}
@@ -87,8 +95,13 @@ class LimitWatch final : private DeadlineEntry {
   void busy(LimitedPool& pool) {
     if (pools_.insert(&pool).second) wake(kInterval);
   }
+  /// No control group limits what this pool has: it is looked at also while nothing seems to work. Cheap.
+  void guard(LimitedPool& pool) {
+    if (guarded_.insert(&pool).second) wake(kIdleInterval);
+  }
   void forget(LimitedPool& pool) {
     pools_.erase(&pool);
+    guarded_.erase(&pool);
     served_.erase(&pool);
   }
 
@@ -103,7 +116,9 @@ class LimitWatch final : private DeadlineEntry {
 
   void on_deadline() override;
   void wake(nanoseconds pause);
+  void wake_again(nanoseconds pause);
   [[nodiscard]] std::vector<LimitSample> samples();
+  [[nodiscard]] bool idle_ones_are_due();
   void look(std::vector<LimitSample> samples);
   void look_at_a_large_one();
   void on_looked_at_large(const Found& found);
@@ -113,6 +128,9 @@ class LimitWatch final : private DeadlineEntry {
   DeadlineWheel& wheel_;
   Options options_;
   std::unordered_set<LimitedPool*> pools_;
+  std::unordered_set<LimitedPool*> guarded_;
+  nanoseconds since_idle_{0};  // waited since the last look at idle ones
+  nanoseconds waits_for_{0};
   std::unordered_map<const Limited*, Large> large_;
   std::unordered_map<const void*, std::uint64_t> served_;  // pools, and when a large one of theirs was last
   std::uint64_t large_looks_ = 0;

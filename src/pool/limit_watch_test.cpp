@@ -13,6 +13,7 @@
 #include <cstring>
 #include <latch>
 #include <map>
+#include <set>
 #include <thread>
 
 #include "base/fd.h"
@@ -33,7 +34,12 @@ struct FakePool final : LimitedPool {
     for (const auto& one : instances) samples.push_back({one.first, one.second, 100, processes});
     return !instances.empty();
   }
+  bool sample_idle(std::vector<LimitSample>& samples) override {
+    for (const auto& one : idle) samples.push_back({one.first, one.second, 100, processes});
+    return !idle.empty();
+  }
   std::vector<std::pair<std::shared_ptr<FakeInstance>, int>> instances;
+  std::vector<std::pair<std::shared_ptr<FakeInstance>, int>> idle;
   std::uint64_t processes = 10;
   int asked = 0;
 };
@@ -56,6 +62,7 @@ struct LimitWatchTest : testing::Test {
   MonotonicTime now = std::chrono::steady_clock::now();
   DeadlineWheel wheel{now};
   std::vector<int> measured;
+  std::vector<int> measured_exactly;
   std::map<int, std::uint64_t> processes;  // that one has; 1
   int cleared = 0;
   std::map<Lane, std::vector<std::function<void()>>> waiting;  // what was not brought back yet
@@ -67,9 +74,14 @@ struct LimitWatchTest : testing::Test {
                     [this](int pid, std::uint64_t most) {
                       measured.push_back(pid);
                       const auto has = processes.contains(pid) ? processes.at(pid) : 1;
-                      return InstanceUsage{pid == 7 ? 101U : 100U, std::min(has, most + 1)};
+                      return InstanceUsage{pid == 7 ? 101U : 100U, std::min(has, most + 1),
+                                           pid == 20 || pid == 21 ? 150U : 100U};
                     },
-                    [this](int) { ++cleared; }}};
+                    [this](int) { ++cleared; },
+                    [this](int pid, std::uint64_t) {
+                      measured_exactly.push_back(pid);
+                      return std::uint64_t{pid == 21 ? 101U : 100U};
+                    }}};
 
   FakePool pool;
 };
@@ -86,6 +98,51 @@ TEST_F(LimitWatchTest, EndsWhatUsesMoreThanItMayAndNothingElse) {
   EXPECT_TRUE(pool.instances[2].first->ended.empty());
   come_back(Lane::ends);
   EXPECT_THAT(pool.instances[2].first->ended, testing::ElementsAre(testing::HasSubstr("process limit 10")));
+}
+
+TEST_F(LimitWatchTest, WhatMayHaveTooMuchIsMeasuredExactly) {
+  for (const int pid : {6, 20, 21}) pool.instances.emplace_back(std::make_shared<FakeInstance>(), pid);
+  watch.busy(pool);
+  turn();
+  for (int i = 0; i < 3; ++i) {
+    turn();
+    come_back(Lane::large_ones);
+  }
+  EXPECT_THAT(std::set(measured_exactly.begin(), measured_exactly.end()), testing::ElementsAre(20, 21));
+  EXPECT_TRUE(pool.instances[1].first->ended.empty());
+  EXPECT_THAT(pool.instances[2].first->ended,
+              testing::Contains(testing::HasSubstr("memory limit 100 bytes")));
+}
+
+TEST_F(LimitWatchTest, IdleOnesOfGuardedPoolsAreLookedAtNowAndThen) {
+  pool.idle.emplace_back(std::make_shared<FakeInstance>(), 7);
+  watch.guard(pool);
+  pass(LimitWatch::kIdleInterval / 2);
+  EXPECT_EQ(looks_at(7), 0);
+  pass(LimitWatch::kIdleInterval);
+  come_back(Lane::looks);
+  EXPECT_EQ(looks_at(7), 1);
+  EXPECT_EQ(pool.idle[0].first->ended.size(), 1U);
+  pool.idle.clear();
+  pass(LimitWatch::kIdleInterval * 2);
+  const auto asked = pool.asked;
+  pass(LimitWatch::kIdleInterval * 20);
+  EXPECT_EQ(pool.asked, asked);
+  EXPECT_EQ(looks_at(7), 1) << "nothing is left in it";
+}
+
+TEST_F(LimitWatchTest, IdleOnesAreLookedAtBesideBusyOnes) {
+  pool.instances.emplace_back(std::make_shared<FakeInstance>(), 6);
+  pool.idle.emplace_back(std::make_shared<FakeInstance>(), 8);
+  watch.guard(pool);
+  watch.busy(pool);
+  for (int i = 0; i < 60; ++i) {
+    pass(LimitWatch::kInterval);
+    come_back(Lane::looks);
+  }
+  EXPECT_GE(looks_at(6), 50);
+  EXPECT_GE(looks_at(8), 2);
+  EXPECT_LE(looks_at(8), 3);
 }
 
 TEST_F(LimitWatchTest, ThoseWithManyProcessesDelayNobody) {
@@ -193,15 +250,20 @@ TEST_F(LimitWatchTest, ManyTakeTurns) {
 
 /// A child that holds so much more than this process, waits, and ends with `hold`.
 struct Child {
-  explicit Child(std::size_t bytes, bool with_child = false) {
+  enum class Its { nothing, sharing, copying };  ///< its own child, which has the same bytes
+  explicit Child(std::size_t bytes, Its child = Its::nothing) {
     auto pair = socket_pair(SOCK_SEQPACKET);
     pid = ::fork();
     if (pid == 0) {
-      if (with_child && ::fork() == 0) ::pause();
-      if (bytes > 0)
-        std::memset(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0), 1,
-                    bytes);
-      (void)!::write(pair->theirs.get(), "x", 1);
+      void* memory = nullptr;
+      if (bytes > 0) {
+        memory = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        std::memset(memory, 1, bytes);
+      }
+      if (child == Its::nothing || ::fork() == 0) {
+        if (child == Its::copying) std::memset(memory, 2, bytes);
+        (void)!::write(pair->theirs.get(), "x", 1);
+      }
       ::pause();
     }
     char byte = 0;
@@ -236,9 +298,26 @@ TEST(MeasureInstance, CountsWhatItHasMoreThanItsTemplate) {
 }
 
 TEST(MeasureInstance, CountsItsProcessesToo) {
-  const Child child(0, true);
+  const Child child(0, Child::Its::sharing);
   EXPECT_EQ(measure_instance(child.pid, 10).processes, 2U);
   EXPECT_LT(measure_instance(child.pid, 10).memory, 4 * kMiB) << "a fork shares everything";
+}
+
+/// Of which each has written to what it shared with the other.
+TEST(MeasureInstance, CopiesOfWhatItsProcessesSharedAreSeen) {
+  const Child child(20 * kMiB, Child::Its::copying);
+  const auto usage = measure_instance(child.pid, 10);
+  EXPECT_LT(usage.memory, 24 * kMiB);
+  EXPECT_GE(usage.memory_most, 38 * kMiB);
+  const auto exact = measure_memory(child.pid, 10);
+  EXPECT_GE(exact, 38 * kMiB);
+  EXPECT_LT(exact, 46 * kMiB);
+}
+
+TEST(MeasureInstance, WhatItsProcessesShareCountsOnce) {
+  const Child child(20 * kMiB, Child::Its::sharing);
+  EXPECT_GE(measure_instance(child.pid, 10).memory_most, 38 * kMiB);
+  EXPECT_LT(measure_memory(child.pid, 10), 24 * kMiB);
 }
 
 TEST(MeasureInstance, StopsAtTheNumberThatIsAskedFor) {

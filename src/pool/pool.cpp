@@ -78,6 +78,7 @@ bool Pool::start_instance() {
   instances_shown_.set(instances_.size());
   instance->start();
   fit_group();
+  guard();
   if (template_ == Template::direct) return true;
   // What cannot be made now is made, or told, when it is needed.
   if (auto next = make_belongings(*version_, context_.boxes, serial_)) ahead_ = std::move(*next);
@@ -185,14 +186,28 @@ void Pool::on_ended(Instance& instance, const Error& why) {
 /// Those that leave still have their memory.
 void Pool::fit_group() { group_.fit(instances_.size() + leaving_.size()); }
 
+/// Where no control group limits memory, an instance may take it when nobody looks.
+void Pool::guard() {
+  if (context_.watch != nullptr && !group_.limits_memory()) context_.watch->guard(*this);
+}
+
+LimitSample Pool::sample_of(const std::shared_ptr<Limited>& limited, int pid) const {
+  return {limited, pid, version_->config.memory, static_cast<std::uint64_t>(version_->config.processes)};
+}
+
 bool Pool::sample(std::vector<LimitSample>& samples) {
   const auto before = samples.size();
-  for (const auto& instance : instances_) {
-    if (!instance->has_worked()) continue;
-    samples.push_back({instance, instance->pid(), version_->config.memory,
-                       static_cast<std::uint64_t>(version_->config.processes)});
-  }
+  for (const auto& instance : instances_)
+    if (instance->has_worked()) samples.push_back(sample_of(instance, instance->pid()));
   return samples.size() > before;
+}
+
+bool Pool::sample_idle(std::vector<LimitSample>& samples) {
+  for (const auto& instance : instances_)
+    if (instance->in_flight() == 0 && instance->pid() > 0)
+      samples.push_back(sample_of(instance, instance->pid()));
+  if (loading_ && template_pid_ > 0) samples.push_back(sample_of(loading_, template_pid_));
+  return loading_ || !instances_.empty();
 }
 
 Error Pool::on_overdue(const Invocation& invocation) {

@@ -154,6 +154,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
 
   // LimitedPool
   [[nodiscard]] bool sample(std::vector<LimitSample>& samples) override;
+  [[nodiscard]] bool sample_idle(std::vector<LimitSample>& samples) override;
 
   // WarmPool
   bool evict_instance() override { return end_oldest(); }
@@ -164,6 +165,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   [[nodiscard]] int sample_template() const override;
 
   [[nodiscard]] Result<Belongings> take_belongings();
+  void guard();
+  [[nodiscard]] LimitSample sample_of(const std::shared_ptr<Limited>& limited, int pid) const;
   void ask_for_fork(const std::shared_ptr<Instance>& instance, Belongings& its);
   void fit_group();
   bool end_oldest();
@@ -204,6 +207,14 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
     Pool& pool;
   };
 
+  /// The template while it loads the code, which may be too large.
+  struct Loading final : Limited {
+    explicit Loading(Pool& p) : pool(p) {}
+    void end_because(const Error& why) override;
+    [[nodiscard]] Fd process() const override;
+    Pool& pool;
+  };
+
   struct LateForks final : DeadlineEntry {
     explicit LateForks(Pool& p) : pool(p) {}
     void on_deadline() override;
@@ -227,6 +238,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   unsigned builds_ = 0;  // begun
   Fd template_pidfd_;
   int template_pid_ = 0;
+  std::shared_ptr<Loading> loading_;
   std::optional<std::string> early_report_;  // of a template whose process is not known yet
   std::shared_ptr<LastWords> template_words_;
   std::vector<std::function<void(const Result<void>&)>> waiting_for_template_;

@@ -1,6 +1,7 @@
 // A pool's template: made, heard of, given up.
 #include "pool/pool.h"
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <boost/asio/dispatch.hpp>
@@ -93,8 +94,18 @@ void Pool::on_template_forked(Result<Fd> pidfd) {
   }
   template_pidfd_ = std::move(*pidfd);
   template_pid_ = pid_of(template_pidfd_.get());
+  loading_ = std::make_shared<Loading>(*this);
+  guard();
   if (early_report_) on_template_ready(*std::exchange(early_report_, {}));
 }
+
+void Pool::Loading::end_because(const Error& why) {
+  const auto limit = pool.version_->config.memory;
+  const bool is_memory = why.code == PoolErrc::out_of_memory;
+  pool.template_answer(std::unexpected(is_memory ? loading_memory_error(limit, limit) : why));
+}
+
+Fd Pool::Loading::process() const { return Fd(::fcntl(pool.template_pidfd_.get(), F_DUPFD_CLOEXEC, 0)); }
 
 void Pool::on_template_ready(const std::string& text) {
   if (template_ != Template::building) return;  // it has said so before
@@ -104,6 +115,7 @@ void Pool::on_template_ready(const std::string& text) {
     early_report_ = text;
     return;
   }
+  loading_.reset();
   auto report = parse_ready(text);
   warnings_ = std::move(report.warnings);
   const bool unsafe = report.unsafe;
@@ -145,6 +157,7 @@ void Pool::forget_template(Template now) {
   template_pidfd_.reset();
   template_pid_ = 0;
   early_report_.reset();
+  loading_.reset();
   ahead_.reset();
 }
 

@@ -38,6 +38,8 @@ class VersionGroup {
   /// is known how many instances there will be: fewer than all may have, so that a fork bomb ends near what
   /// one may have.
   [[nodiscard]] std::uint64_t processes_without_group() const;
+  /// Whether the kernel keeps the version within memory_limit().
+  [[nodiscard]] bool limits_memory() const { return group_ && group_->has(sandbox::CgroupPart::memory); }
   /// Null: there is none.
   [[nodiscard]] const sandbox::Cgroup* group() const { return group_.get(); }
   /// Bytes that all processes together may use now; 0: no limit.
