@@ -23,10 +23,20 @@ using sandbox::Box;
 using sandbox::BoxDescriptor;
 using sandbox::BoxNetwork;
 
-/// Programs and libraries; what of /etc they look at.
-constexpr std::array kHost{
-    "/usr",      "/etc/ssl", "/etc/pki", "/etc/ca-certificates", "/etc/alternatives", "/etc/ld.so.cache",
-    "/etc/fonts"};
+/// Programs and libraries; what of /etc they look at. Not all of /etc/ssl and /etc/pki: there are private
+/// keys there, which an ordinary user's daemon might be able to read, and so its functions.
+constexpr std::array kHost{"/usr",
+                           "/etc/ssl/certs",
+                           "/etc/ssl/cert.pem",
+                           "/etc/ssl/openssl.cnf",
+                           "/etc/pki/ca-trust",
+                           "/etc/pki/tls/certs",
+                           "/etc/pki/tls/cert.pem",
+                           "/etc/pki/tls/openssl.cnf",
+                           "/etc/ca-certificates",
+                           "/etc/alternatives",
+                           "/etc/ld.so.cache",
+                           "/etc/fonts"};
 /// One folder with /usr on most hosts, and then a link.
 constexpr std::array kMerged{"/bin", "/sbin", "/lib", "/lib32", "/lib64"};
 constexpr std::array kCopied{"/etc/nsswitch.conf", "/etc/services",   "/etc/protocols", "/etc/mime.types",

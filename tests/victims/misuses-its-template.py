@@ -34,7 +34,7 @@ for folder in ("/tmp/a", "/tmp/b", "/tmp/c"):
     os.makedirs(folder, exist_ok=True)
 move("/", "/tmp/a")
 move("/proc", "/tmp/b")
-move("/etc/ssl", "/tmp/c")
+move("/etc/ssl/certs", "/tmp/c")
 for path in ("/tmp/b/1/root/etc/shadow", "/proc/1/root/etc/shadow", "/etc/ssl/../shadow"):
     try:
         DONE.append(f"{path}: ESCAPED {open(path).read(20)}")
