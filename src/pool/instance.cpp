@@ -125,7 +125,10 @@ void Instance::end(KillCause cause) {
 }
 
 void Instance::end_because(const Error& why) {
-  if (state_ == State::starting || state_ == State::serving) fatal_ = why;
+  if (state_ == State::starting || state_ == State::serving) {
+    fatal_ = why;
+    over_limit_ = true;
+  }
   end(KillCause::none);
 }
 
@@ -151,8 +154,10 @@ void Instance::finish() {
   data_.reset();
   const Error why = why_it_ended();
   if (offers_) return_tail(why);
+  bool was_heard = false;
   for (Stream& stream : streams_) {
     if (stream.id == 0) continue;
+    was_heard = true;
     note_begun(stream);
     Invocation* invocation = detach(stream);
     stream.cancel();
@@ -163,6 +168,7 @@ void Instance::finish() {
       invocation->listener->on_failure(*invocation, why);
     }
   }
+  if (over_limit_ && !was_heard) owner_.on_failure({}, why);
   owner_.on_ended(*this, why);
 }
 

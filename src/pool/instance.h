@@ -286,6 +286,7 @@ class Instance
   Fd pidfd_;
   std::optional<int> wait_status_;
   std::optional<Error> fatal_;
+  bool over_limit_ = false;  // that is why
   KillCause cause_ = KillCause::none;
   bool data_closed_ = false;
   bool parent_gone_ = false;

@@ -344,6 +344,47 @@ def test_without_control_groups_limits_hold_as_far_as_they_can(start_daemon):
     assert "memory_limit_bytes" not in used(daemon, "bomb")
 
 
+BEHIND_AN_ANSWER = """
+import mmap, os, threading, time
+
+def take():
+    global kept
+    kept = [b"x" * (4 << 20) for _ in range(40)]
+    time.sleep(20)
+
+def copies():
+    memory = mmap.mmap(-1, 40 << 20, flags=mmap.MAP_PRIVATE)
+    memory.write(b"x" * (40 << 20))
+    for _ in range(4):
+        if os.fork() == 0:
+            memory.seek(0)
+            memory.write(b"y" * (40 << 20))
+            time.sleep(20)
+    time.sleep(20)
+
+def handler(event, context):
+    what = event["rawPath"].rpartition("/")[2]
+    if what == "later":
+        threading.Thread(target=take, daemon=True).start()
+    elif what == "copies":
+        copies()
+    return f"fine {os.getpid()}"
+"""
+
+
+def test_without_control_groups_no_memory_is_taken_unseen(start_daemon):
+    daemon = start_daemon("--cgroups", "off")
+    daemon.deploy("hides", BEHIND_AN_ANSWER, file="hides.py", memory="64MiB", timeout="15s", max_instances="1")
+    answer = daemon.request("/hides/copies", timeout=30)
+    assert (answer.status, answer.problem) == (502, OUT_OF_MEMORY), answer.text
+    assert daemon.request("/hides/later").text.startswith("fine")
+    eventually(lambda: len(daemon.describe("hides")["live"]["failures"]) == 2, what="the end of who takes it later")
+    assert "memory limit 64 MiB" in daemon.describe("hides")["live"]["failures"][0]["message"]
+    code = "kept = [b'x' * (4 << 20) for _ in range(40)]\nimport time\ntime.sleep(15)\ndef handler(event, context): pass"
+    answer = daemon.put("loads", code, "loads.py", memory="64MiB")
+    assert answer.status == 422 and "memory limit 64 MiB" in answer.json["detail"], answer.text
+
+
 LIMITS = ["memory-limit", "cpu-limit", "process-limit"]
 
 
