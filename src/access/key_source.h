@@ -1,5 +1,5 @@
-// Where the keys of token issuers come from: files and URLs, read on a thread of their own and again from
-// time to time. Nobody waits for it: what it has read it gives out as a table.
+// Where the keys of token issuers come from: files, read on a thread of their own, and URLs, many at once;
+// and again from time to time. Nobody waits for it: what it has read it gives out as a table.
 #pragma once
 
 #include <condition_variable>
@@ -9,30 +9,30 @@
 #include <set>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "access/key_set.h"
 #include "base/clock.h"
-#include "outbound/address_rules.h"
+#include "outbound/client.h"
 
 namespace mayfly::access {
 
 struct KeySourceOptions {
   std::chrono::seconds file_interval{10};  ///< how often a file is read again
   std::chrono::minutes url_interval{5};    ///< how often a URL is
-  std::chrono::seconds pause{5};     ///< at least so long between two reads: after a failure, or when asked
+  /// At least so long between two reads, when asked. After a failure too, and twice as long after each that
+  /// follows, up to `longest_pause`.
+  std::chrono::milliseconds pause{5'000};
+  std::chrono::seconds longest_pause{60};
   std::chrono::seconds longest{10};  ///< of one read from the network
+  std::size_t most_at_once = 32;     ///< URLs; the others wait
+  std::size_t most_of_host = 4;      ///< of them, of one server: a slow one does not take all of them
   /// Which addresses a URL may lead to; null: any. They outlive it.
   const outbound::AddressRules* rules = nullptr;
 };
 
-/// "/…", "https://…", or "http://…" of this machine's own loopback.
-[[nodiscard]] bool is_key_location(std::string_view text);
-
-/// At most 1 MiB from there, as the options say. A file is a plain one: nobody has to be waited for. A URL:
-/// https with the system's authorities; no redirection is followed.
-[[nodiscard]] Result<std::string> read_location(const std::string& location, const KeySourceOptions& options);
-
-/// Keys that were read stay until others of the same place can be read: an issuer that is down stops nobody.
+/// A URL: https with the system's authorities. Keys that were read stay until others of the same place can be
+/// read: an issuer that is down stops nobody.
 class KeySource {
  public:
   using Publish = std::function<void(KeySetsPtr)>;
@@ -56,11 +56,20 @@ class KeySource {
     std::shared_ptr<const KeySet> keys{};
     MonotonicTime last{};  ///< read, or tried
     MonotonicTime next{};
-    bool failing = false;
-    std::string text{};  ///< as it was read
+    unsigned failures = 0;  ///< one after another
+    std::string text{};     ///< as it was read
+  };
+  using Places = std::map<std::string, Place, std::less<>>;
+  struct Arrived {
+    std::string location;
+    Result<std::string> text;
   };
   void run();
-  void take(const std::string& location, const Result<std::string>& text);
+  [[nodiscard]] Places::iterator next_place();
+  [[nodiscard]] bool may_be_read(const std::string& location) const;
+  void read(const std::string& location, std::unique_lock<std::mutex>& lock);
+  void take(const Arrived& arrived);
+  [[nodiscard]] MonotonicTime next_of(const std::string& location, const Place& place) const;
   [[nodiscard]] KeySetsPtr table() const;
 
   const KeySourceOptions options_;
@@ -68,10 +77,13 @@ class KeySource {
   const Say say_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<std::string, Place, std::less<>> places_;
+  Places places_;
+  std::map<std::string, std::string> reading_;  ///< URLs that are being read, and their servers
+  std::vector<Arrived> arrived_;
   bool forgotten_ = false;  ///< a place is gone and the table does not know it yet
   bool stopping_ = false;
-  std::thread thread_;  ///< last: it uses the others
+  outbound::Client client_;  ///< what it has read arrives in the others
+  std::thread thread_;       ///< last: it uses the others
 };
 
 }  // namespace mayfly::access

@@ -1,13 +1,17 @@
 #include "access/key_source.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 
 #include <fstream>
 
 #include "access/jwt_test_support.h"
+#include "access/key_location.h"
+#include "base/fd.h"
 #include "base/temp_folder.h"
 #include "outbound/server_test_support.h"
+#include "registry/error.h"
 
 namespace mayfly::access {
 namespace {
@@ -48,6 +52,7 @@ struct KeySourceTest : testing::Test {
     return (folder.path() / name).string();
   }
 
+  const MonotonicTime begun = std::chrono::steady_clock::now();
   TempFolder folder;
   std::mutex mutex;
   std::condition_variable changed;
@@ -104,6 +109,95 @@ TEST_F(KeySourceTest, AskingAgainAndAgainIsOneReading) {
   EXPECT_TRUE(has(file, "old"));
 }
 
+/// Answers nobody until it is told to.
+class SilentServer {
+ public:
+  [[nodiscard]] std::string url(const std::string& path = "/") const { return server_.url(path); }
+  [[nodiscard]] int connections() const { return server_.connections(); }
+  void until_asked(int count) const {
+    while (server_.connections() < count) std::this_thread::yield();
+  }
+  void answer_all() {
+    const std::lock_guard lock(mutex_);
+    for (const auto& held : std::exchange(held_, {}))
+      EXPECT_GT(::send(held.get(), kNothing.data(), kNothing.size(), MSG_NOSIGNAL), 0);
+  }
+
+ private:
+  static constexpr std::string_view kNothing =
+      "HTTP/1.1 404 No\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+  std::mutex mutex_;
+  std::vector<Fd> held_;
+  outbound::TestServer server_{[this](outbound::TestServer::Socket& socket) {
+    const std::lock_guard lock(mutex_);
+    held_.emplace_back(socket.release());
+  }};
+};
+
+std::string answer_with(const std::string& body) {
+  return "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: " + std::to_string(body.size()) +
+         "\r\n\r\n" + body;
+}
+
+/// A server that says this to everyone.
+struct Serving : outbound::TestServer {
+  explicit Serving(std::string answer)
+      : TestServer([text = std::move(answer)](Socket& socket) {
+          read_head(socket);
+          write(socket, text);
+        }) {}
+};
+
+TEST_F(KeySourceTest, AServerThatNeverAnswersDelaysNobodyElse) {
+  SilentServer silent;
+  const Serving good(answer_with(Issuer("1").jwks()));
+  const auto source = start({.longest = 3600s});
+  source->want({silent.url()});
+  silent.until_asked(1);
+  source->want({silent.url(), good.url()});
+  EXPECT_TRUE(until([&] { return has(good.url(), "1"); }));
+}
+
+TEST_F(KeySourceTest, AServerIsAskedAFewTimesAtOnce) {
+  SilentServer silent;
+  const auto source = start({.pause = 3600s, .longest_pause = 3600s, .longest = 3600s, .most_of_host = 2});
+  std::set<std::string> wanted;
+  for (char name = 'a'; name < 'e'; ++name) wanted.insert(silent.url(std::string("/") + name));
+  source->want(wanted);
+  silent.until_asked(2);
+  for (int turn = 0; turn < 20; ++turn) {
+    const auto file = write("keys" + std::to_string(turn), Issuer("1").jwks());
+    wanted.insert(file);
+    source->want(wanted);
+    ASSERT_TRUE(until([&] { return has(file, "1"); }));
+  }
+  EXPECT_EQ(silent.connections(), 2);
+  silent.answer_all();
+  silent.until_asked(4);  // those that waited have their turn
+}
+
+TEST_F(KeySourceTest, AFewUrlsAreReadAtOnce) {
+  SilentServer silent;
+  const Serving good(answer_with(Issuer("1").jwks()));
+  const auto source = start({.pause = 3600s, .longest_pause = 3600s, .longest = 3600s, .most_at_once = 1});
+  source->want({silent.url()});
+  silent.until_asked(1);
+  const auto file = write("keys", Issuer("1").jwks());
+  source->want({silent.url(), good.url(), file});
+  ASSERT_TRUE(until([&] { return has(file, "1"); }));
+  EXPECT_EQ(good.connections(), 0);
+  silent.answer_all();
+  EXPECT_TRUE(until([&] { return has(good.url(), "1"); }));
+}
+
+TEST_F(KeySourceTest, WhatFailsAgainAndAgainIsReadLessOften) {
+  const Serving bad("HTTP/1.1 500 No\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
+  const auto source = start({.pause = 100ms, .longest_pause = 3600s});
+  source->want({bad.url()});
+  while (bad.connections() < 4) source->refresh(bad.url());
+  EXPECT_GE(std::chrono::steady_clock::now() - begun, 700ms) << "100 and 200 and 400, whoever asks for it";
+}
+
 TEST(KeyLocation, IsAFileOrHttpsOrTheLoopback) {
   for (const auto* good :
        {"/etc/keys.json", "https://issuer/.well-known/jwks.json", "http://127.0.0.1:8000/k",
@@ -115,39 +209,46 @@ TEST(KeyLocation, IsAFileOrHttpsOrTheLoopback) {
     EXPECT_FALSE(is_key_location(bad)) << bad;
 }
 
-TEST(ReadLocation, HasALimit) {
+TEST(KeyLocation, ThereAreSoManyPlaces) {
+  std::set<std::string> known;
+  while (known.size() < kMostKeyLocations) {
+    EXPECT_TRUE(check_key_location("/new", known));
+    known.insert("/" + std::to_string(known.size()));
+  }
+  EXPECT_TRUE(check_key_location("/0", known)) << "it is read already";
+  const auto refused = check_key_location("/new", known);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, registry::RegistryErrc::bad_config);
+  EXPECT_TRUE(refused.error().message.contains("at most 256")) << refused.error().message;
+}
+
+TEST(KeyLocation, OfAllVersionsWithTokens) {
+  const auto function = std::make_shared<registry::Function>();
+  for (std::uint32_t number = 1; number <= 3; ++number) {
+    auto version = std::make_shared<registry::Version>();
+    version->config.jwt.jwks = "/" + std::to_string(number);
+    if (number > 1) version->config.access = registry::Access::jwt;
+    function->versions[number] = std::move(version);
+  }
+  EXPECT_EQ(key_locations({function}), (std::set<std::string>{"/2", "/3"}));
+}
+
+TEST(KeyFile, HasALimit) {
   const TempFolder folder;
   const auto file = (folder.path() / "large").string();
   std::ofstream(file) << std::string(1U << 20U, 'x');
-  EXPECT_EQ(read_location(file, {}).value().size(), 1U << 20U);
+  EXPECT_EQ(read_key_file(file).value().size(), 1U << 20U);
   std::ofstream(file, std::ios::app) << "x";
-  EXPECT_FALSE(read_location(file, {}));
-  EXPECT_FALSE(read_location((folder.path() / "nothing").string(), {}));
-  EXPECT_FALSE(read_location("http://127.0.0.1:1/k", {}));
+  EXPECT_FALSE(read_key_file(file));
+  EXPECT_FALSE(read_key_file((folder.path() / "nothing").string()));
 }
 
-TEST(ReadLocation, DoesNotWaitForAPipe) {
+TEST(KeyFile, IsNoPipe) {
   const TempFolder folder;
   const auto pipe = (folder.path() / "pipe").string();
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  EXPECT_FALSE(read_location(pipe, {}));
-  EXPECT_FALSE(read_location("/dev/zero", {}));
-}
-
-TEST(ReadLocation, AsksOnlyAddressesThatAreAllowed) {
-  outbound::TestServer server([](outbound::TestServer::Socket& socket) {
-    outbound::TestServer::read_head(socket);
-    outbound::TestServer::write(socket, "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}");
-  });
-  const outbound::AddressRules none{};
-  for (const auto* host : {"127.0.0.1", "localhost"}) {
-    const auto refused = read_location(server.url("/", host), {.rules = &none});
-    ASSERT_FALSE(refused);
-    EXPECT_NE(refused.error().message.find("--outbound-allow"), std::string::npos) << refused.error().message;
-  }
-  EXPECT_EQ(server.connections(), 0);
-  const auto loopback = outbound::AddressRules::parse({"127.0.0.0/8"}).value();
-  EXPECT_EQ(read_location(server.url(), {.rules = &loopback}).value(), "{}");
+  EXPECT_FALSE(read_key_file(pipe));
+  EXPECT_FALSE(read_key_file("/dev/zero"));
 }
 
 }  // namespace

@@ -7,8 +7,8 @@
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "access/key_location.h"
 #include "base/text.h"
 #include "outbound/url.h"
 #include "registry/error.h"
@@ -100,15 +100,6 @@ Result<void> check_secrets(const registry::FunctionConfig& config, const secrets
   return {};
 }
 
-/// Where the keys are that tokens for these functions are signed with.
-std::set<std::string> key_locations(const std::vector<registry::FunctionPtr>& functions) {
-  std::set<std::string> all;
-  for (const auto& function : functions)
-    for (const auto& [number, version] : function->versions)
-      if (version->config.access == registry::Access::jwt) all.insert(version->config.jwt.jwks);
-  return all;
-}
-
 std::unexpected<Error> refused_key(const char* key, const std::string& why) {
   auto error = fail(registry::RegistryErrc::bad_config, why);
   error.error().with("key", key);
@@ -126,12 +117,13 @@ Result<void> check_address(const char* key, const std::string& url, const outbou
                          "; the daemon asks others only where `mayfly serve --outbound-allow` names them");
 }
 
-Result<void> check_jwt(const registry::FunctionConfig& config, const outbound::AddressRules& addresses) {
+Result<void> check_jwt(const registry::FunctionConfig& config,
+                       const std::vector<registry::FunctionPtr>& functions,
+                       const outbound::AddressRules& addresses) {
   if (config.access != registry::Access::jwt) return {};
-  if (!access::is_key_location(config.jwt.jwks))
-    return refused_key("jwt",
-                       "jwt.jwks: allowed is an absolute path, https://..., or http:// of the loopback");
-  if (config.jwt.jwks.starts_with('/')) return {};
+  if (auto checked = access::check_key_location(config.jwt.jwks, access::key_locations(functions)); !checked)
+    return checked;
+  if (access::is_key_file(config.jwt.jwks)) return {};
   return check_address("jwt", config.jwt.jwks, addresses);
 }
 
@@ -242,7 +234,8 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
     co_return propagate(routes);
   }
   const auto& config = version->config;
-  if (auto checked = check_jwt(config, parts_.addresses); !checked) co_return propagate(checked);
+  if (auto checked = check_jwt(config, all_functions(), parts_.addresses); !checked)
+    co_return propagate(checked);
   if (auto checked = check_upstream(config, parts_.addresses); !checked) co_return propagate(checked);
   if (auto checked = check_secrets(config, parts_.secrets); !checked) co_return propagate(checked);
   auto& shard = home(version->function);
@@ -280,7 +273,7 @@ void PlatformOperations::publish(const std::string& name, registry::FunctionPtr 
     functions_.erase(name);
   if (!function) parts_.logs.forget(name);
   const auto all = all_functions();
-  parts_.key_source.want(key_locations(all));
+  parts_.key_source.want(access::key_locations(all));
   const auto table = std::make_shared<const router::RouteTable>(all);
   for (const auto& shard : parts_.shards)
     shard->post([s = shard.get(), table, name, function] { s->publish(table, name, function); });
