@@ -20,7 +20,7 @@ enum class AccessErrc {
   token_needed,        ///< 401
   invalid_token,       ///< 401: not well made, not signed, expired, of another issuer, for another audience
   unknown_signer,      ///< 401: the keys of the issuer that are known do not have the one that it names
-  keys_unavailable,    ///< 503: the keys of the issuer could not be read yet
+  keys_unavailable,    ///< 503: the keys of the issuer could not be read yet, or for too long
   insufficient_scope,  ///< 403: the token has not all scopes that the function wants
 };
 [[nodiscard]] std::error_code make_error_code(AccessErrc code);

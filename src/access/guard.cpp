@@ -136,7 +136,7 @@ Result<Guard::Caller> Guard::believe(const registry::JwtConfig& wanted, std::str
   if (!token) return refused(token.error());
   const auto keys = sets_->find(wanted.jwks);
   if (keys == sets_->end()) {
-    auto later = fail(AccessErrc::keys_unavailable, "the issuer's keys could not be read yet");
+    auto later = fail(AccessErrc::keys_unavailable, "the issuer's keys could not be read");
     later.error().with("retry-after", "5");
     return later;
   }

@@ -188,10 +188,13 @@ Result<KeySet> KeySet::parse(std::string_view text) {
     else if (is_weak_rsa(jwk))
       set.weak_.push_back(text_member(jwk, "kid"));
   }
-  if (set.keys_.empty() && !set.weak_.empty())
-    return wrong("the key set has none but RSA keys of less than 2048 bits, which are too weak");
-  if (set.keys_.empty()) return wrong("the key set has no key for RS256, ES256 or EdDSA");
   return set;
+}
+
+std::string_view KeySet::why_none() const {
+  if (!keys_.empty()) return {};
+  if (!weak_.empty()) return "the key set has none but RSA keys of less than 2048 bits, which are too weak";
+  return "the key set has no key for RS256, ES256 or EdDSA";
 }
 
 bool KeySet::is_weak(std::string_view id) const { return std::ranges::find(weak_, id) != weak_.end(); }

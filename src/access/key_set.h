@@ -38,7 +38,8 @@ class VerificationKey {
 class KeySet {
  public:
   /// Keys that are for something else, or of a kind that is not known, are left out; so is what is too weak
-  /// (RSA below 2048 bits). An error when it is no key set, or no key is left.
+  /// (RSA below 2048 bits). None may be left: an issuer that withdraws all of its keys. An error when it is
+  /// no key set.
   [[nodiscard]] static Result<KeySet> parse(std::string_view json);
 
   /// The key of that name and kind. For a token without `kid` the only one of that kind. Null: there is none.
@@ -46,6 +47,8 @@ class KeySet {
   /// Whether a key of that name was left out because it is too weak.
   [[nodiscard]] bool is_weak(std::string_view id) const;
   [[nodiscard]] std::size_t size() const { return keys_.size(); }
+  /// Why no key is left; "" when there are some.
+  [[nodiscard]] std::string_view why_none() const;
 
  private:
   std::vector<VerificationKey> keys_;

@@ -114,22 +114,39 @@ void KeySource::take(const Arrived& arrived) {
   if (found == places_.end()) return;
   auto& place = found->second;
   place.last = now();
-  Result<void> state;
-  if (!text) {
-    state = std::unexpected(text.error());
-  } else if (!place.keys || place.text != *text) {
-    if (auto keys = KeySet::parse(*text)) {
-      place.keys = std::make_shared<const KeySet>(std::move(*keys));
-      place.text = *text;
-      publish_(table());
-    } else {
-      state = fail(keys.error().code, location + ": " + keys.error().message);
-    }
-  }
-  const bool was_failing = place.failures > 0;
+  auto state = text ? keep(place, *text) : Result<State>(std::unexpected(text.error()));
+  std::string why;
+  if (!state)
+    why = text ? location + ": " + state.error().message : text.error().message;
+  else if (*state == State::empty)
+    why = location + ": " + std::string(place.keys->why_none());
   place.failures = state ? 0 : place.failures + 1;
   place.next = next_of(location, place);
-  if (was_failing != !state) say_(location, state);
+  const auto current = state ? *state : state_without_read(place);
+  if (current != std::exchange(place.state, current)) say_(location, current, why);
+}
+
+/// It takes the place of what was read before, also if there is no key in it: that is how one is withdrawn.
+Result<KeySource::State> KeySource::keep(Place& place, const std::string& text) {
+  if (!place.keys || place.text != text) {
+    auto keys = KeySet::parse(text);
+    if (!keys) return propagate(keys);
+    place.keys = std::make_shared<const KeySet>(std::move(*keys));
+    place.text = text;
+    publish_(table());
+  }
+  place.good = place.last;
+  return place.keys->size() > 0 ? State::good : State::empty;
+}
+
+/// An issuer may be down, but not for ever: what it has withdrawn meanwhile is not known.
+KeySource::State KeySource::state_without_read(Place& place) {
+  if (!place.keys) return place.state == State::expired ? State::expired : State::failing;
+  if (place.last - place.good < options_.oldest) return State::failing;
+  place.keys.reset();
+  place.text.clear();
+  publish_(table());
+  return State::expired;
 }
 
 /// One that fails again and again is asked less and less often.

@@ -24,9 +24,10 @@ struct KeySourceOptions {
   /// follows, up to `longest_pause`.
   std::chrono::milliseconds pause{5'000};
   std::chrono::seconds longest_pause{60};
-  std::chrono::seconds longest{10};  ///< of one read from the network
-  std::size_t most_at_once = 32;     ///< URLs; the others wait
-  std::size_t most_of_host = 4;      ///< of them, of one server: a slow one does not take all of them
+  std::chrono::seconds longest{10};                     ///< of one read from the network
+  std::chrono::seconds oldest{std::chrono::hours(24)};  ///< so long do keys count that cannot be read again
+  std::size_t most_at_once = 32;                        ///< URLs; the others wait
+  std::size_t most_of_host = 4;  ///< of them, of one server: a slow one does not take all of them
   /// Which addresses a URL may lead to; null: any. They outlive it.
   const outbound::AddressRules* rules = nullptr;
 };
@@ -36,8 +37,15 @@ struct KeySourceOptions {
 class KeySource {
  public:
   using Publish = std::function<void(KeySetsPtr)>;
-  /// A place cannot be read, or can again (no error).
-  using Say = std::function<void(const std::string& location, const Result<void>& state)>;
+  /// How it stands with a place; said when it changes.
+  enum class State {
+    good,     ///< there are keys
+    empty,    ///< there is a key set, and no key in it that can be used
+    failing,  ///< it cannot be read; keys that were read before count on
+    expired,  ///< nor do they any more
+  };
+  /// `why` it is not good, with the place.
+  using Say = std::function<void(const std::string& location, State state, const std::string& why)>;
 
   /// Both are called on its thread.
   KeySource(const KeySourceOptions& options, Publish publish, Say say);
@@ -55,9 +63,11 @@ class KeySource {
   struct Place {
     std::shared_ptr<const KeySet> keys{};
     MonotonicTime last{};  ///< read, or tried
+    MonotonicTime good{};  ///< read
     MonotonicTime next{};
     unsigned failures = 0;  ///< one after another
-    std::string text{};     ///< as it was read
+    State state = State::good;
+    std::string text{};  ///< as it was read
   };
   using Places = std::map<std::string, Place, std::less<>>;
   struct Arrived {
@@ -69,6 +79,8 @@ class KeySource {
   [[nodiscard]] bool may_be_read(const std::string& location) const;
   void read(const std::string& location, std::unique_lock<std::mutex>& lock);
   void take(const Arrived& arrived);
+  [[nodiscard]] Result<State> keep(Place& place, const std::string& text);
+  [[nodiscard]] State state_without_read(Place& place);
   [[nodiscard]] MonotonicTime next_of(const std::string& location, const Place& place) const;
   [[nodiscard]] KeySetsPtr table() const;
 

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <array>
 #include <fstream>
 
 #include "access/jwt_test_support.h"
@@ -29,9 +30,11 @@ struct KeySourceTest : testing::Test {
           ++published;
           changed.notify_all();
         },
-        [this](const std::string& location, const Result<void>& state) {
+        [this](const std::string& location, KeySource::State state, const std::string& why) {
+          constexpr std::array<const char*, 4> kNames{" is good", " is empty", " is bad", " has expired"};
           const std::lock_guard lock(mutex);
-          said.push_back(location + (state ? " is good" : " is bad"));
+          said.push_back(location + kNames.at(static_cast<std::size_t>(state)));
+          EXPECT_EQ(why.empty(), state == KeySource::State::good) << why;
           changed.notify_all();
         });
   }
@@ -93,6 +96,36 @@ TEST_F(KeySourceTest, KeepsOldKeysWhileThereAreNoNewOnes) {
   EXPECT_TRUE(has(file, "old"));
   std::ignore = write("keys", Issuer("new").jwks());
   EXPECT_TRUE(until([&] { return has(file, "new") && said.size() == 2; })) << "after the pause, unasked";
+  EXPECT_EQ(said.back(), file + " is good");
+}
+
+TEST_F(KeySourceTest, ASetWithoutKeysWithdrawsThoseThatWere) {
+  const auto file = write("keys", Issuer("old").jwks());
+  const auto source = start();
+  for (const char* nothing : {R"({"keys":[]})", R"({"keys":[{"kty":"oct","k":"AAAA","kid":"old"}]})"}) {
+    std::ignore = write("keys", Issuer("old").jwks());
+    source->want({file});
+    source->refresh(file);
+    ASSERT_TRUE(until([&] { return has(file, "old"); }));
+    std::ignore = write("keys", nothing);
+    source->refresh(file);
+    ASSERT_TRUE(until([&] { return sets->at(file)->size() == 0; })) << nothing;
+  }
+  EXPECT_TRUE(
+      until([&] { return said == std::vector{file + " is empty", file + " is good", file + " is empty"}; }));
+}
+
+TEST_F(KeySourceTest, KeysThatCannotBeReadAgainExpire) {
+  const auto file = write("keys", Issuer("old").jwks());
+  const auto source = start({.file_interval = 3600s, .pause = 0s, .oldest = 0s});
+  source->want({file});
+  ASSERT_TRUE(until([&] { return has(file, "old"); }));
+  std::ignore = write("keys", "<html>");
+  source->refresh(file);
+  ASSERT_TRUE(until([&] { return said == std::vector{file + " has expired"}; }));
+  EXPECT_FALSE(sets->contains(file)) << "nothing is known of it";
+  std::ignore = write("keys", Issuer("old").jwks());
+  EXPECT_TRUE(until([&] { return has(file, "old") && said.size() == 2; }));
   EXPECT_EQ(said.back(), file + " is good");
 }
 

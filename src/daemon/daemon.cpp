@@ -303,11 +303,16 @@ access::KeySource::Publish publisher_of(std::vector<std::unique_ptr<Shard>>& sha
   };
 }
 
-void say_keys(const std::string& location, const Result<void>& state) {
-  if (state)
+void say_keys(const std::string& location, access::KeySource::State state, const std::string& why) {
+  using State = access::KeySource::State;
+  if (state == State::good)
     spdlog::info("the keys of tokens at {} can be read again", location);
+  else if (state == State::empty)
+    spdlog::warn("no token is good any more that wants a key of {}", why);
+  else if (state == State::failing)
+    spdlog::error("the keys of tokens cannot be read: {}", why);
   else
-    spdlog::error("the keys of tokens cannot be read: {}", state.error().message);
+    spdlog::error("the keys of tokens that were read long ago do not count any more: {}", why);
 }
 
 registry::DeployOptions deploy_options(const cli::ServeOptions& options, const Runtimes& runtimes,

@@ -189,6 +189,21 @@ def test_an_issuer_that_changes_its_keys_and_goes_down(server, issuer):
     assert server.request("/remote", headers=bearer(sign(key=old, kid="old"))).status == 200
 
 
+def test_an_issuer_withdraws_all_of_its_keys(server, issuer):
+    issuer.give(jwk(KEYS["EdDSA"], "EdDSA"))
+    deploy(server, "withdrawn", issuer.url)
+    until_known(server, "withdrawn", sign())
+    issuer.give()
+    assert server.request("/withdrawn", headers=bearer(sign(kid="made-up"))).status == 401  # has the set read again
+
+    def refused():
+        answer = server.request("/withdrawn", headers=bearer(sign()))
+        return answer.status == 401 and answer.problem == "urn:mayfly:access:unknown-signer"
+
+    processes.eventually(refused, 20, "what was withdrawn does not count")
+    processes.eventually(lambda: "no token is good any more" in server.last_words(), 10, "the log says so")
+
+
 def test_an_issuer_that_hangs_stops_nobody(server, issuer):
     issuer.hold.clear()
     deploy(server, "waits", issuer.url)
