@@ -11,7 +11,8 @@ Certificate::Stamp Certificate::stamp_of(const CertificateFiles& files) {
     for (const std::int64_t value :
          {static_cast<std::int64_t>(info.st_dev), static_cast<std::int64_t>(info.st_ino),
           static_cast<std::int64_t>(info.st_size), static_cast<std::int64_t>(info.st_mtim.tv_sec),
-          static_cast<std::int64_t>(info.st_mtim.tv_nsec)})
+          static_cast<std::int64_t>(info.st_mtim.tv_nsec), static_cast<std::int64_t>(info.st_ctim.tv_sec),
+          static_cast<std::int64_t>(info.st_ctim.tv_nsec)})
       stamp[at++] = value;
   }
   return stamp;
@@ -32,6 +33,8 @@ bool Certificate::key_is_open() const {
 Result<void> Certificate::reload() {
   tried_ = seen_ = stamp_of(files_);
   auto context = server_context(files_);
+  failed_ = !context;
+  looks_ = 0;
   if (!context) return propagate(context);
   context_ = std::move(*context);
   return {};
@@ -41,10 +44,14 @@ Result<bool> Certificate::look() {
   const auto stamp = stamp_of(files_);
   const bool settled = stamp == seen_;
   seen_ = stamp;
-  if (stamp == tried_ || !settled) return false;
+  if (!settled) return false;
+  const bool has_changed = stamp != tried_;
+  const bool tries_again = failed_ && ++looks_ >= kLooksBetweenTries;
+  if (!has_changed && !tries_again) return false;
   auto done = reload();
-  if (!done) return propagate(done);
-  return true;
+  if (done) return true;
+  if (!has_changed) return false;  // that was told
+  return propagate(done);
 }
 
 }  // namespace mayfly::tls

@@ -1,6 +1,7 @@
 #include "tls/certificate.h"
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fstream>
@@ -73,6 +74,53 @@ TEST_F(CertificateTest, ABrokenOneLeavesTheOldOneAndIsToldOnce) {
   EXPECT_EQ(certificate->look(), false);
   EXPECT_EQ(certificate->look(), true);
   EXPECT_EQ(now(), "third");
+}
+
+/// Changed in another way than its content: its mode, its owner.
+bool is_changed(const fs::path& file, const timespec& since) {
+  struct stat info{};
+  EXPECT_EQ(::stat(file.c_str(), &info), 0);
+  return info.st_ctim.tv_sec != since.tv_sec || info.st_ctim.tv_nsec != since.tv_nsec;
+}
+
+TEST_F(CertificateTest, AChangeOfWhoMayReadItIsSeen) {
+  struct stat before{};
+  ASSERT_EQ(::stat(files.key.c_str(), &before), 0);
+  while (!is_changed(files.key, before.st_ctim)) ASSERT_EQ(::chmod(files.key.c_str(), before.st_mode), 0);
+  EXPECT_EQ(certificate->look(), false);
+  EXPECT_EQ(certificate->look(), true);
+  EXPECT_EQ(certificate->look(), false);
+}
+
+/// Files are there, and cannot be opened.
+struct NoDescriptors {
+  NoDescriptors() {
+    ::getrlimit(RLIMIT_NOFILE, &before);
+    const rlimit none{.rlim_cur = 0, .rlim_max = before.rlim_max};
+    ::setrlimit(RLIMIT_NOFILE, &none);
+  }
+  NoDescriptors(const NoDescriptors&) = delete;
+  NoDescriptors& operator=(const NoDescriptors&) = delete;
+  ~NoDescriptors() { ::setrlimit(RLIMIT_NOFILE, &before); }
+  rlimit before{};
+};
+
+TEST_F(CertificateTest, WhatCouldNotBeReadIsTriedAgainNowAndThen) {
+  use("second", true, true);
+  EXPECT_EQ(certificate->look(), false);
+  {
+    const NoDescriptors none;
+    EXPECT_FALSE(certificate->look());
+    for (unsigned look = 0; look < 2 * Certificate::kLooksBetweenTries; ++look)
+      EXPECT_EQ(certificate->look(), false) << "once is enough";
+  }
+  EXPECT_EQ(now(), "first");
+  for (unsigned look = 1; look < Certificate::kLooksBetweenTries; ++look)
+    EXPECT_EQ(certificate->look(), false);
+  EXPECT_EQ(certificate->look(), true);
+  EXPECT_EQ(now(), "second");
+  for (unsigned look = 0; look < 2 * Certificate::kLooksBetweenTries; ++look)
+    EXPECT_EQ(certificate->look(), false) << "it is good";
 }
 
 TEST_F(CertificateTest, FilesThatAreSwappedAreSaidToBe) {
