@@ -38,8 +38,14 @@ std::unexpected<Error> invalid(std::string message) {
 
 }  // namespace
 
+/// Of an upstream without what says nothing to it.
 json config_json(const registry::FunctionConfig& config) {
-  return json::parse(registry::config_to_json(config));
+  auto all = json::parse(registry::config_to_json(config));
+  if (!config.upstream.empty())
+    for (const auto* key : {"memory", "cpu", "processes", "open_files", "tmp", "log_rate", "concurrency",
+                            "isolation", "min_instances", "max_instances", "queue", "network", "eager"})
+      all.erase(key);
+  return all;
 }
 
 json version_json(const Version& version, const Function& function) {

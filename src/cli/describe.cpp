@@ -96,7 +96,7 @@ void print_limits(Context& context, const json& config) {
     const auto found = config.find(limit.key);
     if (found != config.end())
       table.row({limit.key, cell(*found), limit.of});
-    else if (limit.unset != nullptr)
+    else if (limit.unset != nullptr && !config.contains("upstream"))
       table.row({limit.key, "-", std::string(limit.of) + ": " + limit.unset});
   }
   context.out.write("\n" + context.out.paint(Style::bold, "Limits") + "\n" + table.text(context.out));
@@ -136,13 +136,19 @@ std::string end_of(const json& object) {
   return seconds < 120 ? fmt::format("in {}s", seconds) : fmt::format("in {}m", seconds / 60);
 }
 
+constexpr const char* kHeldBack =
+    "held back: instances were ended for a limit again and again, and it gets what others leave of the CPU";
+
 void print_templates(Context& context, const json& templates) {
   Table table({"TEMPLATE", "STATE", "MEMORY", "ENDS", "INSTANCES", "EACH", "ONE ENDS", "WHY"});
   for (const auto& each : templates) {
     const auto instances = each.value("instances", json::object());
+    auto why = each.value("reason", "");
+    if (each.value("limits", json::object()).value("held_back", false))
+      why += std::string(why.empty() ? "" : "; ") + kHeldBack;
     table.row({each.contains("version") ? "@" + cell(each.at("version")) : "", each.value("state", ""),
                size_of_one(each), end_of(each), std::to_string(instances.value("count", 0)),
-               size_of_one(instances), end_of(instances), printable(each.value("reason", ""))});
+               size_of_one(instances), end_of(instances), printable(why)});
   }
   if (!table.empty()) context.out.write("\n" + table.text(context.out));
 }

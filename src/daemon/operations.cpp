@@ -178,6 +178,11 @@ std::string invocations_metric(const std::vector<Shard::VersionFigures>& all) {
   return page;
 }
 
+bool is_upstream(const registry::Function& function) {
+  return !function.versions.empty() &&
+         function.versions.begin()->second->runtime == registry::Runtime::upstream;
+}
+
 std::string slug(const std::error_code& code) {
   return std::string(code.category().name()) + ":" + code.message();
 }
@@ -306,6 +311,15 @@ awaitable<json> PlatformOperations::live(std::string function) {
     failures.push_back(std::move(one));
   }
   result["failures"] = std::move(failures);
+  if (const auto found = functions_.find(function);
+      found != functions_.end() && is_upstream(*found->second)) {
+    const auto outcomes = co_await upstream_outcomes(function);
+    result["invocations"] = {{"answered", outcomes.answered},
+                             {"failed", outcomes.failed},
+                             {"timed_out", outcomes.timed_out},
+                             {"rejected", 0},
+                             {"cancelled", outcomes.cancelled}};
+  }
   const auto refused = co_await refusals();
   result["refused"] = json::object();
   if (const auto found = refused.find(function); found != refused.end())
@@ -314,6 +328,21 @@ awaitable<json> PlatformOperations::live(std::string function) {
 }
 
 /// Of all shards: a request comes to that of the outermost decorator.
+awaitable<Upstreams::Outcomes> PlatformOperations::upstream_outcomes(std::string name) {
+  Upstreams::Outcomes all;
+  for (const auto& shard : parts_.shards) {
+    auto asked =
+        ask_shard(parts_.control, *shard, [name](Shard& its) { return its.upstream_outcomes(name); });
+    const auto part = co_await std::move(asked);
+    all.answered += part.answered;
+    all.failed += part.failed;
+    all.timed_out += part.timed_out;
+    all.cancelled += part.cancelled;
+  }
+  co_return all;
+}
+
+/// Likewise.
 awaitable<Shard::RefusalFigures> PlatformOperations::refusals() {
   Shard::RefusalFigures all;
   for (const auto& shard : parts_.shards) {

@@ -60,6 +60,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
 
  private:
   Shard& home(std::string_view function);
+  boost::asio::awaitable<Upstreams::Outcomes> upstream_outcomes(std::string name);
   boost::asio::awaitable<Shard::RefusalFigures> refusals();
 
   Parts parts_;

@@ -83,7 +83,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       capacity_(options_.max_instances),
       table_(std::make_shared<router::RouteTable>(std::vector<registry::FunctionPtr>{})),
       remote_(io_, [this](const pool::Chain& chain) { return guest_service(chain); }),
-      upstreams_(io_.get_executor(), deadlines_, options_.upstreams),
+      upstreams_(io_.get_executor(), deadlines_, options_.upstreams, logs_),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
   if (!options_.watch_lanes.empty())
@@ -311,6 +311,8 @@ json Shard::live(const std::string& function) {
       json one{
           {"version", number}, {"state", template_name(pool.template_state())}, {"pid", pool.template_pid()}};
       if (!pool.warnings().empty()) one["reason"] = pool.warnings().front();
+      if (pool.template_state() == pool::Pool::Template::failed)
+        one["reason"] = scheduler.template_error().message;
       const bool has_template = pool.template_state() == pool::Pool::Template::ready;
       if (has_template) put_outlook(one, pool.account().template_());
       one["instances"] = {{"count", pool.instances()}};

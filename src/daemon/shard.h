@@ -111,6 +111,10 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   /// By function and reason: requests that came here and were refused before the function saw them.
   using RefusalFigures = std::map<std::string, std::map<std::error_code, std::uint64_t>>;
   [[nodiscard]] RefusalFigures refusals() const;
+  /// Of an upstream's requests, those that came to this shard.
+  [[nodiscard]] Upstreams::Outcomes upstream_outcomes(const std::string& name) const {
+    return upstreams_.outcomes(name);
+  }
 
  private:
   /// One version in service, or still draining.

@@ -50,6 +50,7 @@ const std::shared_ptr<gateway::Refusals>& Shard::refusals_of(const std::string& 
 void Shard::forget_callers(const std::string& function) {
   guard_.forget(function);
   refusals_.erase(function);
+  upstreams_.forget_outcomes(function);
 }
 
 Shard::RefusalFigures Shard::refusals() const {

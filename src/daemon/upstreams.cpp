@@ -34,13 +34,16 @@ class Upstreams::Exchange final : public outbound::Listener,
                                   private DeadlineEntry {
  public:
   Exchange(Upstreams& upstreams, Invocation& invocation, std::uint32_t key)
-      : upstreams_(upstreams), executor_(upstreams.executor_), invocation_(&invocation), key_(key) {}
+      : upstreams_(upstreams),
+        executor_(upstreams.executor_),
+        version_(invocation.chain.links->at(invocation.chain.at)),
+        invocation_(&invocation),
+        key_(key) {}
 
   // --- On the shard's thread ---
 
   void begin() {
-    const auto& version = *invocation_->chain.links->at(invocation_->chain.at);
-    auto request = upstream_request(*invocation_, version.config.upstream);
+    auto request = upstream_request(*invocation_, version_->config.upstream);
     request.body.swap(invocation_->body);
     const auto left = std::chrono::ceil<std::chrono::milliseconds>(invocation_->deadline - now());
     request.timeout = std::max(left, std::chrono::milliseconds(0)) + kBehind;
@@ -64,6 +67,7 @@ class Upstreams::Exchange final : public outbound::Listener,
     invocation_ = nullptr;
   }
   void cancel() {
+    ++outcomes().cancelled;
     let_go();
     upstreams_.client_->cancel(id_);
   }
@@ -123,15 +127,23 @@ class Upstreams::Exchange final : public outbound::Listener,
       invocation_->listener->on_request_credit(*invocation_, box.sent);
     if (invocation_ != nullptr && box.end && !good) fail(as_upstreams(std::move(box.end->error())));
   }
+  [[nodiscard]] Outcomes& outcomes() { return upstreams_.outcomes_[version_->function]; }
+  Invocation& answered() {
+    ++outcomes().answered;
+    return ended();
+  }
   void tell_head(const Box& box, bool end) {
-    Invocation& invocation = end ? ended() : *invocation_;
+    Invocation& invocation = end ? answered() : *invocation_;
     invocation.listener->on_response(invocation, box.status, end_to_end_fields(box.fields), box.body, end);
   }
   void tell_body(const Box& box, bool end) {
-    Invocation& invocation = end ? ended() : *invocation_;
+    Invocation& invocation = end ? answered() : *invocation_;
     invocation.listener->on_body(invocation, box.body, end);
   }
   void fail(Error error) {
+    auto& count = outcomes();
+    ++(error.code == outbound::OutboundErrc::timed_out ? count.timed_out : count.failed);
+    upstreams_.logs_.failed(*version_, invocation_->id_text(), error);
     Invocation& invocation = ended();
     invocation.listener->on_failure(invocation, std::move(error));
   }
@@ -155,6 +167,7 @@ class Upstreams::Exchange final : public outbound::Listener,
 
   Upstreams& upstreams_;
   const boost::asio::any_io_executor executor_;
+  const registry::VersionPtr version_;
   Invocation* invocation_;  // null: nobody waits
   const std::uint32_t key_;
   outbound::Client::Id id_ = 0;
@@ -164,8 +177,8 @@ class Upstreams::Exchange final : public outbound::Listener,
 };
 
 Upstreams::Upstreams(boost::asio::any_io_executor executor, DeadlineWheel& deadlines,
-                     outbound::Client* client)
-    : executor_(std::move(executor)), deadlines_(deadlines), client_(client) {}
+                     outbound::Client* client, pool::LogSink& logs)
+    : executor_(std::move(executor)), deadlines_(deadlines), client_(client), logs_(logs) {}
 
 Upstreams::~Upstreams() {
   for (const auto& [key, exchange] : open_) exchange->drop();
@@ -189,6 +202,11 @@ void Upstreams::submit(Invocation& invocation) {
 Upstreams::Exchange* Upstreams::find(const Invocation& invocation) {
   const auto found = open_.find(invocation.stream);
   return found == open_.end() ? nullptr : found->second.get();
+}
+
+Upstreams::Outcomes Upstreams::outcomes(const std::string& name) const {
+  const auto found = outcomes_.find(name);
+  return found == outcomes_.end() ? Outcomes{} : found->second;
 }
 
 void Upstreams::forget(std::uint32_t key) { open_.erase(key); }

@@ -88,6 +88,11 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   /// that has the fewest, if `any`. Of serial instances the one that has the fewest, fewer than `depth`.
   [[nodiscard]] Lease lease(int depth, bool any);
 
+  /// Requests fail because nothing can be made to serve them, this one first: for the function's history.
+  /// Whose deploy it is that fails is told already.
+  void note_unavailable(const Invocation& invocation, const Error& why) {
+    context_.logs.failed(*version_, invocation.id_text(), why);
+  }
   /// How much of the time since `accepted` was spent on making this instance, and the template before it.
   [[nodiscard]] nanoseconds start_share(const Instance& instance, MonotonicTime accepted) const;
 

@@ -109,7 +109,11 @@ bool has_layer(const std::vector<Layer>& layers, std::string_view name) {
 
 std::optional<std::string> lacks(const std::vector<Layer>& layers, std::string_view name) {
   const auto found = std::ranges::find(layers, name, &Layer::name);
-  if (found == layers.end()) return "there is no such layer";
+  if (found == layers.end()) {
+    std::string names;
+    for (const auto& layer : layers) names += (names.empty() ? "" : ", ") + layer.name;
+    return "there is no such layer; there are " + names;
+  }
   if (found->there) return std::nullopt;
   return found->reason;
 }

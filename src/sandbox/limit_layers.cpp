@@ -22,7 +22,7 @@ std::string why_missing(const Cgroups& groups, const Limit& limit) {
   const auto found = std::ranges::find(groups.missing(), limit.part, &MissingCgroupPart::part);
   const auto why = found == groups.missing().end() ? std::string() : found->why;
   return why + ": " + std::string(limit.instead) +
-         ". Give the daemon a control group of its own (Delegate=yes in its unit)";
+         ". What gives the daemon a control group of its own is in docs/operations.md";
 }
 
 }  // namespace

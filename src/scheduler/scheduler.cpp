@@ -311,6 +311,7 @@ void Scheduler::on_room() {
 void Scheduler::on_unavailable(const Error& why) {
   template_error_ = why;
   retry_template_after_ = std::chrono::steady_clock::now() + kTemplateRetry;
+  if (first_ != nullptr) pool_.note_unavailable(*first_, why);
   fail_waiting(why);
 }
 

@@ -48,6 +48,8 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
 
   [[nodiscard]] pool::Pool& pool() { return pool_; }
   [[nodiscard]] const pool::Pool& pool() const { return pool_; }
+  /// Why no template or no instance could be made the last time; empty: it could.
+  [[nodiscard]] const Error& template_error() const { return template_error_; }
   [[nodiscard]] std::size_t waiting() const { return waiting_count_; }
 
  private:

@@ -227,3 +227,19 @@ def test_a_deploy_that_fails_while_it_loads_says_what_was_printed(daemon):
     assert answer.status == 422 and answer.json["logs"] == ["half way"], answer.text
     answer = daemon.put("chatty", "console.log('other'); throw new Error('no');", "chatty.js")
     assert answer.status == 422 and answer.json["logs"] == ["other"], answer.text
+
+
+def test_code_that_cannot_be_loaded_any_more_says_why_to_who_looks(daemon):
+    """What it loads with has changed since its deployment."""
+    daemon.admin("/v1/secrets/AT_LOAD", "PUT", body=b"good")
+    code = "if (process.env.AT_LOAD === 'bad') throw new Error('AT_LOAD is bad');\nexport default { fetch: () => new Response('fine') };"
+    daemon.deploy("depends", code, secrets="AT_LOAD")
+    assert daemon.request("/depends").text == "fine"
+    daemon.admin("/v1/secrets/AT_LOAD", "PUT", body=b"bad")
+    daemon.admin("/v1/functions/depends/evict?what=template", method="POST")
+    answer = daemon.request("/depends")
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:template-failed"), answer.text
+    live = daemon.describe("depends")["live"]
+    assert "AT_LOAD is bad" in live["failures"][0]["message"] and live["failures"][0]["type"] == "pool:template-failed"
+    assert any("AT_LOAD is bad" in each.get("reason", "") for each in live["templates"]), live["templates"]
+    eventually(lambda: "AT_LOAD is bad" in daemon.cli("logs", "depends").stdout, what="the reason in the log")

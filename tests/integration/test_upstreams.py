@@ -224,6 +224,13 @@ def test_one_that_is_down_or_slow_or_breaks_off_has_a_name(served):
     assert (slow.status, slow.problem, slow.json["limit"]) == (504, "urn:mayfly:outbound:timed-out", "300ms")
     with pytest.raises(Exception):  # noqa: B017: whatever Python makes of a body that is cut
         served.request("/old/half")
+    told = served.describe("down")["live"]
+    assert told["invocations"]["failed"] == 1 and told["failures"][0]["type"] == "outbound:unreachable", told
+    assert served.describe("hasty")["live"]["invocations"]["timed_out"] == 1
+    answered = served.describe("old")["live"]["invocations"]["answered"]
+    assert served.request("/old/").status == 201
+    assert served.describe("old")["live"]["invocations"]["answered"] == answered + 1
+    assert "memory" not in served.describe("old")["config"], "it has no instances"
     large = served.request("/through/", "POST", body=b"x" * 9_000_000)
     assert large.status == 413
 
