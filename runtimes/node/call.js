@@ -24,11 +24,13 @@ class CallError extends Error {
 /** Those of `next`: the answer of what a decorator is around, if it does not catch them. */
 const ofNext = new WeakSet();
 
-/** The problem document that a CallError of `next` stands for, as a gateway passes it on; null: it is another error. */
-function answerOf(error) {
+/** The problem document that a CallError of `next` stands for, as a gateway passes it on, for this invocation; null: it is another error. */
+function answerOf(error, invocation) {
   if (!(error instanceof CallError) || !ofNext.has(error)) return null;
   const details = Object.entries(error.details).map(([name, text]) => [name, numbers.has(name) ? Number(text) : text]);
-  return { ...Object.fromEntries(details), type: error.type, status: error.status, detail: error.message };
+  const { title, ...more } = Object.fromEntries(details);
+  const detail = error.message === title ? {} : { detail: error.message };
+  return { type: error.type, title, status: error.status, ...detail, ...more, invocation };
 }
 const numbers = new Set(['exitCode']);
 

@@ -149,7 +149,7 @@ class Invocation {
   /** The handler threw, or a body that was on its way did, or what it gave for an answer is none. */
   fail(error, answerIsNone = false) {
     if (this.#answered) return;
-    const problem = this.headSent || answerIsNone ? null : answerOf(error);
+    const problem = this.headSent || answerIsNone ? null : answerOf(error, this.invocationId);
     if (problem !== null) {
       bridge.addon.log('error', `next failed, and this was not caught: ${cleanStack(error)}`, this.id);
       const body = this.method === 'HEAD' ? undefined : JSON.stringify(problem);

@@ -2,15 +2,15 @@
 
 #include <algorithm>
 #include <atomic>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <fstream>
 #include <mutex>
 #include <nlohmann/json.hpp>
 
 #include "access/key_location.h"
 #include "base/text.h"
+#include "daemon/ask_shard.h"
 #include "outbound/url.h"
+#include "problem/problem.h"
 #include "registry/error.h"
 #include "router/conflicts.h"
 #include "sandbox/limit_layers.h"
@@ -20,31 +20,6 @@ namespace asio = boost::asio;
 using asio::awaitable;
 using nlohmann::json;
 namespace {
-
-/// Awaits a callback that another thread will call once with a T; goes on on the control thread.
-template <class T>
-awaitable<T> await_answer(asio::io_context& control, std::function<void(std::function<void(T)>)> start) {
-  auto initiate = [&control, start = std::move(start)](auto handler) {
-    auto held = std::make_shared<decltype(handler)>(std::move(handler));
-    auto work =
-        std::make_shared<asio::executor_work_guard<asio::io_context::executor_type>>(control.get_executor());
-    start([&control, held, work](T value) {
-      auto answer = std::make_shared<T>(std::move(value));
-      asio::post(control, [held, work, answer] { (*held)(std::move(*answer)); });
-    });
-  };
-  co_return co_await asio::async_initiate<decltype(asio::use_awaitable), void(T)>(initiate,
-                                                                                  asio::use_awaitable);
-}
-
-/// What `ask` returns when it is called with the shard on the shard's own thread.
-template <class F>
-auto ask_shard(asio::io_context& control, Shard& shard, F ask) {
-  using T = std::invoke_result_t<F, Shard&>;
-  return await_answer<T>(control, [&shard, ask = std::move(ask)](std::function<void(T)> then) {
-    shard.post([&shard, ask, then = std::move(then)] { then(ask(shard)); });
-  });
-}
 
 /// A template's failure while deploying is a fault of the code that was sent: 422.
 Error as_deploy_error(Error error) {
@@ -145,85 +120,10 @@ std::uint64_t memory_value(const char* name) {
   return 0;
 }
 
-void append_metric(std::string& page, const char* name, const char* kind, const char* help) {
-  page.append("# HELP ")
-      .append(name)
-      .append(" ")
-      .append(help)
-      .append("\n# TYPE ")
-      .append(name)
-      .append(" ")
-      .append(kind)
-      .append("\n");
-}
-
-std::string labels(const Shard::VersionFigures& figures, const std::string& more = {}) {
-  return "{function=\"" + figures.function + "\",version=\"" + std::to_string(figures.version) + "\"" + more +
-         "} ";
-}
-
-std::string invocations_metric(const std::vector<Shard::VersionFigures>& all) {
-  std::string page;
-  append_metric(page, "mayfly_invocations_total", "counter", "Invocations by outcome.");
-  for (const auto& f : all) {
-    const std::pair<const char*, const pool::Counter*> outcomes[] = {{"answered", &f.stats->answered},
-                                                                     {"failed", &f.stats->failed},
-                                                                     {"timed_out", &f.stats->timed_out},
-                                                                     {"rejected", &f.stats->rejected},
-                                                                     {"cancelled", &f.stats->cancelled}};
-    for (const auto& [outcome, counter] : outcomes)
-      page += "mayfly_invocations_total" + labels(f, std::string(",outcome=\"") + outcome + "\"") +
-              std::to_string(counter->get()) + "\n";
-  }
-  return page;
-}
-
 bool is_upstream(const registry::Function& function) {
   return !function.versions.empty() &&
          function.versions.begin()->second->runtime == registry::Runtime::upstream;
 }
-
-std::string slug(const std::error_code& code) {
-  return std::string(code.category().name()) + ":" + code.message();
-}
-
-std::string refusals_metric(const Shard::RefusalFigures& all) {
-  std::string page;
-  append_metric(page, "mayfly_refusals_total", "counter",
-                "Requests that were refused before a function saw them.");
-  for (const auto& [function, reasons] : all)
-    for (const auto& [reason, count] : reasons)
-      page += "mayfly_refusals_total{function=\"" + function + "\",reason=\"" + slug(reason) + "\"} " +
-              std::to_string(count) + "\n";
-  return page;
-}
-
-std::string seconds(const pool::Counter& nanoseconds) {
-  return std::to_string(static_cast<double>(nanoseconds.get()) / 1e9);
-}
-
-/// One sample for each version.
-struct VersionMetric {
-  const char* name;
-  const char* kind;
-  const char* help;
-  std::string (*value)(const pool::VersionStats&);
-};
-using Stats = pool::VersionStats;
-constexpr VersionMetric kVersionMetrics[] = {
-    {"mayfly_instances", "gauge", "Instances that exist.",
-     [](const Stats& of) { return std::to_string(of.instances.get()); }},
-    {"mayfly_waiting", "gauge", "Invocations that wait for an instance.",
-     [](const Stats& of) { return std::to_string(of.waiting.get()); }},
-    {"mayfly_instances_started_total", "counter", "Instances ever started.",
-     [](const Stats& of) { return std::to_string(of.started.get()); }},
-    {"mayfly_templates_built_total", "counter", "Templates ever built.",
-     [](const Stats& of) { return std::to_string(of.templates.get()); }},
-    {"mayfly_wait_seconds_total", "counter", "Time that invocations waited for an instance.",
-     [](const Stats& of) { return seconds(of.wait_ns); }},
-    {"mayfly_run_seconds_total", "counter", "Time that answered invocations ran.",
-     [](const Stats& of) { return seconds(of.run_ns); }},
-};
 
 }  // namespace
 
@@ -304,7 +204,7 @@ awaitable<json> PlatformOperations::live(std::string function) {
     json one{{"time", timestamp(failure.time)},
              {"version", failure.version},
              {"invocation", failure.invocation},
-             {"type", slug(failure.error.code)},
+             {"type", problem::name(failure.error.code)},
              {"message", failure.error.message}};
     if (const auto stack = failure.error.detail("stack"); !stack.empty()) one["stack"] = stack;
     if (!failure.last_lines.empty()) one["logs"] = failure.last_lines;
@@ -323,7 +223,7 @@ awaitable<json> PlatformOperations::live(std::string function) {
   const auto refused = co_await refusals();
   result["refused"] = json::object();
   if (const auto found = refused.find(function); found != refused.end())
-    for (const auto& [reason, count] : found->second) result["refused"][slug(reason)] = count;
+    for (const auto& [reason, count] : found->second) result["refused"][problem::name(reason)] = count;
   co_return result;
 }
 
@@ -395,28 +295,6 @@ awaitable<json> PlatformOperations::status() {
                  {"instances", instances},
                  {"connections", connections},
                  {"functions", functions_.size()}};
-}
-
-awaitable<std::string> PlatformOperations::metrics() {
-  std::vector<Shard::VersionFigures> all;
-  for (const auto& shard : parts_.shards) {
-    auto asked = ask_shard(parts_.control, *shard, [](Shard& its) { return its.stats(); });
-    auto part = co_await std::move(asked);
-    all.insert(all.end(), part.begin(), part.end());
-  }
-  std::string page = invocations_metric(all);
-  for (const auto& metric : kVersionMetrics) {
-    append_metric(page, metric.name, metric.kind, metric.help);
-    for (const auto& f : all) page += metric.name + labels(f) + metric.value(*f.stats) + "\n";
-  }
-  const auto refused = co_await refusals();
-  page += refusals_metric(refused);
-  append_metric(page, "mayfly_runtime_restarts_total", "counter",
-                "Times a runtime process was started again.");
-  for (const auto& one : parts_.runtimes.states())
-    page += "mayfly_runtime_restarts_total{runtime=\"" + one.name + "\",interpreter=\"" + one.interpreter +
-            "\"} " + std::to_string(one.restarts) + "\n";
-  co_return page;
 }
 
 awaitable<void> PlatformOperations::evict(std::string function, bool templates) {

@@ -224,6 +224,7 @@ void Calls::answer(std::uint32_t id, const Error& error) {
   const auto begin = wire::begin_frame(out, {FrameType::call_error, 0, id, row.status, {}});
   wire::CallErrorWriter writer(out, problem::type(error.code),
                                open ? std::string_view(error.message) : row.title);
+  writer.detail("title", row.title);
   for (const auto& [name, value] : error.details)
     if (open || name == "invocation")
       writer.detail(name, std::string_view(value).substr(0, wire::kMaxChunk / 4));

@@ -50,6 +50,10 @@ std::string type(const std::error_code& code) {
   return std::string("urn:mayfly:").append(found.module).append(":").append(found.slug);
 }
 
+std::string name(const std::error_code& code) {
+  return std::string(code.category().name()) + ":" + code.message();
+}
+
 std::string document(const Error& error, Audience audience, std::string_view invocation) {
   const Row& found = row(error.code);
   const bool developer = audience == Audience::developer;

@@ -40,6 +40,8 @@ inline constexpr std::string_view kMediaType = "application/problem+json";
 [[nodiscard]] inline unsigned status(const std::error_code& code) { return row(code).status; }
 /// "urn:mayfly:pool:handler-threw"
 [[nodiscard]] std::string type(const std::error_code& code);
+/// "pool:handler-threw": the same for lists and figures.
+[[nodiscard]] std::string name(const std::error_code& code);
 
 /// The document as JSON text: type, title, status, detail, invocation (if given), and the error's
 /// details. Known details take a form of their own: "logs" (lines divided by '\n') is an array, "line",

@@ -239,6 +239,7 @@ def test_code_that_cannot_be_loaded_any_more_says_why_to_who_looks(daemon):
     daemon.admin("/v1/functions/depends/evict?what=template", method="POST")
     answer = daemon.request("/depends")
     assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:template-failed"), answer.text
+    eventually(lambda: daemon.describe("depends")["live"]["failures"], what="the failure")
     live = daemon.describe("depends")["live"]
     assert "AT_LOAD is bad" in live["failures"][0]["message"] and live["failures"][0]["type"] == "pool:template-failed"
     assert any("AT_LOAD is bad" in each.get("reason", "") for each in live["templates"]), live["templates"]

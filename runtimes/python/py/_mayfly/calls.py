@@ -30,12 +30,15 @@ class CallError(Exception):
         self.details = details or {}
         self._of_next = False
 
-    def _problem(self):
-        """The problem document that it stands for, as a gateway passes it on; None if it is not `next` that failed."""
+    def _problem(self, invocation: str):
+        """The problem document that it stands for, as a gateway passes it on; None if it is not `next` that failed.
+        It is the answer of this invocation: that of what failed is for whoever catches the error."""
         if not self._of_next:
             return None
         details = {name: int(text) if name == "exitCode" else text for name, text in self.details.items()}
-        return {**details, "type": self.type, "status": self.status, "detail": str(self)}
+        title = details.pop("title", None)
+        detail = {} if str(self) == title else {"detail": str(self)}
+        return {"type": self.type, "title": title, "status": self.status, **detail, **details, "invocation": invocation}
 
 
 class _Call:

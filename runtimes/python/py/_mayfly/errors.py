@@ -67,7 +67,7 @@ def describe(error: BaseException) -> tuple[str, str]:
 def fail(invocation, error: BaseException) -> None:
     """The handler failed. If what failed is what a decorator is around, the answer is why that has none."""
     from . import calls, streams
-    problem = error._problem() if isinstance(error, calls.CallError) else None
+    problem = error._problem(invocation.id) if isinstance(error, calls.CallError) else None
     if problem is None or invocation.head_sent:
         invocation.fail(*describe(error))
         return
