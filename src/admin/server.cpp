@@ -2,11 +2,12 @@
 
 #include <fcntl.h>
 
+#include <algorithm>
 #include <boost/asio/as_tuple.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <set>
+#include <map>
 
 #include "admin/session.h"
 
@@ -37,6 +38,8 @@ struct Server::Core : std::enable_shared_from_this<Core> {
 
   asio::awaitable<void> accept();
   void start(tcp::socket socket);
+  [[nodiscard]] std::size_t served() const;
+  bool make_room();
   void stop_sessions();
   void abort_sessions();
 
@@ -46,7 +49,12 @@ struct Server::Core : std::enable_shared_from_this<Core> {
   tcp::acceptor acceptor;
   asio::steady_timer retry;    // when accepting failed for want of descriptors
   asio::steady_timer changed;  // cancelled when a session or the acceptor has ended
-  std::set<std::shared_ptr<Session>> sessions;
+  struct Connection {
+    std::shared_ptr<Session> session;
+    bool is_served = true;  ///< no: it is refused, or has made room
+  };
+  std::map<std::uint64_t, Connection> connections;  // the oldest first
+  std::uint64_t last_connection = 0;
   bool accepting = false;
 };
 
@@ -64,25 +72,42 @@ asio::awaitable<void> Server::Core::accept() {
 }
 
 void Server::Core::start(tcp::socket socket) {
-  const bool full = sessions.size() >= options.max_connections;
-  if (sessions.size() >= 2 * options.max_connections) return;  // not even worth an answer
+  if (connections.size() >= 2 * options.max_connections) return;  // not even worth an answer
+  const bool is_served = served() < options.max_connections || make_room();
   auto session = std::make_shared<Session>(std::move(socket), options, table);
-  sessions.insert(session);
-  asio::co_spawn(context, full ? session->refuse() : session->run(),
-                 [core = shared_from_this(), session](const std::exception_ptr&) {
-                   core->sessions.erase(session);
+  const auto number = ++last_connection;
+  connections.emplace(number, Connection{session, is_served});
+  asio::co_spawn(context, is_served ? session->run() : session->refuse(),
+                 [core = shared_from_this(), session, number](const std::exception_ptr&) {
+                   core->connections.erase(number);
                    core->changed.cancel();
                  });
 }
 
+std::size_t Server::Core::served() const {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(connections, [](const auto& each) { return each.second.is_served; }));
+}
+
+/// Who has shown no token must not keep out those who have one: the oldest of them goes. False: all have.
+bool Server::Core::make_room() {
+  const auto oldest = std::ranges::find_if(connections, [](const auto& each) {
+    return each.second.is_served && !each.second.session->is_trusted();
+  });
+  if (oldest == connections.end()) return false;
+  oldest->second.is_served = false;
+  oldest->second.session->abort();
+  return true;
+}
+
 void Server::Core::stop_sessions() {
-  const auto all = sessions;
-  for (const auto& session : all) session->stop();
+  const auto all = connections;
+  for (const auto& [number, connection] : all) connection.session->stop();
 }
 
 void Server::Core::abort_sessions() {
-  const auto all = sessions;
-  for (const auto& session : all) session->abort();
+  const auto all = connections;
+  for (const auto& [number, connection] : all) connection.session->abort();
 }
 
 Server::Server(asio::io_context& context, ServerOptions options, std::vector<Route> routes)
@@ -128,7 +153,7 @@ asio::awaitable<void> Server::stop(std::chrono::milliseconds grace) {
   core->stop_sessions();
   const auto end = std::chrono::steady_clock::now() + grace;
   bool cut_off = false;
-  while (!core->sessions.empty() || core->accepting) {
+  while (!core->connections.empty() || core->accepting) {
     if (!cut_off && std::chrono::steady_clock::now() >= end) {
       cut_off = true;
       core->abort_sessions();

@@ -23,11 +23,12 @@ struct ServerOptions {
   const tls::Certificate* certificate = nullptr;  ///< null: plain HTTP
   std::vector<std::string> names{};  ///< by which it may be asked, besides address and localhost: asker.h
   std::filesystem::path upload_folder{};  ///< exists; uploads are kept here while they are handled
-  std::size_t max_connections = 256;      ///< one more is answered 503 and closed
+  /// For one more the oldest is closed that has shown no good token; if all have, it is answered 503.
+  std::size_t max_connections = 256;
   std::uint32_t max_header = 32U << 10U;  ///< bytes
   /// From a request's first byte to its header's end; and for a handshake of TLS.
   std::chrono::milliseconds header_timeout{10'000};
-  std::chrono::milliseconds idle_timeout{75'000};  ///< between two requests, once one was let in
+  std::chrono::milliseconds idle_timeout{75'000};  ///< between two requests, once a token was good
   std::uint64_t slowest = 8U << 10U;               ///< bytes of a body that must come each second, on average
   std::chrono::milliseconds stall_timeout{30'000};  ///< without a byte in or out, in the middle of a message
   std::chrono::milliseconds log_heartbeat{15'000};  ///< an empty line to those who follow a silent log

@@ -261,6 +261,41 @@ TEST_F(AdminServer, RefusesOneConnectionTooMany) {
   EXPECT_HAS(Client(where).rest(), "urn:mayfly:admin:too-many-connections");
 }
 
+const std::string kStranger = "GET /open HTTP/1.1\r\nHost: x\r\n\r\n";
+
+TEST_F(AdminServer, OnlyATokenMakesAConnectionStay) {
+  start({.header_timeout = 20ms, .idle_timeout = 3600s});
+  Client stranger(where);
+  auto answered = std::async([&] { return stranger.send(kStranger).rest(); });
+  EXPECT_EQ(answered.wait_for(20s), std::future_status::ready) << "closed";
+  stop(0ms);
+  EXPECT_STATUS(answered.get(), 200);
+}
+
+TEST_F(AdminServer, WhoHasShownNoTokenMakesRoom) {
+  start({.max_connections = 2});
+  const auto trusted = [&] {
+    auto client = std::make_unique<Client>(where);
+    EXPECT_STATUS(client->send(head("GET /open")).until("\r\n\r\n"), 200);
+    return client;
+  };
+  const auto first = trusted();
+  Client stranger(where);
+  EXPECT_STATUS(stranger.send(kStranger).until("\r\n\r\n"), 200);
+  Client another(where);
+  EXPECT_STATUS(another.send(kStranger).until("\r\n\r\n"), 200);
+  EXPECT_EQ(stranger.rest(), "") << "the oldest has made room";
+  Client wrong(where);
+  wrong.send("GET /bug HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer wrong\r\n\r\n");
+  EXPECT_STATUS(wrong.until("\r\n\r\n"), 401);
+  EXPECT_EQ(another.rest(), "");
+  const auto last = trusted();
+  wrong.rest();  // ends, too
+  EXPECT_HAS(Client(where).rest(), "urn:mayfly:admin:too-many-connections");
+  EXPECT_STATUS(first->send(head("GET /open?n=2")).until("\r\n\r\n"), 200);
+  EXPECT_STATUS(last->send(head("GET /open?n=2")).until("\r\n\r\n"), 200);
+}
+
 TEST_F(AdminServer, FollowsALogUntilItEnds) {
   start();
   Client client(where);

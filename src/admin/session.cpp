@@ -207,7 +207,7 @@ asio::awaitable<bool> Session::serve_one() {
 asio::awaitable<bool> Session::read_header(HeaderParser& parser) {
   if (buffer_.size() == 0) {
     // Wait for the first byte apart: a quiet connection may stay long, a slow header may not.
-    stream_.expires_after(admitted_ ? options_.idle_timeout : options_.header_timeout);
+    stream_.expires_after(trusted_ ? options_.idle_timeout : options_.header_timeout);
     auto space = buffer_.prepare(4096);
     const auto [error, size] = co_await stream_.async_read_some(space, kNoThrow);
     if (error) co_return false;
@@ -252,8 +252,11 @@ Result<void> Session::admit(const HeaderParser& parser, const Result<Match>& mat
   credentials_ = field(http::field::authorization).value_or("");
   // Which routes there are, whoever may read anything may know.
   needed_ = match ? scope_of(match->route->id) : Scope::read;
-  if (match && match->route->open) return {};
-  return authorize(credentials_, needed_);
+  const bool open = match && match->route->open;
+  if (open && credentials_.empty()) return {};
+  auto authorized = authorize(credentials_, needed_);
+  trusted_ |= authorized.has_value();
+  return open ? Result<void>() : authorized;
 }
 
 Result<void> Session::authorize(std::string_view credentials, Scope needed) const {
@@ -281,7 +284,6 @@ asio::awaitable<Response> Session::handle(HeaderParser& parser, Exchange& exchan
     if (error.code == AdminErrc::bad_request) exchange.keep_alive = false;
     co_return response;
   }
-  admitted_ = true;
   if (!match) {
     Response response = problem_response(match.error());
     const auto allow = match.error().detail("allow");

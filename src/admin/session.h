@@ -27,6 +27,8 @@ class Session {
   void stop();
   /// Close now.
   void abort();
+  /// A token came with a request of this connection, and was good for it.
+  [[nodiscard]] bool is_trusted() const { return trusted_; }
 
  private:
   using HeaderParser = boost::beast::http::request_parser<boost::beast::http::empty_body>;
@@ -35,7 +37,7 @@ class Session {
   boost::asio::awaitable<bool> shake_hands();
   boost::asio::awaitable<bool> serve_one();
   boost::asio::awaitable<bool> read_header(HeaderParser& parser);
-  [[nodiscard]] Result<void> admit(const HeaderParser& parser, const Result<Match>& match);
+  Result<void> admit(const HeaderParser& parser, const Result<Match>& match);
   [[nodiscard]] Result<void> authorize(std::string_view credentials, Scope needed) const;
   boost::asio::awaitable<Result<void>> read_body(HeaderParser& parser, Exchange& exchange);
   boost::asio::awaitable<Result<void>> read_to_memory(HeaderParser& parser, Exchange& exchange);
@@ -56,7 +58,7 @@ class Session {
   std::string credentials_;     // of the request that is being handled
   Scope needed_ = Scope::read;  // what the request under way needs
   bool idle_ = true;            // between two requests
-  bool admitted_ = false;       // a request of this connection was allowed
+  bool trusted_ = false;        // a token was accepted on this connection
   bool stopping_ = false;
 };
 

@@ -140,6 +140,22 @@ def test_idle_and_slow_connections_leave_room_for_others(server):
     processes.eventually(room_for_many, 30, "those who have left are forgotten")
 
 
+def test_strangers_make_room_for_those_with_a_token(server):
+    request = f"GET /healthz HTTP/1.1\r\nHost: localhost:{server.admin_port}\r\n\r\n"
+    wires = [http.Wire(server.admin_port) for _ in range(256)]
+    try:
+        for wire in wires:
+            wire.send(request)
+            assert wire.answer().status == 200
+        assert ask(server).status == 200, "at once, whoever else is there"
+        assert wires[0].rest() == b"", "the oldest is closed"
+        wires[-1].send(request)
+        assert wires[-1].answer().status == 200, "and the others are not"
+    finally:
+        for wire in wires:
+            wire.close()
+
+
 def test_portions_do_not_widen_the_limit_of_a_header(server):
     with http.Wire(server.admin_port) as wire:
         wire.send("GET /v1/status HTTP/1.1\r\nHost: x\r\nX")
