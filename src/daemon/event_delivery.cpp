@@ -2,6 +2,7 @@
 
 #include <boost/asio/post.hpp>
 
+#include "daemon/event_payload.h"
 #include "daemon/event_verdict.h"
 #include "pipelines/role.h"
 
@@ -23,17 +24,6 @@ class ShardAttempt final : public events::Attempting {
 
 }  // namespace
 
-void EventDelivery::set_form(const std::string& function, EventForm form) {
-  const std::lock_guard lock(mutex_);
-  forms_[function] = form;
-}
-
-EventForm EventDelivery::form_of(const std::string& function) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = forms_.find(function);
-  return found == forms_.end() ? EventForm::delivery : found->second;
-}
-
 std::shared_ptr<events::Attempting> EventDelivery::deliver(
     events::Task task, std::function<void(std::vector<events::Verdict>)> then) {
   const auto& first = *task.items.front().event;
@@ -45,7 +35,8 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
     }
     task.function = first.target;
   }
-  auto request = event_request(task, form_of(task.function.substr(0, task.function.find('@'))));
+  auto request = event_request(task);
+  const auto form = form_of(task);
   auto held = std::make_shared<events::Task>(std::move(task));
   auto version = std::make_shared<std::string>();
   auto one = std::make_shared<OneInvocation>(
@@ -55,6 +46,7 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
                           [then, verdicts = std::move(verdicts)]() mutable { then(std::move(verdicts)); });
       });
   one->version = version;
+  one->event_form = form;
   const auto name = held->function.substr(0, held->function.find('@'));
   auto& shard = *shards_[home_shard(name, static_cast<unsigned>(shards_.size()))];
   shard.post([&shard, one] { shard.invoke(one); });

@@ -25,7 +25,7 @@ events::Policy policy_of(const registry::DeliveryPolicy& delivery) {
 struct Subscriber {
   std::string name;  ///< for logs
   WallTime since;    ///< when it was deployed
-  bool batches;      ///< takes several events at once
+  EventForm form;    ///< in which it gets events
 };
 
 events::FunctionEvents::Subscription subscription_of(const registry::TopicTrigger& topic,
@@ -33,7 +33,8 @@ events::FunctionEvents::Subscription subscription_of(const registry::TopicTrigge
                                                      const registry::DeliveryPolicy& delivery) {
   events::FunctionEvents::Subscription subscription{topic.topic, policy_of(delivery), {}};
   auto& policy = subscription.policy;
-  policy.batch = subscriber.batches ? topic.batch : 1;
+  policy.batch = subscriber.form == EventForm::delivery ? topic.batch : 1;
+  policy.as_requests = subscriber.form == EventForm::http;
   policy.batch_wait = topic.batch_wait;
   policy.ordered = topic.ordered;
   if (topic.filter.empty()) return subscription;
@@ -65,6 +66,7 @@ std::optional<events::ScheduleSpec> schedule_of(const registry::ScheduleTrigger&
   spec.run_missed = trigger.missed == registry::Missed::once;
   spec.payload = trigger.payload;
   spec.policy = policy_of(delivery);
+  spec.policy.as_requests = subscriber.form == EventForm::http;
   spec.since = subscriber.since;
   spec.next = [its = *schedule](WallTime after) -> std::optional<WallTime> {
     return its.next_after(std::chrono::floor<milliseconds>(after));
@@ -90,8 +92,7 @@ events::FunctionEvents events_of(const registry::Function& function) {
   events::FunctionEvents result;
   result.async = policy_of(version.config.async.delivery);
   result.async.keep_result = version.config.async.keep_result;
-  const bool batches = event_form(version) == EventForm::delivery;
-  add_triggers(result, version.config.on, {version.address(), version.created, batches});
+  add_triggers(result, version.config.on, {version.address(), version.created, event_form(version)});
   return result;
 }
 
@@ -103,7 +104,7 @@ events::FunctionEvents events_of_pipeline(const std::string& name, const pipelin
   result.role = pipelines::queue_role(name);
   if (stored)
     add_triggers(result, stored->definition.on,
-                 {"pipeline " + name, WallTime{} + milliseconds(stored->changed), false});
+                 {"pipeline " + name, WallTime{} + milliseconds(stored->changed), EventForm::http});
   return result;
 }
 

@@ -135,7 +135,18 @@ EventForm event_form(const registry::Version& version) {
   return http ? EventForm::http : EventForm::delivery;
 }
 
-admin::InvokeRequest event_request(const events::Task& task, EventForm events_as) {
+std::optional<EventForm> form_of(const events::Task& task) {
+  const auto form = task.items.front().event->form;
+  if (form != events::Form::event && form != events::Form::schedule) return std::nullopt;
+  return task.as_requests ? EventForm::http : EventForm::delivery;
+}
+
+std::size_t sent_of(const events::Task& task) {
+  const bool batch = task.items.front().event->form == events::Form::event && !task.as_requests;
+  return batch ? task.items.size() : 1;
+}
+
+admin::InvokeRequest event_request(const events::Task& task) {
   using events::Form;
   admin::InvokeRequest request;
   request.function = task.function;
@@ -146,7 +157,7 @@ admin::InvokeRequest event_request(const events::Task& task, EventForm events_as
     put_request(request, *first.event);
   else if (form == Form::step)
     put_call(request, *first.event);
-  else if (events_as == EventForm::http)
+  else if (task.as_requests)
     put_http(request, first);
   else if (form == Form::schedule)
     put_schedule(request, *first.event);

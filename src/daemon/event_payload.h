@@ -1,6 +1,9 @@
 // The invocation that hands events to a function.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+
 #include "admin/platform.h"
 #include "events/deliverer.h"
 #include "registry/function.h"
@@ -15,6 +18,10 @@ enum class EventForm {
 [[nodiscard]] EventForm event_form(const registry::Version& version);
 
 /// An asynchronous request is made again as it came, whatever the form.
-[[nodiscard]] admin::InvokeRequest event_request(const events::Task& task, EventForm events_as);
+[[nodiscard]] admin::InvokeRequest event_request(const events::Task& task);
+/// In which form event_request() has it; nothing: it is the same in all of them.
+[[nodiscard]] std::optional<EventForm> form_of(const events::Task& task);
+/// How many of the task's events, from the first on, event_request() has in it.
+[[nodiscard]] std::size_t sent_of(const events::Task& task);
 
 }  // namespace mayfly::daemon

@@ -37,6 +37,11 @@ events::Task schedule_task(const std::string& payload) {
           {item(Form::schedule, "schedule\0@daily\0timezone\0UTC\0time\00086400000\0"s, payload)}};
 }
 
+events::Task as_requests(events::Task task) {
+  task.as_requests = true;
+  return task;
+}
+
 std::string header(const admin::InvokeRequest& request, const std::string& wanted) {
   for (const auto& [name, value] : request.headers)
     if (name == wanted) return value;
@@ -45,7 +50,7 @@ std::string header(const admin::InvokeRequest& request, const std::string& wante
 
 TEST(EventPayload, ARequestIsMadeAgainAsItCame) {
   const events::Task task{"function:f", "f", {item(Form::request, "x-own\0001\0"s, "body")}};
-  const auto request = event_request(task, EventForm::delivery);
+  const auto request = event_request(task);
   EXPECT_EQ(request.function, "f");
   EXPECT_EQ(request.method, "PUT");
   EXPECT_EQ(request.target, "/a?b=1");
@@ -58,7 +63,7 @@ TEST(EventPayload, ARequestIsMadeAgainAsItCame) {
 
 TEST(EventPayload, ARequestGoesToTheVersionThatItNamed) {
   const events::Task task{"function:f", "f", {item(Form::request, "mayfly-reference\0007\0"s, "")}};
-  const auto request = event_request(task, EventForm::delivery);
+  const auto request = event_request(task);
   EXPECT_EQ(request.function, "f@7");
   EXPECT_TRUE(request.headers.empty());
 }
@@ -67,7 +72,7 @@ TEST(EventPayload, ABatchIsJsonWithItsAttributesApart) {
   auto task = topic_task("application/json", R"({"n": 1})");
   task.items.push_back(topic_task("text/plain", "text").items[0]);
   task.items.push_back(topic_task("image/png", "\xff\x00"s).items[0]);
-  const auto request = event_request(task, EventForm::delivery);
+  const auto request = event_request(task);
   EXPECT_TRUE(request.event);
   EXPECT_EQ(header(request, "mayfly-event"), "queue");
   const auto body = json::parse(request.body);
@@ -83,41 +88,40 @@ TEST(EventPayload, ABatchIsJsonWithItsAttributesApart) {
 }
 
 TEST(EventPayload, WhatOnlySaysThatItIsJsonIsHandedOnAsBytes) {
-  const auto request = event_request(topic_task("application/json", "{bad"), EventForm::delivery);
+  const auto request = event_request(topic_task("application/json", "{bad"));
   EXPECT_TRUE(json::parse(request.body)["messages"][0].contains("data_base64"));
 }
 
 TEST(EventPayload, DeeplyNestedDataDoesNotOverflowTheStack) {
   constexpr std::size_t kDepth = 1'000'000;
   const auto nested = std::string(kDepth, '[') + std::string(kDepth, ']');
-  const auto topic = event_request(topic_task("application/json", nested), EventForm::delivery);
+  const auto topic = event_request(topic_task("application/json", nested));
   EXPECT_TRUE(cloudevents::is_json(topic.body));
   EXPECT_TRUE(topic.body.contains(nested));
-  const auto schedule = event_request(schedule_task(nested), EventForm::delivery);
+  const auto schedule = event_request(schedule_task(nested));
   EXPECT_TRUE(schedule.body.contains(nested));
-  const auto http = event_request(schedule_task(nested), EventForm::http);
+  const auto http = event_request(as_requests(schedule_task(nested)));
   EXPECT_EQ(http.body, nested);
 }
 
 TEST(EventPayload, ASchedulesTimeAndPayload) {
-  const auto request = event_request(schedule_task(R"({"a":1})"), EventForm::delivery);
+  const auto request = event_request(schedule_task(R"({"a":1})"));
   EXPECT_EQ(header(request, "mayfly-event"), "schedule");
   const auto body = json::parse(request.body);
   EXPECT_EQ(body["schedule"], "@daily");
   EXPECT_EQ(body["time"], "1970-01-02T00:00:00.000Z");
   EXPECT_EQ(body["payload"], json({{"a", 1}}));
-  EXPECT_EQ(json::parse(event_request(schedule_task("no json"), EventForm::delivery).body)["payload"],
-            "no json");
-  EXPECT_FALSE(json::parse(event_request(schedule_task(""), EventForm::delivery).body).contains("payload"));
+  EXPECT_EQ(json::parse(event_request(schedule_task("no json")).body)["payload"], "no json");
+  EXPECT_FALSE(json::parse(event_request(schedule_task("")).body).contains("payload"));
 }
 
 TEST(EventPayload, ProgramsThatKnowHttpAloneGetACloudEventInBinaryMode) {
-  const auto request = event_request(topic_task("text/plain", "text"), EventForm::http);
+  const auto request = event_request(as_requests(topic_task("text/plain", "text")));
   EXPECT_FALSE(request.event);
   EXPECT_EQ(header(request, "ce-id"), "e1");
   EXPECT_EQ(header(request, "content-type"), "text/plain");
   EXPECT_EQ(request.body, "text");
-  const auto scheduled = event_request(schedule_task("{}"), EventForm::http);
+  const auto scheduled = event_request(as_requests(schedule_task("{}")));
   EXPECT_EQ(header(scheduled, "ce-type"), "mayfly.schedule");
   EXPECT_EQ(scheduled.body, "{}");
 }

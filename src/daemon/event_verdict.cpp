@@ -5,6 +5,7 @@
 
 #include "base/fields.h"
 #include "base/text.h"
+#include "daemon/event_payload.h"
 #include "gateway/error.h"
 #include "pool/failure.h"
 #include "problem/problem.h"
@@ -112,6 +113,9 @@ std::vector<Verdict> verdicts_of(const events::Task& task, const Result<admin::I
   auto verdict = result ? verdict_of(*result, form) : failure_of(result.error());
   verdict.version = version;
   std::vector<Verdict> verdicts(task.items.size(), verdict);
+  Verdict unsent;
+  unsent.kind = Verdict::Kind::not_tried;
+  std::fill(verdicts.begin() + static_cast<std::ptrdiff_t>(sent_of(task)), verdicts.end(), unsent);
   if (form == events::Form::event && result && verdict.kind == Verdict::Kind::succeeded)
     put_partial(verdicts, task, result->body);
   return verdicts;

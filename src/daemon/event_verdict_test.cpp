@@ -88,6 +88,18 @@ TEST(EventVerdict, SingleMessagesOfABatchAreTriedAgain) {
   EXPECT_EQ(verdicts[2].kind, Kind::succeeded);
 }
 
+TEST(EventVerdict, OfWhatWasNotInTheRequestNothingIsSaid) {
+  auto task = task_of(Form::event, 3);
+  task.as_requests = true;
+  for (const unsigned status : {200U, 500U}) {
+    const auto verdicts = verdicts_of(task, answer(status), "f@1");
+    ASSERT_EQ(verdicts.size(), 3U);
+    EXPECT_EQ(verdicts[0].kind, status == 200 ? Kind::succeeded : Kind::failed);
+    EXPECT_EQ(verdicts[1].kind, Kind::not_tried);
+    EXPECT_EQ(verdicts[2].kind, Kind::not_tried);
+  }
+}
+
 TEST(EventVerdict, AnyBodyOfABatchsAnswerIsTaken) {
   for (const std::string body : {"", "null", "[]", R"({"retry":1})", "\xff", R"({"retry":[{"id":1}]})"}) {
     const auto verdicts = verdicts_of(task_of(Form::event, 2), answer(200, {}, body), "f@1");

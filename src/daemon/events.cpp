@@ -1,6 +1,5 @@
 #include "daemon/events.h"
 
-#include "admin/view.h"
 #include "daemon/event_functions.h"
 
 namespace mayfly::daemon {
@@ -42,7 +41,6 @@ Events::Events(std::unique_ptr<events::SqliteStore> store, std::vector<std::uniq
 
 void Events::set_function(const std::string& name, const registry::FunctionPtr& function) {
   if (!function) return engine_->set_function(name, std::nullopt);
-  delivery_.set_form(name, event_form(admin::main_version(*function)));
   engine_->set_function(name, events_of(*function));
 }
 

@@ -2,9 +2,11 @@
 #pragma once
 
 #include <functional>
+#include <optional>
 #include <string>
 
 #include "admin/platform.h"
+#include "daemon/event_payload.h"
 #include "pool/invocation.h"
 
 namespace mayfly::daemon {
@@ -26,7 +28,9 @@ class OneInvocation final : public std::enable_shared_from_this<OneInvocation>,
   void fail(Error error);
   /// Nobody waits for the answer any more: as a client of the data plane that leaves.
   void leave();
-  pool::Service* service = nullptr;        ///< that it was submitted to
+  pool::Service* service = nullptr;  ///< that it was submitted to
+  std::optional<EventForm>
+      event_form{};  ///< that the request has: a version that takes another cannot read it
   std::shared_ptr<std::string> version{};  ///< gets "hello@3" when one was chosen; may be null
 
  private:

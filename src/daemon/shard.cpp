@@ -244,6 +244,9 @@ void Shard::invoke(const std::shared_ptr<OneInvocation>& one) {
   auto version = router::choose_version(*function, reference, {}, static_cast<std::uint32_t>(random_()));
   if (!version) return one->fail(version.error());
   if (one->version) *one->version = (*version)->address();
+  if (one->event_form && *one->event_form != event_form(**version))  // it has just changed: again, soon
+    return one->fail(Error{
+        scheduler::SchedulerErrc::unavailable, (*version)->address() + " takes events in another form", {}});
   if (one->request.invocation.size() == one->invocation.id.size())
     std::ranges::copy(one->request.invocation, one->invocation.id.begin());
   else

@@ -405,19 +405,19 @@ TEST_F(ShardTest, AVersionThatIsBeingDeployedGetsTheNewSecretToo) {
 TEST_F(ShardTest, OneInvocationOfTheAdminPlane) {
   const auto name = name_on(1);
   publish(name, {1, 2});
-  const auto invoke = [&](const std::string& function) {
+  const auto invoke = [&](const std::string& function, std::optional<EventForm> form = {}) {
     std::promise<Result<admin::InvokeAnswer>> answer;
     auto one = std::make_shared<OneInvocation>(admin::InvokeRequest{.function = function, .body = "hi"},
                                                [&](auto got) { answer.set_value(std::move(got)); });
+    one->event_form = form;
     shards[1]->post([&] { shards[1]->invoke(one); });
     return answer.get_future().get();
   };
-  const auto newest = invoke(name);
-  ASSERT_TRUE(newest);
-  EXPECT_EQ(newest->body, name + "@2 / hi");
+  EXPECT_EQ(invoke(name).value().body, name + "@2 / hi");
   EXPECT_EQ(invoke(name + "@1")->body, name + "@1 / hi");
-  EXPECT_FALSE(invoke(name + "@9"));
-  EXPECT_FALSE(invoke("nobody"));
+  for (const auto& unknown : {name + "@9", std::string("nobody")}) EXPECT_FALSE(invoke(unknown));
+  EXPECT_TRUE(invoke(name, EventForm::delivery));
+  EXPECT_EQ(invoke(name, EventForm::http).error().code, scheduler::SchedulerErrc::unavailable);
 }
 
 TEST_F(ShardTest, MinimumInstancesAreThereAndEvictedOnesComeBack) {

@@ -22,6 +22,7 @@ struct Task {
   std::string queue;     ///< its name
   std::string function;  ///< "hello"
   std::vector<Item> items;
+  bool as_requests = false;  ///< see Policy
 };
 
 /// How it went for one of the events.

@@ -20,6 +20,8 @@ struct Policy {
   /// Attempts at once for each partition, of those that have one; 0: as many as there may be. What is beyond
   /// waits, and others go ahead of it. Not with batches.
   int most_of_partition = 0;
+  /// The function gets each event as an HTTP request of its own: not with batches.
+  bool as_requests = false;
   bool operator==(const Policy&) const = default;
 };
 

@@ -157,7 +157,7 @@ void Queue::put_off() {
 }
 
 void Queue::attempt(const std::vector<Position>& batch) {
-  Task task{info_.name, function_, {}};
+  Task task{info_.name, function_, {}, policy_.as_requests};
   const auto now = context_.clock.wall();
   for (const auto position : batch) {
     auto& entry = entries_.at(position);

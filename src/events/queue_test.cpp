@@ -119,6 +119,24 @@ TEST_F(QueueTest, APartitionThatGoesOnSlowlyLeavesTheWindowToOthers) {
   ASSERT_TRUE(comes_to(other, State::succeeded));
 }
 
+TEST_F(QueueTest, AnAttemptHasTheFormThatGoesWithItsSize) {
+  policy.concurrency = 1;
+  policy.batch = 2;
+  queue->set(policy, {});
+  queue->pause(true);
+  for (const char* body : {"a", "b", "c", "d"}) publish(body);
+  queue->pause(false);
+  ASSERT_TRUE(delivering(1));
+  policy.batch = 1;
+  policy.as_requests = true;
+  queue->set(policy, {});
+  EXPECT_FALSE(deliverer.opened.front()->task.as_requests);
+  deliverer.end(kSucceeded);
+  ASSERT_TRUE(delivering(1));
+  EXPECT_EQ(deliverer.bodies, (std::vector<std::string>{"ab", "c"}));
+  EXPECT_TRUE(deliverer.opened.front()->task.as_requests);
+}
+
 TEST_F(QueueTest, AHopelessFailureIsNotTriedAgain) {
   const auto event = publish("a");
   ASSERT_TRUE(delivering(1));
