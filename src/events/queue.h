@@ -72,8 +72,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   /// An event was accepted in its stream. They come in order, none is left out.
   void on_appended(const EventPtr& event);
 
-  /// Ends a delivery: cancelled. An attempt under way is told. Errors: it has ended already;
-  /// unknown_delivery, also when the id's check is not the event's.
+  /// Ends a delivery: cancelled. An attempt under way is told, unless it has others in its batch. Errors: it
+  /// has ended already; unknown_delivery, also when the id's check is not the event's.
   void cancel(const DeliveryId& id, Then<State> then) { end(id, Change::cancel, std::move(then)); }
   /// The same, but an attempt under way is not told, and heard to its end: if it fails, no other follows.
   void give_up(const DeliveryId& id, Then<State> then) { end(id, Change::give_up, std::move(then)); }
@@ -111,7 +111,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
     Place place = Place::ready;
     int attempts = 0;
     bool has_row = false;
-    bool cancelled = false;                 // while it runs: its end is a cancellation
+    bool cancelled = false;                 // while it runs: its end is a cancellation …
+    bool unwanted = false;                  // … and the attempt is not to be heard to its end
     WallTime since{};                       // its age counts from then …
     std::chrono::milliseconds max_age{-1};  // … up to this; -1: what the queue's policy says
     WallTime not_before{};
@@ -176,6 +177,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   enum class Change { retry, cancel, give_up };
   void end(const DeliveryId& id, Change how, Then<State> then);
   void change_stored(const DeliveryId& id, Change change, Then<State> then);
+  [[nodiscard]] bool is_unwanted(const Attempting& attempting) const;
   void on_found(Change change, const DeliveryRecord& record, const Then<State>& then);
   void on_changed(Position position, State state, bool written);
   [[nodiscard]] Entries::iterator find(const DeliveryId& id);

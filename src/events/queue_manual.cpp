@@ -1,4 +1,6 @@
 // What people do to single deliveries: cancel them, attempt them again.
+#include <algorithm>
+
 #include "events/queue.h"
 #include "events/queue_here.h"
 
@@ -18,11 +20,19 @@ void Queue::end(const DeliveryId& id, Change how, Then<State> then) {
   if (entry.place == Place::recording) return;  // who asked hears what it came to
   if (entry.place == Place::running) {
     entry.cancelled = true;
-    if (entry.attempting && how == Change::cancel) entry.attempting->cancel();
+    entry.unwanted |= how == Change::cancel;
+    if (entry.attempting && is_unwanted(*entry.attempting)) entry.attempting->cancel();
     return;
   }
   leave(id.position, entry);
   record({outcome(id.position, entry, State::cancelled)});
+}
+
+/// All of its batch: else the others would fail with it.
+bool Queue::is_unwanted(const Attempting& attempting) const {
+  return std::ranges::all_of(entries_, [&](const auto& one) {
+    return one.second.attempting.get() != &attempting || one.second.unwanted;
+  });
 }
 
 void Queue::retry(const DeliveryId& id, Then<State> then) {

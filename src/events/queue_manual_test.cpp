@@ -52,6 +52,27 @@ TEST_F(QueueManualTest, WhatRunsIsToldAndItsEndIsACancellation) {
   EXPECT_EQ(answer->value(), State::cancelled);
 }
 
+TEST_F(QueueManualTest, ABatchIsToldWhenNobodyWantsAnyOfItAnyMore) {
+  policy.batch = 2;
+  policy.attempts = 1;
+  queue->set(policy, {});
+  queue->pause(true);
+  const std::vector<EventPtr> events{publish("a"), publish("b"), publish("c"), publish("d")};
+  queue->pause(false);
+  ASSERT_TRUE(delivering(2));
+  std::vector<std::optional<Result<State>>> answers(3);
+  queue->cancel(id(events[0]), into(answers[0]));
+  EXPECT_FALSE(deliverer.opened[0]->cancelled) << "the other one would fail with it";
+  queue->cancel(id(events[2]), into(answers[1]));
+  queue->cancel(id(events[3]), into(answers[2]));
+  EXPECT_TRUE(deliverer.opened[1]->cancelled);
+  EXPECT_FALSE(deliverer.opened[0]->cancelled);
+  deliverer.end(kSucceeded);
+  deliverer.end(kFailed);
+  ASSERT_TRUE(comes_to(events[1], State::succeeded));
+  for (const std::size_t one : {2U, 3U}) EXPECT_TRUE(comes_to(events[one], State::cancelled));
+}
+
 TEST_F(QueueManualTest, WhatSucceedsAllTheSameHasSucceeded) {
   const auto event = publish("a");
   ASSERT_TRUE(delivering(1));
