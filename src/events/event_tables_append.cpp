@@ -33,14 +33,17 @@ Result<std::vector<Accepted>> EventTables::append(std::span<const std::shared_pt
   return accepted;
 }
 
-/// Which of the events were accepted before, or stand twice among these.
+/// Which of the events were accepted before, or stand twice among these. `digests`: what each is kept with
+/// under its key. Those of one call stand for all of it: with more or fewer events it is another one.
 Result<void> EventTables::find_known(std::span<const std::shared_ptr<Event>> events,
                                      std::span<Accepted> accepted, std::span<PayloadDigest> digests) {
+  if (std::ranges::all_of(events, [](const auto& one) { return one->idempotency_key.empty(); })) return {};
+  std::ranges::transform(events, digests.begin(), [](const auto& one) { return payload_digest(*one); });
+  const auto whole = events.size() == 1 ? digests[0] : payload_digest(digests);
   std::map<std::pair<StreamId, std::string_view>, std::size_t> first;
   for (std::size_t i = 0; i < events.size(); ++i) {
     const auto& event = *events[i];
     if (event.idempotency_key.empty()) continue;
-    digests[i] = payload_digest(event);
     const auto [place, is_first] = first.try_emplace({event.stream, event.idempotency_key}, i);
     if (!is_first) {
       if (digests[i] != digests[place->second]) return mismatch(event);
@@ -48,10 +51,11 @@ Result<void> EventTables::find_known(std::span<const std::shared_ptr<Event>> eve
       accepted[i] = {same.event ? same.event : events[place->second], true};
       continue;
     }
-    auto earlier = known(event, digests[i]);
+    auto earlier = known(event, whole);
     if (!earlier) return propagate(earlier);
     if (*earlier) accepted[i] = {std::move(*earlier), true};
   }
+  std::ranges::fill(digests, whole);
   return {};
 }
 

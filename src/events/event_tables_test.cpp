@@ -307,6 +307,25 @@ TEST_F(EventTablesTest, AKeyCountsWithinOneAppendToo) {
   EXPECT_THAT(bodies_of(store_.read(stream_)), ElementsAre("x"));
 }
 
+TEST_F(EventTablesTest, WhatIsAcceptedTogetherIsKnownTogetherAlone) {
+  const std::vector<NewEvent> batch{keyed("a", "k"), keyed("b", "k\n1")};
+  const auto first = store_.try_append(batch);
+  ASSERT_TRUE(first);
+  const auto again = store_.try_append(batch);
+  ASSERT_TRUE(again);
+  for (const std::size_t i : {0U, 1U}) EXPECT_EQ((*again)[i].event->position, (*first)[i].event->position);
+  auto longer = batch;
+  longer.push_back(keyed("c", "k\n2"));
+  auto other_partition = batch;
+  other_partition[1].partition = "p";
+  for (const auto& other : {longer, {batch[0]}, other_partition}) {
+    const auto refused = store_.try_append(other);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, EventsErrc::idempotency_mismatch);
+  }
+  EXPECT_THAT(bodies_of(store_.read(stream_)), ElementsAre("a", "b"));
+}
+
 TEST_F(EventTablesTest, AKeyExpires) {
   const auto first = store_.append(keyed("x"));
   clock_.advance(kIdempotencyTime - milliseconds(1));

@@ -68,6 +68,13 @@ PayloadDigest payload_digest(const NewEvent& event) {
     sha.add(name);
     sha.add(value);
   }
+  if (!event.partition.empty()) sha.add(event.partition);
+  return sha.digest();
+}
+
+PayloadDigest payload_digest(std::span<const PayloadDigest> parts) {
+  Sha256 sha;
+  for (const auto& part : parts) sha.add({reinterpret_cast<const char*>(part.data()), part.size()});
   return sha.digest();
 }
 

@@ -42,6 +42,15 @@ TEST(PayloadDigest, OfAnEventCountsItsAttributesButThoseOfOneTry) {
   EXPECT_NE(first, event("id\0001\0type\0t\0subject\0s\0"s));
 }
 
+TEST(PayloadDigest, OfAnEventCountsItsPartition) {
+  const auto of = [](const std::string& partition) {
+    return payload_digest({.form = Form::event, .body = "b", .partition = partition});
+  };
+  EXPECT_EQ(of("a"), of("a"));
+  EXPECT_NE(of("a"), of("b"));
+  EXPECT_NE(of("a"), of(""));
+}
+
 TEST(PayloadDigest, WhatStandsInOnePartIsNotThatOfAnother) {
   const auto digest = [](std::string method, std::string target, std::string body) {
     return payload_digest(

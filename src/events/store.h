@@ -94,7 +94,8 @@ class EventStore {
   virtual void drop_queue(QueueId queue, Then<void> then) = 0;
   virtual void pause_queue(QueueId queue, bool paused, Then<void> then) = 0;
 
-  /// Accepts all of the events or none. An idempotency key counts within its stream, for `kIdempotencyTime`.
+  /// Accepts all of the events or none. An idempotency key counts within its stream, for `kIdempotencyTime`,
+  /// and for the whole call: with other events beside it, it is a mismatch.
   virtual void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) = 0;
 
   /// Writes down what has become of deliveries, and that all events of each queue up to its cursor are done

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cloudevents/http_binding.h"
 #include "cloudevents/webhook.h"
+#include "intake/async_request.h"
 #include "intake/checks.h"
 
 namespace mayfly::intake {
@@ -45,8 +46,9 @@ Result<std::vector<events::NewEvent>> events_of_message(std::string_view topic, 
   auto parsed = cloudevents::parse_message(fields, std::move(body), defaults);
   if (!parsed) return propagate(parsed);
   const auto partition = field_value(fields, kPartitionField);
-  const auto key = field_value(fields, "idempotency-key");
-  if (auto checked = check_idempotency_key(key); !checked) return propagate(checked);
+  const auto given_key = field_value(fields, "idempotency-key");
+  if (auto checked = check_idempotency_key(given_key); !checked) return propagate(checked);
+  const auto key = key_of_caller(given_key, fields);
   if (partition.size() > kMaxPartition)
     return fail(IntakeErrc::bad_request, "the partition is longer than 255 bytes");
   std::vector<events::NewEvent> result;
@@ -56,8 +58,8 @@ Result<std::vector<events::NewEvent>> events_of_message(std::string_view topic, 
     events::NewEvent event;
     event.form = events::Form::event;
     event.partition = partition.empty() ? one.get("partitionkey") : partition;
-    if (!key.empty())
-      event.idempotency_key = i == 0 ? std::string(key) : std::string(key) + "#" + std::to_string(i);
+    // No field has a line's end in it: nobody's own key is one of these.
+    if (!key.empty()) event.idempotency_key = i == 0 ? key : key + "\n" + std::to_string(i);
     event.fields = cloudevents::to_fields(one);
     event.body = std::move(one.data);
     result.push_back(std::move(event));

@@ -52,6 +52,18 @@ TEST(EventsOfMessage, OfABatchEachIsOneOfItsOwnAlsoUnderOneKey) {
   EXPECT_FALSE(events[1].idempotency_key.empty());
 }
 
+TEST(EventsOfMessage, AKeyIsOfItsCallerAloneAndNoneOfABatch) {
+  const auto key = [](const std::string& fields, const std::string& body = "x") {
+    return published(fields, body).back().idempotency_key;
+  };
+  const auto own = key("idempotency-key\0k\0mayfly-key\0one\0"s);
+  EXPECT_EQ(own, key("mayfly-key\0one\0idempotency-key\0k\0"s));
+  EXPECT_NE(own, key("idempotency-key\0k\0mayfly-key\0other\0"s));
+  EXPECT_NE(own, key("idempotency-key\0k\0"s));
+  EXPECT_NE(key("content-type\0application/cloudevents-batch+json\0idempotency-key\0k\0"s, kBatch),
+            key("idempotency-key\0k#1\0"s));
+}
+
 TEST(EventsOfMessage, AnyBodyIsAnEvent) {
   const auto events = published("content-type\0image/png\0"s, "\xff\x00"s);
   ASSERT_EQ(events.size(), 1U);
