@@ -161,7 +161,6 @@ class Engine final {
   void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(const DeliveryId&, Then<State>));
   void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);
   void redrive_some(const QueuePtr& queue, std::size_t left, std::size_t done, const Then<std::size_t>& then);
-  void skip_all(const QueueInfo& dropped, Then<void> then);
   void expire_now_and_then();
   void expire();
   [[nodiscard]] bool idle() const;

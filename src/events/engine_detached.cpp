@@ -34,9 +34,6 @@ Policy forgotten_policy() {
   return policy;
 }
 
-/// It has the stream for itself: a new one of this name would begin with the stream's first event.
-bool is_only_one(const QueueInfo& queue) { return !queue.name.contains('>'); }
-
 }  // namespace
 
 void Engine::adopt_rest() {
@@ -75,25 +72,8 @@ void Engine::drop(const std::string& name, Then<void> then) {
     queues_.erase(info.id);
     std::erase(by_stream_[info.stream], queue);
     if (const auto stream = streams_.find(info.stream)) look_at_backlog(*stream);
-    store_.drop_queue(info.id, here<void>([this, info, then = std::move(then)](auto dropped) mutable {
-                        if (!dropped || !is_only_one(info)) return then(std::move(dropped));
-                        skip_all(info, std::move(then));
-                      }));
+    store_.drop_queue(info.id, std::move(then));
   });
-}
-
-/// A queue in its place that has passed all there is: what was forgotten does not come back with the
-/// function.
-void Engine::skip_all(const QueueInfo& dropped, Then<void> then) {
-  store_.open_queue(
-      dropped.name, dropped.stream, here<QueueInfo>([this, then = std::move(then)](auto fresh) mutable {
-        if (!fresh) return then(propagate(fresh));
-        const auto stream = streams_.find(fresh->stream);
-        std::map<QueueId, Position> cursors{{fresh->id, stream ? stream->newest.load() : Position{0}}};
-        store_.record({}, std::move(cursors), [then = std::move(then)](const auto& recorded) {
-          then(recorded ? Result<void>() : Result<void>(std::unexpected(recorded.error())));
-        });
-      }));
 }
 
 }  // namespace mayfly::events

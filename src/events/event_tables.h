@@ -104,6 +104,7 @@ class EventTables {
   [[nodiscard]] Result<std::optional<DeliveryRecord>> delivery(std::int64_t id, StreamId stream, bool bodies);
   [[nodiscard]] Result<std::vector<Attempt>> history(std::int64_t id);
 
+  [[nodiscard]] Result<void> disown_queue(QueueId id);
   [[nodiscard]] Result<void> remove_delivery(std::int64_t id, State state);
   [[nodiscard]] Result<std::size_t> expire_deliveries(WallTime now, std::size_t limit);
   [[nodiscard]] Result<std::size_t> expire_documents(WallTime now, std::size_t limit);

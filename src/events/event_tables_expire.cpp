@@ -26,9 +26,34 @@ Result<void> EventTables::remove_delivery(std::int64_t id, State state) {
   return database_.run("DELETE FROM deliveries WHERE id = ?", id);
 }
 
+/// Takes its name from it. The only queue of a stream gets a successor that has passed all there is, in the
+/// same transaction: one that is made later would begin with the stream's first event, and deliver again what
+/// was done.
+Result<void> EventTables::disown_queue(QueueId id) {
+  std::string name;
+  StreamId stream = 0;
+  bool is_only_one = false;
+  auto read = database_.query(
+      "SELECT queues.name, streams.id, queues.name = streams.name FROM queues JOIN streams ON streams.id = "
+      "stream "
+      "WHERE queues.id = ? AND queues.name IS NOT NULL",
+      [&](const store::Row& row) {
+        name = row.text(0);
+        stream = static_cast<StreamId>(row.integer(1));
+        is_only_one = row.integer(2) != 0;
+      },
+      id);
+  if (!read || name.empty()) return read;
+  if (auto done = database_.run("UPDATE queues SET name = NULL WHERE id = ?", id); !done) return done;
+  if (!is_only_one) return {};
+  auto position = newest(stream);
+  if (!position) return propagate(position);
+  return database_.run("INSERT INTO queues(name, stream, cursor) VALUES (?, ?, ?)", name, stream, **position);
+}
+
 Result<std::size_t> EventTables::drop_queue(QueueId id, std::size_t limit) {
   queues_.erase(id);
-  auto done = database_.run("UPDATE queues SET name = NULL WHERE id = ?", id);
+  auto done = disown_queue(id);
   if (!done) return propagate(done);
   std::vector<Found> found;
   auto read = database_.query(

@@ -208,6 +208,20 @@ TEST_F(ExpireTest, ADroppedQueueIsForgottenWithItsDeliveries) {
   get<void>([&](auto then) { store_->drop_queue(queue_, then); });  // once more does no harm
 }
 
+TEST_F(ExpireTest, TheSuccessorOfAStreamsOnlyQueueIsThereAtOnceAndHasPassedAll) {
+  const auto own = store_.stream("function:f").id;
+  const auto dropped = store_.queue("function:f", own).id;
+  const auto event = store_.append(own, "done");
+  store_.record({outcome(dropped, *event, State::succeeded)});
+  // Asked for behind it, as by a deploy, while it is still dropped.
+  std::promise<Result<QueueInfo>> opened;
+  store_->drop_queue(dropped, [](const auto&) {});
+  store_->open_queue("function:f", own, [&](auto info) { opened.set_value(std::move(info)); });
+  const auto successor = opened.get_future().get().value();
+  EXPECT_NE(successor.id, dropped);
+  EXPECT_EQ(successor.cursor, event->position);
+}
+
 TEST_F(ExpireTest, ADropThatWasInterruptedGoesOn) {
   const auto events = append(1'500);
   std::vector<Outcome> outcomes;

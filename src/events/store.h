@@ -90,7 +90,8 @@ class EventStore {
   virtual void streams(Then<std::vector<StreamInfo>> then) = 0;
   virtual void set_open(StreamId stream, bool open, Then<void> then) = 0;
   virtual void queues(Then<std::vector<QueueInfo>> then) = 0;
-  /// Forgets a queue with all its deliveries.
+  /// Forgets a queue with all its deliveries. If it is the only one of its stream, there is another one of
+  /// its name from then on, which begins behind the newest event.
   virtual void drop_queue(QueueId queue, Then<void> then) = 0;
   virtual void pause_queue(QueueId queue, bool paused, Then<void> then) = 0;
 
