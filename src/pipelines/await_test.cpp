@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "events/store.h"
+#include "pipelines/kept_events.h"
 #include "pipelines/world_test_support.h"
 
 namespace mayfly::pipelines {
@@ -33,16 +34,41 @@ TEST(Await, TakesTheEventsBodyAsItsOutput) {
   EXPECT_THAT(world.trace(), ElementsAre("a:succeeded", "verified:succeeded", "b:running"));
 }
 
-TEST(Await, TakesTheLatestOfTheEventsThatCameBefore) {
+TEST(Await, TakesTheFirstOfTheEventsThatCameBefore) {
   World world;
   world.run_of(kSteps);
   world.must(signal(world.run, "verify", "1"));
   world.must(signal(world.run, "verify", "2"));
   EXPECT_THAT(world.targets(), ElementsAre("f"));
   world.answer("f", "");
-  EXPECT_EQ(world.calls("g").at(0)->body, "2");
+  EXPECT_EQ(world.calls("g").at(0)->body, "1");
   EXPECT_THAT(world.targets(), ElementsAre("g"));
-  EXPECT_FALSE(*world.tx.get(event_key(world.run, "verify")));
+  EXPECT_EQ(*world.tx.get(event_key(world.run, "verify")), "2") << "it is still there for another step";
+}
+
+TEST(Await, EventsThatCameBeforeAreTakenInTheirOrder) {
+  World world;
+  world.run_of(R"([{"name":"a","function":"f"},{"name":"one","await":"e"},{"name":"b","function":"g"},
+                   {"name":"two","await":"e"},{"name":"three","await":"e"},{"name":"c","function":"h"},
+                   {"name":"four","await":"e"},{"name":"other","await":"e-2"}])");
+  for (const auto* body : {"1", "2", "3"}) world.must(signal(world.run, "e", body));
+  world.must(signal(world.run, "e-2", "another name"));
+  world.answer("f", "");
+  EXPECT_EQ(world.calls("g").at(0)->body, "1");
+  world.must(signal(world.run, "e", "4"));
+  world.answer("g", "");
+  EXPECT_EQ(world.calls("h").at(0)->body, "3");
+  world.answer("h", "");
+  EXPECT_EQ(world.state(), "succeeded");
+}
+
+TEST(Await, NotAnyNumberOfEventsIsKept) {
+  World world;
+  world.run_of(kSteps);
+  for (std::size_t i = 0; i < kMaxKeptEvents; ++i) world.must(signal(world.run, "verify", "1"));
+  EXPECT_EQ(world.decide(signal(world.run, "verify", "1")).error().code, EventsErrc::backlog_full);
+  world.answer("f", "");
+  world.must(signal(world.run, "verify", "1"));
 }
 
 TEST(Await, TakesAnEventOnce) {

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "events/store.h"
 #include "pipelines/execution.h"
+#include "pipelines/kept_events.h"
 #include "pipelines/step_event.h"
 
 namespace mayfly::pipelines {
@@ -116,7 +117,7 @@ Result<void> take_event(Transaction& transaction, const RunId& run, const std::s
   if (auto checked = check_value(body); !checked) return checked;
   auto value = to_value(body).value();
   const auto waiting = one.waiting_for(event);
-  if (!waiting) return transaction.put(event_key(run, event), value);
+  if (!waiting) return keep_event(transaction, run, event, value);
   const auto timer = events::parse_delivery_id(one.entry(*waiting)->delivery);
   if (to_cancel && timer) to_cancel->push_back(*timer);
   return one.wake(*waiting, std::move(value));

@@ -39,8 +39,9 @@ using ToCancel = std::shared_ptr<std::vector<events::DeliveryId>>;
 /// A timer's time has come.
 [[nodiscard]] events::Decision timer(const events::Event& event);
 
-/// An event for a run. One that no step waits for yet is kept for it, the latest of each name. Refused:
-/// unknown_run, run_ended, not_awaited (no step of the run has this name), bad_value.
+/// An event for a run. One that no step waits for yet is kept for it, behind others of its name. Refused:
+/// unknown_run, run_ended, not_awaited (no step of the run has this name), bad_value, backlog_full (as many
+/// of this name are kept as may be).
 [[nodiscard]] events::Decision signal(RunId run, std::string event, std::string body,
                                       ToCancel to_cancel = nullptr);
 /// Ends a run as cancelled, with what was done undone. A call under way of a step that has an undo counts as

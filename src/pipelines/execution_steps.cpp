@@ -3,6 +3,7 @@
 
 #include "pipelines/execution.h"
 #include "pipelines/input.h"
+#include "pipelines/kept_events.h"
 #include "pipelines/step_event.h"
 
 namespace mayfly::pipelines {
@@ -61,13 +62,9 @@ Result<void> Execution::begin_waiting(std::size_t number, milliseconds time) {
 
 Execution::Next Execution::enter_await(const Step& step) {
   const auto number = begin_entry(step);
-  const auto key = event_key(run_, step.await);
-  auto come = transaction_.get(key);
+  auto come = take_kept_event(transaction_, run_, step.await);
   if (!come) return propagate(come);
-  if (*come) {
-    if (auto removed = transaction_.remove(key); !removed) return propagate(removed);
-    return end_with(number, std::move(**come));
-  }
+  if (*come) return end_with(number, std::move(**come));
   if (auto done = begin_waiting(number, step.timeout.value_or(kAwait)); !done) return propagate(done);
   return std::nullopt;
 }

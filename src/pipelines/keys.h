@@ -51,7 +51,8 @@ inline constexpr std::string_view kDeleted = "pipeline-deleted/";
 /// The definition that it has for good.
 [[nodiscard]] inline std::string definition_key(const RunId& run) { return part_prefix(run) + "definition"; }
 [[nodiscard]] inline std::string input_key(const RunId& run) { return part_prefix(run) + "input"; }
-/// An event that nobody has waited for yet.
+/// An event that nobody has waited for yet: the first of its name. Those behind it have "/" and an index
+/// besides.
 [[nodiscard]] inline std::string event_key(const RunId& run, std::string_view name) {
   return part_prefix(run) + "event/" + std::string(name);
 }
