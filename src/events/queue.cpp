@@ -21,6 +21,8 @@ constexpr milliseconds kRoleHold{500};
 constexpr milliseconds kLongestTurn{2'000};
 /// The store could not write what has become of deliveries: it is asked again.
 constexpr milliseconds kWriteAgain{1'000};
+/// For how long an attempt that was put off to the end of an event's age can be begun.
+constexpr milliseconds kLastAttempt{60'000};
 /// A timer never sleeps longer: the wall clock may be set meanwhile.
 constexpr milliseconds kLongestSleep{60'000};
 /// A queue that passes events without a word of any of them tells so after this many.
@@ -80,8 +82,7 @@ void Queue::rearm() {
   if (forgotten_ && !is_full()) when = std::min(when, look_again_);
   if (!ready_.empty()) {  // they grow old, also while nobody takes them
     const auto& oldest = entries_.at(*ready_.begin());
-    const auto age = context_.clock.wall() - oldest.since;
-    when = std::min(when, now + (max_age_of(oldest) - age) + milliseconds(1));
+    when = std::min(when, now + (end_of(oldest) - context_.clock.wall()) + milliseconds(1));
   }
   if (!ready_.empty() && attached_ && !paused_) {
     if (hold_until_ > now)
@@ -221,6 +222,12 @@ Outcome Queue::outcome(Position position, const Entry& entry, State state) const
   return outcome;
 }
 
+/// When it is too old. Whose next attempt is at the end of its age has a moment more, to be begun in.
+WallTime Queue::end_of(const Entry& entry) const {
+  const auto end = entry.since + max_age_of(entry);
+  return entry.has_row && entry.not_before >= end ? entry.not_before + kLastAttempt : end;
+}
+
 Policy Queue::policy_of(const Event& event) const { return role_ ? role_->policy(event, policy_) : policy_; }
 
 /// What its end means for the larger thing that a delivery is a part of, or for who wants to be called back.
@@ -238,9 +245,11 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
   const bool succeeded = verdict.kind == Verdict::Kind::succeeded;
   const auto now = context_.clock.wall();
   const auto policy = policy_of(*entry.event);
-  const auto delay = verdict.delay.value_or(backoff_delay(policy, entry.attempts, random_));
-  const bool over = verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy.attempts ||
-                    now + delay > entry.since + policy.max_age;
+  // A delay that is longer than it may wait ends with that time: the last attempt is then.
+  const auto left = std::chrono::ceil<milliseconds>(entry.since + policy.max_age - now);
+  const auto delay = std::min(left, verdict.delay.value_or(backoff_delay(policy, entry.attempts, random_)));
+  const bool over =
+      verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy.attempts || left <= milliseconds(0);
   State state = State::failed;
   if (succeeded)
     state = State::succeeded;
@@ -266,7 +275,7 @@ void Queue::give_up_old() {
   std::vector<Position> old;
   for (const auto position : ready_) {  // in the order of acceptance, but for what people have begun again
     const auto& entry = entries_.at(position);
-    if (entry.since + max_age_of(entry) < now)
+    if (end_of(entry) < now)
       old.push_back(position);
     else if (!entry.has_row && !role_)
       break;
@@ -349,6 +358,7 @@ void Queue::settle(const Outcome& outcome) {
   without_row_.erase(outcome.position);
   entry.has_row = true;
   const auto waiting = std::exchange(entry.waiting, {});
+  for (const auto& then : std::exchange(entry.again, {})) then(outcome.state);
   if (is_final(outcome.state)) {
     remove(found);
     for (const auto& then : waiting) then(outcome.state);

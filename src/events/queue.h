@@ -119,7 +119,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
     MonotonicTime ready_since{};
     WallTime started{};
     std::shared_ptr<Attempting> attempting{};
-    std::vector<Then<State>> waiting{};  // who asked for its end
+    std::vector<Then<State>> waiting{};  // who asked for its end …
+    std::vector<Then<State>> again{};    // … and for another beginning
   };
   using Entries = std::map<Position, Entry>;
 
@@ -138,6 +139,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   [[nodiscard]] std::chrono::milliseconds max_age_of(const Entry& entry) const {
     return entry.max_age.count() < 0 ? policy_.max_age : entry.max_age;
   }
+  [[nodiscard]] WallTime end_of(const Entry& entry) const;
   void decide(const EventPtr& event, Outcome& outcome) const;
   void give_up_old();
   void record(std::vector<Outcome> outcomes);

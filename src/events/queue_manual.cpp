@@ -42,10 +42,10 @@ void Queue::retry(const DeliveryId& id, Then<State> then) {
   if (entry.place == Place::running || entry.place == Place::recording)
     return then(fail(EventsErrc::delivery_running, "it is being attempted"));
   leave(id.position, entry);
-  entry.not_before = {};
-  place(id.position, entry);
-  then(entry.attempts > 0 ? State::failed : State::queued);
-  dispatch();
+  entry.attempts = 0;
+  entry.since = context_.clock.wall();
+  entry.again.push_back(std::move(then));
+  record({outcome(id.position, entry, State::queued)});
 }
 
 /// One that is not in the window.

@@ -149,7 +149,32 @@ TEST_F(QueueManualTest, WhatWaitsForItsNextAttemptNeedNot) {
   settle();
   ASSERT_TRUE(retry(event));
   ASSERT_TRUE(delivering(1));
-  EXPECT_EQ(deliverer.opened.front()->task.items[0].attempt, 2);
+  EXPECT_EQ(deliverer.opened.front()->task.items[0].attempt, 1) << "from the beginning";
+}
+
+TEST_F(QueueManualTest, ARetryOfWhatWaitsIsKept) {
+  policy.backoff = 20s;
+  policy.max_age = 1h;
+  queue->set(policy, {});
+  const auto event = publish("a");
+  ASSERT_TRUE(delivering(1));
+  deliverer.end(kFailed);
+  ASSERT_TRUE(comes_to(event, State::failed));
+  settle();
+  queue->pause(true);
+  advance(15s);
+  const auto again = retry(event);
+  ASSERT_TRUE(again);
+  EXPECT_EQ(*again, State::queued);
+  open();  // as after a kill
+  queue->pause(true);
+  const auto record = find(event);
+  EXPECT_EQ(record.attempts, 0);
+  EXPECT_EQ(record.since, std::chrono::floor<std::chrono::milliseconds>(clock.wall()))
+      << "its age counts anew";
+  queue->pause(false);
+  ASSERT_TRUE(delivering(1));
+  EXPECT_EQ(deliverer.opened.front()->task.items[0].attempt, 1);
 }
 
 }  // namespace

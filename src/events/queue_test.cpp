@@ -144,6 +144,28 @@ TEST_F(QueueTest, AHopelessFailureIsNotTriedAgain) {
   ASSERT_TRUE(comes_to(event, State::dead));
 }
 
+TEST_F(QueueTest, ADelayBeyondItsAgeEndsWithIt) {
+  policy.max_age = 1h;
+  queue->set(policy, {});
+  const auto event = publish("a");
+  const auto refuse = [&] {
+    ASSERT_TRUE(delivering(1));
+    const auto open = deliverer.opened.front();
+    deliverer.opened.pop_front();
+    open->then({Verdict{kFailed, {}, "f@1", "status", {}, 24h}});
+    settle();
+  };
+  refuse();
+  EXPECT_EQ(state(event), State::failed) << "it has had one attempt of five";
+  advance(59min);
+  settle();
+  EXPECT_TRUE(deliverer.opened.empty());
+  advance(1min + 5s);  // a little late
+  refuse();
+  EXPECT_EQ(state(event), State::dead);
+  EXPECT_EQ(find(event).history.size(), 2U);
+}
+
 TEST_F(QueueTest, WhatIsTooOldIsGivenUp) {
   policy.max_age = 1h;
   queue->set(policy, {});
