@@ -28,6 +28,13 @@ constexpr milliseconds kLongestSleep{60'000};
 /// A queue that passes events without a word of any of them tells so after this many.
 constexpr Position kCursorStep = 1'000;
 
+std::size_t answer_bytes(const std::vector<Outcome>& outcomes) {
+  std::size_t bytes = 0;
+  for (const auto& one : outcomes)
+    if (one.answer) bytes += one.answer->headers.size() + one.answer->body.size();
+  return bytes;
+}
+
 }  // namespace
 
 Queue::Queue(const QueueContext& context, const QueueInfo& info, std::string function)
@@ -89,18 +96,24 @@ void Queue::rearm() {
       when = std::min(when, hold_until_);
     else if (policy_.most_of_partition > 0 && is_half_full())
       when = std::min(when, now + kLongestTurn);
-    else if (policy_.batch > 1 && running_ < static_cast<std::size_t>(policy_.concurrency))
+    else if (policy_.batch > 1 && may_begin())
       when = std::min(when, entries_.at(*ready_.begin()).ready_since + policy_.batch_wait);
   }
   if (when == MonotonicTime::max()) return DeadlineEntry::cancel();
   context_.deadlines.add(*this, std::clamp(when, now, now + kLongestSleep));
 }
 
+/// Whether there is anybody to deliver to, and what comes of it can be written down. Answers that cannot be
+/// written are held in memory: no more of them than this, and no attempt while the disk is full.
+bool Queue::may_begin() const {
+  return attached_ && !paused_ && !stopped_ && unwritten_ == 0 && answer_bytes_ < kWindowBytes &&
+         running_ < static_cast<std::size_t>(policy_.concurrency);
+}
+
 void Queue::dispatch() {
   give_up_old();
   const auto now = context_.clock.now();
-  while (attached_ && !paused_ && !stopped_ && !ready_.empty() && hold_until_ <= now &&
-         running_ < static_cast<std::size_t>(policy_.concurrency)) {
+  while (!ready_.empty() && hold_until_ <= now && may_begin()) {
     const auto batch = next_batch();
     if (batch.empty()) break;
     attempt(batch);
@@ -300,22 +313,26 @@ void Queue::record(std::vector<Outcome> outcomes) {
     decide(entry.event, one);
   }
   ++recording_;
-  write(std::make_shared<std::vector<Outcome>>(std::move(outcomes)));
+  answer_bytes_ += answer_bytes(outcomes);
+  write(std::make_shared<std::vector<Outcome>>(std::move(outcomes)), false);
 }
 
-void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes) {
+void Queue::write(std::shared_ptr<std::vector<Outcome>> outcomes, bool again) {
   auto copy = *outcomes;
   const auto at = cursor(*outcomes);
   told_ = std::max(told_, at);
   context_.store.record(std::move(copy), {{info_.id, at}},
-                        here<std::vector<EventPtr>>([this, outcomes](auto result) {
+                        here<std::vector<EventPtr>>([this, outcomes, again](auto result) {
                           if (result) {
                             --recording_;
+                            if (again) --unwritten_;
+                            answer_bytes_ -= answer_bytes(*outcomes);
                             if (follow_up && !result->empty()) follow_up(*result);
                             return on_recorded(*outcomes);
                           }
+                          if (!again) ++unwritten_;
                           after(context_.executor, kWriteAgain, [weak = weak_from_this(), outcomes] {
-                            if (const auto self = weak.lock()) self->write(outcomes);
+                            if (const auto self = weak.lock()) self->write(outcomes, true);
                           });
                         }));
 }

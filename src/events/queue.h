@@ -126,6 +126,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
 
   // queue.cpp: attempts
   void on_deadline() override;
+  [[nodiscard]] bool may_begin() const;
   void dispatch();
   [[nodiscard]] std::vector<Position> next_batch();
   [[nodiscard]] std::vector<Position> next_alone() const;
@@ -143,7 +144,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void decide(const EventPtr& event, Outcome& outcome) const;
   void give_up_old();
   void record(std::vector<Outcome> outcomes);
-  void write(std::shared_ptr<std::vector<Outcome>> outcomes);
+  /// `again`: it has failed before.
+  void write(std::shared_ptr<std::vector<Outcome>> outcomes, bool again);
   void on_recorded(const std::vector<Outcome>& outcomes);
   void settle(const Outcome& outcome);
   void rearm();
@@ -220,8 +222,10 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   MonotonicTime hold_until_{};  // the function takes nothing more just now
   std::chrono::milliseconds hold_{0};
 
-  std::size_t running_ = 0;    // invocations
-  std::size_t recording_ = 0;  // calls of the store
+  std::size_t running_ = 0;       // invocations
+  std::size_t recording_ = 0;     // calls of the store …
+  std::size_t unwritten_ = 0;     // … of which these have failed, and are tried again
+  std::size_t answer_bytes_ = 0;  // that wait to be written
   QueueFigures figures_{};
   std::mt19937_64 random_;
 };

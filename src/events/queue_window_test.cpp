@@ -149,6 +149,25 @@ TEST_F(QueueOnBadDiskTest, ACancellationThatIsNotWrittenLosesNothing) {
   ASSERT_TRUE(comes_to(behind, State::succeeded));
 }
 
+TEST_F(QueueOnBadDiskTest, NothingIsAttemptedWhileWhatCameOfOthersCannotBeWritten) {
+  policy.concurrency = 1;
+  queue->set(policy, {});
+  const auto first = publish("a");
+  publish("b");
+  publish("c");
+  ASSERT_TRUE(delivering(1));
+  disk.fail_writes_after(0);
+  deliverer.end(kSucceeded);
+  ASSERT_TRUE(until([&] { return quiet(); }));
+  deliverer.end(kSucceeded);  // of the one that was begun before the failure was known
+  ASSERT_TRUE(until([&] { return quiet(); }));
+  EXPECT_EQ(deliverer.bodies, (std::vector<std::string>{"a", "b"}));
+  disk.fail_writes_after(-1);
+  ASSERT_TRUE(comes_to(first, State::succeeded));
+  ASSERT_TRUE(delivering(1));
+  EXPECT_EQ(deliverer.bodies.back(), "c");
+}
+
 TEST_F(QueueOnBadDiskTest, WhatHasBecomeOfADeliveryIsWrittenWhenTheDiskIsBack) {
   const auto event = publish("a");
   ASSERT_TRUE(delivering(1));
