@@ -373,6 +373,7 @@ void Queue::settle(const Outcome& outcome) {
   const auto check = entry.event->check;
   count(outcome.state);
   without_row_.erase(outcome.position);
+  count_row(entry.has_row, !is_final(outcome.state));
   entry.has_row = true;
   const auto waiting = std::exchange(entry.waiting, {});
   for (const auto& then : std::exchange(entry.again, {})) then(outcome.state);

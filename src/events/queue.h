@@ -93,7 +93,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   [[nodiscard]] QueueFigures figures() const;
   /// Events accepted and not done, about.
   [[nodiscard]] std::uint64_t backlog() const {
-    return newest_ - std::min(newest_, loaded_) + entries_.size();
+    return newest_ - std::min(newest_, loaded_) + without_row_.size() + open_rows_;
   }
   [[nodiscard]] const Policy& policy() const { return policy_; }
   [[nodiscard]] const QueueInfo& info() const { return info_; }
@@ -153,6 +153,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void tell_cursor();
 
   // queue_window.cpp: what is in memory
+  void begin();
+  void count_row(bool was_open, bool is_open);
   void load();
   void on_read(Result<std::vector<EventPtr>> events);
   void load_due();
@@ -183,7 +185,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   void change_stored(const DeliveryId& id, Change change, Then<State> then);
   [[nodiscard]] bool is_unwanted(const Attempting& attempting) const;
   void on_found(Change change, const DeliveryRecord& record, const Then<State>& then);
-  void on_changed(Position position, State state, bool written);
+  void on_changed(const DeliveryRecord& before, State state, bool written);
   [[nodiscard]] Entries::iterator find(const DeliveryId& id);
 
   /// A `then` for the store that comes back on this thread, if the queue is still there.
@@ -214,7 +216,8 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::size_t bytes_ = 0;
   Position loaded_ = 0;  // events up to this have been looked at
   Position newest_ = 0;
-  Position told_ = 0;  // the cursor that the store has, or is about to get
+  Position told_ = 0;            // the cursor that the store has, or is about to get
+  std::uint64_t open_rows_ = 0;  // deliveries that are not done and have a row, in the window or not
   bool loading_ = false;
   bool loading_due_ = false;
   bool forgotten_ = false;      // deliveries that are due later are on disk alone

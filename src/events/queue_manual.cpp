@@ -79,9 +79,9 @@ void Queue::on_found(Change change, const DeliveryRecord& record, const Then<Sta
   changing_.emplace(position, nullptr);
   ++recording_;
   context_.store.record({std::move(changed)}, {},
-                        here<std::vector<EventPtr>>([this, then, state, position](auto result) {
+                        here<std::vector<EventPtr>>([this, then, state, record](auto result) {
                           --recording_;
-                          on_changed(position, state, result.has_value());
+                          on_changed(record, state, result.has_value());
                           if (!result) return then(propagate(result));
                           if (follow_up && !result->empty()) follow_up(*result);
                           then(state);
@@ -89,7 +89,10 @@ void Queue::on_found(Change change, const DeliveryRecord& record, const Then<Sta
 }
 
 /// `written`: it has a row now. Else nothing has changed, and it is delivered as it was to be.
-void Queue::on_changed(Position position, State state, bool written) {
+void Queue::on_changed(const DeliveryRecord& before, State state, bool written) {
+  const auto position = before.id.position;
+  const bool had_row = before.since != WallTime{};
+  if (written) count_row(had_row && !is_final(before.state), !is_final(state));
   const auto passed = changing_.extract(position).mapped();
   if (passed) without_row_.erase(position);
   if (written && position > loaded_) rows_ahead_.insert(position);

@@ -22,20 +22,35 @@ void Queue::start(Position newest) {
   loaded_ = told_ = info_.cursor;
   loading_ = true;  // until it is known what has a row already
   forgotten_ = true;
-  context_.store.with_rows(info_.id, info_.cursor, newest,
-                           here<std::vector<Position>>([this](auto positions) {
-                             if (!positions) {  // nothing is delivered before it is known what was
-                               return after(context_.executor, kReadAgain, [weak = weak_from_this()] {
-                                 if (const auto self = weak.lock()) self->start(self->newest_);
-                               });
-                             }
-                             rows_ahead_.insert(positions->begin(), positions->end());
-                             loading_ = false;
-                             started_ = true;
-                             load_due();
-                             load();
-                             dispatch();
-                           }));
+  const auto again = [this] {  // nothing is delivered before it is known what was
+    after(context_.executor, kReadAgain, [weak = weak_from_this()] {
+      if (const auto self = weak.lock()) self->start(self->newest_);
+    });
+  };
+  context_.store.count(info_.id, here<std::map<State, std::uint64_t>>([this, again](auto counts) {
+                         if (!counts) return again();
+                         open_rows_ = (*counts)[State::queued] + (*counts)[State::failed];
+                         context_.store.with_rows(info_.id, info_.cursor, newest_,
+                                                  here<std::vector<Position>>([this, again](auto positions) {
+                                                    if (!positions) return again();
+                                                    rows_ahead_.insert(positions->begin(), positions->end());
+                                                    begin();
+                                                  }));
+                       }));
+}
+
+/// It is known what was delivered before.
+void Queue::begin() {
+  loading_ = false;
+  started_ = true;
+  load_due();
+  load();
+  dispatch();
+}
+
+void Queue::count_row(bool was_open, bool is_open) {
+  if (is_open && !was_open) ++open_rows_;
+  if (was_open && !is_open && open_rows_ > 0) --open_rows_;
 }
 
 bool Queue::has_room() const {

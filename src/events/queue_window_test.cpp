@@ -86,6 +86,30 @@ TEST_F(QueueWindowTest, WhatNobodyTakesIsGivenUpWhenItIsTooOld) {
   EXPECT_EQ(find(event).history.at(0).type, "events:too-old");
 }
 
+TEST_F(QueueWindowTest, WhatWaitsForItsNextAttemptIsPartOfTheBacklog) {
+  policy.backoff = 1h;
+  queue->set(policy, {});
+  std::vector<EventPtr> events;
+  for (const char* body : {"a", "b", "c"}) events.push_back(publish(body));
+  EXPECT_EQ(queue->backlog(), 3U);
+  ASSERT_TRUE(delivering(3));
+  for (int i = 0; i < 3; ++i) deliverer.end(kFailed);
+  settle();
+  EXPECT_EQ(queue->backlog(), 3U) << "they are not in the window any more";
+  open();
+  settle();
+  EXPECT_EQ(queue->backlog(), 3U);
+  std::optional<Result<State>> answer;
+  queue->cancel({stream.id, events[0]->position, info.id, events[0]->check},
+                [&](auto result) { answer = result; });
+  ASSERT_TRUE(until([&] { return answer.has_value(); }));
+  EXPECT_EQ(queue->backlog(), 2U);
+  advance(2h);
+  ASSERT_TRUE(delivers(5));
+  settle();
+  EXPECT_EQ(queue->backlog(), 0U);
+}
+
 TEST_F(QueueWindowTest, AFullWindowDoesNotMakeItLookForRoomAllTheTime) {
   policy.backoff = 1h;
   queue->set(policy, {});
