@@ -325,11 +325,15 @@ void Engine::expire_now_and_then() {
   expiry_.expires_after(kExpireEvery);
   expiry_.async_wait([this](const boost::system::error_code& error) {
     if (error) return;
-    expire();
+    if (!jumps_.is_doubtful(clock_)) return expire();
+    if (!std::exchange(held_, true))
+      spdlog::warn("the clock has jumped forward: for an hour nothing expires");
+    expire_now_and_then();
   });
 }
 
 void Engine::expire() {
+  held_ = false;
   store_.expire(clock_.wall(), kKeepEvents, kExpireAtOnce, here<std::size_t>([this](auto removed) {
                   if (removed && *removed >= kExpireAtOnce) return expire();
                   expire_now_and_then();

@@ -190,6 +190,8 @@ class Engine final {
   Schedules schedules_;
   bool read_ = false;   // streams and marks are known
   bool quiet_ = false;  // nothing begins any more
+  ClockJumps jumps_;
+  bool held_ = false;  // nothing expires for a time
   boost::asio::steady_timer expiry_;
   std::thread thread_;
 };

@@ -36,6 +36,8 @@ enum class Form {
 struct Mark {
   std::string name{};
   std::int64_t value = 0;
+  /// One that is beyond this was written when the clock was wrong: it does not count, and is replaced.
+  std::int64_t latest = INT64_MAX;
 };
 
 /// What is to be accepted.

@@ -100,7 +100,10 @@ Result<bool> EventTables::move_mark(const std::optional<Mark>& mark) {
   bool reached = false;
   auto read = database_.query(
       "SELECT value FROM marks WHERE name = ?",
-      [&](const store::Row& row) { reached = row.integer(0) >= mark->value; }, mark->name);
+      [&](const store::Row& row) {
+        reached = row.integer(0) >= mark->value && row.integer(0) <= mark->latest;
+      },
+      mark->name);
   if (!read) return propagate(read);
   if (reached) return false;
   auto moved = database_.run("INSERT OR REPLACE INTO marks VALUES (?, ?)", mark->name, mark->value);

@@ -42,7 +42,9 @@ Queue::Queue(const QueueContext& context, const QueueInfo& info, std::string fun
       info_(info),
       function_(std::move(function)),
       paused_(info.paused),
-      random_(std::random_device{}()) {}
+      random_(std::random_device{}()) {
+  (void)jumps_.is_doubtful(context_.clock);  // from now on it sees them
+}
 
 void Queue::set(const Policy& policy, Filter filter, std::shared_ptr<const QueueRole> role) {
   const bool other_order = policy.ordered != policy_.ordered;
@@ -89,7 +91,8 @@ void Queue::rearm() {
   if (forgotten_ && !is_full()) when = std::min(when, look_again_);
   if (!ready_.empty()) {  // they grow old, also while nobody takes them
     const auto& oldest = entries_.at(*ready_.begin());
-    when = std::min(when, now + (end_of(oldest) - context_.clock.wall()) + milliseconds(1));
+    const auto old = now + (end_of(oldest) - context_.clock.wall()) + milliseconds(1);
+    when = std::min(when, std::max(old, jumps_.until()));
   }
   if (!ready_.empty() && attached_ && !paused_) {
     if (hold_until_ > now)
@@ -259,7 +262,9 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
   const auto now = context_.clock.wall();
   const auto policy = policy_of(*entry.event);
   // A delay that is longer than it may wait ends with that time: the last attempt is then.
-  const auto left = std::chrono::ceil<milliseconds>(entry.since + policy.max_age - now);
+  const auto left = jumps_.is_doubtful(context_.clock)
+                        ? policy.max_age
+                        : std::chrono::ceil<milliseconds>(entry.since + policy.max_age - now);
   const auto delay = std::min(left, verdict.delay.value_or(backoff_delay(policy, entry.attempts, random_)));
   const bool over =
       verdict.kind == Verdict::Kind::hopeless || entry.attempts >= policy.attempts || left <= milliseconds(0);
@@ -284,6 +289,7 @@ Outcome Queue::judge(Position position, Entry& entry, Verdict& verdict) {
 
 /// Those that have become too old without being attempted once more.
 void Queue::give_up_old() {
+  if (jumps_.is_doubtful(context_.clock)) return;
   const auto now = context_.clock.wall();
   std::vector<Position> old;
   for (const auto position : ready_) {  // in the order of acceptance, but for what people have begun again

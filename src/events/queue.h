@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/deadline_wheel.h"
 #include "events/callbacks.h"
+#include "events/clock_jumps.h"
 #include "events/deliverer.h"
 #include "events/policy.h"
 #include "events/queue_role.h"
@@ -222,6 +223,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   bool loading_due_ = false;
   bool forgotten_ = false;      // deliveries that are due later are on disk alone
   MonotonicTime look_again_{};  // for them
+  ClockJumps jumps_;
   MonotonicTime hold_until_{};  // the function takes nothing more just now
   std::chrono::milliseconds hold_{0};
 

@@ -166,6 +166,23 @@ TEST_F(QueueTest, ADelayBeyondItsAgeEndsWithIt) {
   EXPECT_EQ(find(event).history.size(), 2U);
 }
 
+TEST_F(QueueTest, NothingIsTooOldBecauseTheClockWasPutForward) {
+  policy.max_age = 1h;
+  queue->set(policy, {});
+  queue->pause(true);
+  const auto event = publish("a");
+  clock.jump(48h);
+  advance(1min);
+  settle();
+  EXPECT_EQ(state(event), State::queued);
+  EXPECT_GT(wheel->next(), clock.now() + 1s) << "it does not look all the time";
+  queue->pause(false);
+  ASSERT_TRUE(delivering(1));
+  deliverer.end(kFailed);
+  settle();
+  EXPECT_EQ(state(event), State::failed);
+}
+
 TEST_F(QueueTest, WhatIsTooOldIsGivenUp) {
   policy.max_age = 1h;
   queue->set(policy, {});

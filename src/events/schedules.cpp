@@ -1,8 +1,11 @@
 #include "events/schedules.h"
 
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
 
 #include "base/fields.h"
+#include "base/text.h"
 
 namespace mayfly::events {
 namespace {
@@ -11,6 +14,8 @@ using std::chrono::milliseconds;
 
 /// The wall clock may be set while a timer sleeps.
 constexpr milliseconds kLongestSleep{30'000};
+/// Times that are later than now by more than this were done when the clock was wrong.
+constexpr std::chrono::hours kClockBack{1};
 /// The store did not take it.
 constexpr milliseconds kFireAgain{1'000};
 
@@ -34,6 +39,7 @@ void Schedules::set(const std::string& function, const ScheduleSpec& spec, Strea
     if (const auto mark = marks_.find(one.name); mark != marks_.end())
       one.last = std::max(one.last, from_millis(mark->second));
   }
+  doubt_future(one);
   one.next = one.spec.next(one.last);
   const auto now = clock_.wall();
   if (fresh && !one.spec.run_missed && one.next && *one.next <= now) {
@@ -41,6 +47,16 @@ void Schedules::set(const std::string& function, const ScheduleSpec& spec, Strea
     one.next = one.spec.next(now);
   }
   arm(one);
+}
+
+/// The clock was put forward, and back again: what was done then is no reason not to run for years.
+void Schedules::doubt_future(One& one) const {
+  const auto now = clock_.wall();
+  if (one.last <= now + kClockBack) return;
+  spdlog::warn("the {} has run at {}, which is not yet: its times count from now on", one.name,
+               timestamp(one.last));
+  one.last = now;
+  one.next = one.spec.next(now);
 }
 
 void Schedules::arm(One& one) {
@@ -64,6 +80,7 @@ NewEvent Schedules::event(const One& one, WallTime time) const {
 void Schedules::fire(One& one) {
   const auto now = clock_.wall();
   if (firing_.contains(one.name) || !one.next) return;
+  doubt_future(one);
   if (*one.next > now) return arm(one);
   if (one.paused) {  // its times pass
     one.last = now;
@@ -73,7 +90,7 @@ void Schedules::fire(One& one) {
   firing_.insert(one.name);
   auto fired = event(one, *one.next);
   // However many times have passed, this is for all of them.
-  fired.mark = Mark{one.name, to_millis(now)};
+  fired.mark = Mark{one.name, to_millis(now), to_millis(now + kClockBack)};
   append_(std::move(fired),
           [this, name = one.name, now](const auto& result) { on_fired(name, now, result.has_value()); });
 }

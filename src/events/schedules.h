@@ -77,6 +77,7 @@ class Schedules {
     std::optional<WallTime> next;
   };
 
+  void doubt_future(One& one) const;
   void arm(One& one);
   void fire(One& one);
   void on_fired(const std::string& name, WallTime done, bool accepted);

@@ -26,8 +26,9 @@ struct SchedulesTest : testing::Test {
     schedules =
         std::make_unique<Schedules>(wheel, clock, [this](NewEvent event, Then<std::vector<Accepted>> then) {
           const auto mark = event.mark;
-          const bool known =
-              mark && marks_of_store.contains(mark->name) && marks_of_store[mark->name] >= mark->value;
+          const bool known = mark && marks_of_store.contains(mark->name) &&
+                             marks_of_store[mark->name] >= mark->value &&
+                             marks_of_store[mark->name] <= mark->latest;
           if (works && mark && !known) marks_of_store[mark->name] = mark->value;
           if (works && !known) accepted.push_back(std::move(event));
           auto answer = [this, then] {
@@ -153,6 +154,24 @@ TEST_F(SchedulesTest, AClockThatIsSetForwardRunsItOnce) {
   clock.set = 1h;
   advance(40s);
   EXPECT_EQ(accepted.size(), 1U);
+}
+
+TEST_F(SchedulesTest, AClockThatWasFarAheadForATimeStopsNothing) {
+  schedules->set("f", spec(), 7, false);
+  clock.set = 10'000h;
+  advance(70s);
+  EXPECT_EQ(accepted.size(), 2U);
+  clock.set = 0h;
+  advance(2min);
+  EXPECT_GE(accepted.size(), 3U) << "while it runs";
+  clock.set = 10'000h;
+  advance(70s);
+  clock.set = 0h;
+  start(marks_of_store);
+  const auto before = accepted.size();
+  schedules->set("f", spec(), 7, false);
+  advance(90s);
+  EXPECT_GT(accepted.size(), before) << "after a start";
 }
 
 TEST_F(SchedulesTest, AFunctionThatGoesAndComesBackWhileItsTimeIsWrittenRunsOnce) {
