@@ -36,12 +36,18 @@ Engine::Engine(EventStore& store, Deliverer& deliverer, const Clock& clock, std:
       deadlines_(clock.now()),
       wheel_timer_(io_.get_executor(), deadlines_),
       context_{store, deliverer, deadlines_, clock, io_.get_executor()},
-      schedules_(deadlines_, clock,
-                 [this](NewEvent event, Then<std::vector<Accepted>> then) {
-                   std::vector<NewEvent> events;
-                   events.push_back(std::move(event));
-                   append(std::move(events), here<std::vector<Accepted>>(std::move(then)));
-                 }),
+      schedules_(
+          deadlines_, clock,
+          [this](NewEvent event, Then<std::vector<Accepted>> then) {
+            std::vector<NewEvent> events;
+            events.push_back(std::move(event));
+            append(std::move(events), here<std::vector<Accepted>>(std::move(then)));
+          },
+          [this](Mark mark) {
+            store_.set_mark(std::move(mark), [](const Result<void>& written) {
+              if (!written) spdlog::error("a mark was not written: {}", written.error().message);
+            });
+          }),
       expiry_(io_) {}
 
 Engine::~Engine() { stop(milliseconds(0)); }
@@ -249,12 +255,14 @@ bool Engine::is_open_topic(const std::string& name) const {
 void Engine::set_function(std::string name, std::optional<FunctionEvents> events) {
   asio::post(io_, [this, name = std::move(name), events = std::move(events)] {
     std::set<std::string> wanted;
+    const bool was_known = functions_.contains(name);
     if (events) {
       wanted.insert(own_stream(name));
       for (const auto& one : events->subscriptions) wanted.insert(one.topic + ">" + name);
       for (const auto& one : events->schedules) wanted.insert(one.name(name));
     }
-    for (const auto& queue : std::exchange(functions_[name], wanted)) {
+    const auto had = std::exchange(functions_[name], wanted);
+    for (const auto& queue : had) {
       if (wanted.contains(queue)) continue;
       specs_.erase(queue);
       schedules_.remove(queue);
@@ -268,7 +276,9 @@ void Engine::set_function(std::string name, std::optional<FunctionEvents> events
     for (const auto& one : events->subscriptions)
       attach("topic:" + one.topic, one.topic + ">" + name, name, {one.policy, one.filter, events->role});
     for (const auto& one : events->schedules) {
-      specs_[one.name(name)] = one;
+      auto& spec = specs_[one.name(name)] = one;
+      // Of a version that is back: its times have passed while another one, without it, was there.
+      if (was_known && !had.contains(one.name(name))) spec.since = std::max(spec.since, clock_.wall());
       attach(one.name(name), one.name(name), name, {one.policy, {}, events->role});
     }
   });

@@ -356,6 +356,24 @@ TEST_F(EngineTest, ItEndsWithAnythingUnderWay) {
   store.reset();
 }
 
+TEST_F(EngineTest, AScheduleThatComesBackWithARollbackDoesNotRunForTheTimeBetween) {
+  FunctionEvents events;
+  ScheduleSpec spec;
+  spec.text = "@daily";
+  spec.timezone = "UTC";
+  spec.since = clock.wall();
+  spec.next = [](WallTime after) { return std::optional(after + 24h); };
+  events.schedules.push_back(spec);
+  deploy("f", events, 2);
+  deploy("f", {}, 2);
+  clock.advance(24h * 30);
+  deploy("f", events, 2);
+  std::vector<ScheduleView> views;
+  while (views.empty())
+    views = ask<std::vector<ScheduleView>>([&](auto then) { engine->schedules(then); }).value();
+  EXPECT_EQ(views[0].next, clock.wall() + 24h);
+}
+
 TEST_F(EngineTest, AScheduleIsKnownAndRunByHand) {
   FunctionEvents events;
   ScheduleSpec spec;

@@ -56,6 +56,7 @@ class EventTables {
   [[nodiscard]] Result<std::vector<OpenDelivery>> open_deliveries(QueueId queue, WallTime until,
                                                                   ReadLimits limits);
   [[nodiscard]] Result<std::vector<Position>> with_rows(QueueId queue, Position after, Position until);
+  [[nodiscard]] Result<void> set_mark(const Mark& mark);
   [[nodiscard]] Result<std::map<std::string, std::int64_t>> marks();
   [[nodiscard]] Result<DeliveryRecord> find(DeliveryId id);
   [[nodiscard]] Result<std::vector<DeliveryRecord>> list(const DeliveryQuery& query);

@@ -106,9 +106,13 @@ Result<bool> EventTables::move_mark(const std::optional<Mark>& mark) {
       mark->name);
   if (!read) return propagate(read);
   if (reached) return false;
-  auto moved = database_.run("INSERT OR REPLACE INTO marks VALUES (?, ?)", mark->name, mark->value);
+  auto moved = set_mark(*mark);
   if (!moved) return propagate(moved);
   return true;
+}
+
+Result<void> EventTables::set_mark(const Mark& mark) {
+  return database_.run("INSERT OR REPLACE INTO marks VALUES (?, ?)", mark.name, mark.value);
 }
 
 Result<void> EventTables::remember_key(const Event& event, const PayloadDigest& digest) {

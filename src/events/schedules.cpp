@@ -19,6 +19,9 @@ constexpr std::chrono::hours kClockBack{1};
 /// The store did not take it.
 constexpr milliseconds kFireAgain{1'000};
 
+/// Up to when its times have passed without an event. Apart from those that it ran at, which people see.
+std::string passed_mark(const std::string& name) { return "passed:" + name; }
+
 WallTime from_millis(std::int64_t millis) { return WallTime{} + milliseconds(millis); }
 
 }  // namespace
@@ -35,9 +38,8 @@ void Schedules::set(const std::string& function, const ScheduleSpec& spec, Strea
   one.stream = stream;
   one.paused = paused;
   if (fresh) {
-    one.last = spec.since;
-    if (const auto mark = marks_.find(one.name); mark != marks_.end())
-      one.last = std::max(one.last, from_millis(mark->second));
+    one.last = std::max(done(one.name), done(passed_mark(one.name)));
+    if (one.last < spec.since) pass(one, spec.since);
   }
   doubt_future(one);
   one.next = one.spec.next(one.last);
@@ -47,6 +49,19 @@ void Schedules::set(const std::string& function, const ScheduleSpec& spec, Strea
     one.next = one.spec.next(now);
   }
   arm(one);
+}
+
+WallTime Schedules::done(const std::string& mark) const {
+  const auto found = marks_.find(mark);
+  return found == marks_.end() ? WallTime{} : from_millis(found->second);
+}
+
+/// Its times up to then are not run any more, also after the next start.
+void Schedules::pass(One& one, WallTime until) {
+  one.last = until;
+  const auto mark = passed_mark(one.name);
+  marks_[mark] = to_millis(until);
+  remember_({mark, to_millis(until)});
 }
 
 /// The clock was put forward, and back again: what was done then is no reason not to run for years.
@@ -83,7 +98,7 @@ void Schedules::fire(One& one) {
   doubt_future(one);
   if (*one.next > now) return arm(one);
   if (one.paused) {  // its times pass
-    one.last = now;
+    pass(one, now);
     one.next = one.spec.next(now);
     return arm(one);
   }

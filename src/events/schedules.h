@@ -23,7 +23,7 @@ struct ScheduleSpec {
   bool run_missed = true;  ///< of times that passed while no daemon ran, one is made up for; else none
   std::string payload;     ///< for the function
   Policy policy;
-  WallTime since{};  ///< no earlier time counts: when it was deployed
+  WallTime since{};  ///< no earlier time counts: when it was deployed, or came back with a rollback
   /// The first time after another one; nothing: there is none any more.
   std::function<std::optional<WallTime>(WallTime after)> next;
 
@@ -49,8 +49,11 @@ class Schedules {
   /// Accepts an event; its `then` comes back on this thread.
   using Append = std::function<void(NewEvent event, Then<std::vector<Accepted>> then)>;
 
-  Schedules(DeadlineWheel& deadlines, const Clock& clock, Append append)
-      : deadlines_(deadlines), clock_(clock), append_(std::move(append)) {}
+  /// Writes a mark down, as well as that can be done.
+  using Remember = std::function<void(Mark mark)>;
+
+  Schedules(DeadlineWheel& deadlines, const Clock& clock, Append append, Remember remember)
+      : deadlines_(deadlines), clock_(clock), append_(std::move(append)), remember_(std::move(remember)) {}
 
   /// How far each schedule had got: marks of the store, by the schedules' names.
   void set_marks(std::map<std::string, std::int64_t> marks) { marks_ = std::move(marks); }
@@ -78,6 +81,8 @@ class Schedules {
   };
 
   void doubt_future(One& one) const;
+  void pass(One& one, WallTime until);
+  [[nodiscard]] WallTime done(const std::string& mark) const;
   void arm(One& one);
   void fire(One& one);
   void on_fired(const std::string& name, WallTime done, bool accepted);
@@ -86,6 +91,7 @@ class Schedules {
   DeadlineWheel& deadlines_;
   const Clock& clock_;
   Append append_;
+  Remember remember_;
   std::map<std::string, std::int64_t> marks_;
   std::map<std::string, std::unique_ptr<One>> all_;
   std::set<std::string> firing_;  // those of which an event is being accepted; they may be gone meanwhile

@@ -23,8 +23,9 @@ struct SchedulesTest : testing::Test {
 
   /// As after a start of the daemon.
   void start(std::map<std::string, std::int64_t> marks = {}) {
-    schedules =
-        std::make_unique<Schedules>(wheel, clock, [this](NewEvent event, Then<std::vector<Accepted>> then) {
+    schedules = std::make_unique<Schedules>(
+        wheel, clock,
+        [this](NewEvent event, Then<std::vector<Accepted>> then) {
           const auto mark = event.mark;
           const bool known = mark && marks_of_store.contains(mark->name) &&
                              marks_of_store[mark->name] >= mark->value &&
@@ -37,7 +38,8 @@ struct SchedulesTest : testing::Test {
           };
           if (at_once) return answer();
           answers.push_back(answer);
-        });
+        },
+        [this](const Mark& mark) { marks_of_store[mark.name] = mark.value; });
     schedules->set_marks(std::move(marks));
   }
   /// Each minute.
@@ -125,6 +127,32 @@ TEST_F(SchedulesTest, ItsTimesPassWhileItIsPaused) {
   EXPECT_TRUE(accepted.empty()) << "what passed is not made up for";
   advance(1min);
   EXPECT_EQ(accepted.size(), 1U);
+}
+
+TEST_F(SchedulesTest, WhatPassedWhileItWasPausedIsNotMadeUpForAfterAStart) {
+  schedules->set("f", spec(), 7, true);
+  advance(5min);
+  schedules->pause(name(), false);
+  start(marks_of_store);
+  schedules->set("f", spec(), 7, false);
+  EXPECT_FALSE(view().last) << "it has not run";
+  advance(10s);
+  EXPECT_TRUE(accepted.empty());
+  advance(1min);
+  EXPECT_EQ(accepted.size(), 1U);
+}
+
+TEST_F(SchedulesTest, OneThatComesBackBeginsThenAlsoAfterAStart) {
+  schedules->set("f", spec(), 7, false);
+  schedules->remove(name());
+  clock.passed += 24h;
+  auto back = spec();
+  back.since = clock.wall();
+  schedules->set("f", back, 7, false);
+  start(marks_of_store);
+  schedules->set("f", spec(), 7, false);  // what its version says
+  advance(1s);
+  EXPECT_TRUE(accepted.empty());
 }
 
 TEST_F(SchedulesTest, WhatTheStoreDoesNotTakeIsTriedAgain) {

@@ -178,6 +178,10 @@ void SqliteStore::with_rows(QueueId queue, Position after, Position until, Then<
                      std::move(then)));
 }
 
+void SqliteStore::set_mark(Mark mark, Then<void> then) {
+  group_.put(writing(0, [this, mark = std::move(mark)] { return tables_.set_mark(mark); }, std::move(then)));
+}
+
 void SqliteStore::marks(Then<std::map<std::string, std::int64_t>> then) {
   group_.put(reading([this] { return tables_.marks(); }, std::move(then)));
 }

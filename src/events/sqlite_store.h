@@ -57,6 +57,7 @@ class SqliteStore final : public EventStore {
   void expire(WallTime now, std::chrono::milliseconds keep, std::size_t limit,
               Then<std::size_t> then) override;
   void purge(QueueId queue, State state, Then<std::size_t> then) override;
+  void set_mark(Mark mark, Then<void> then) override;
   void marks(Then<std::map<std::string, std::int64_t>> then) override;
   [[nodiscard]] StoreFigures figures() const override;
 

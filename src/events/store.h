@@ -140,7 +140,9 @@ class EventStore {
   /// turn.
   virtual void purge(QueueId queue, State state, Then<std::size_t> then) = 0;
 
-  /// All marks of events that were accepted.
+  /// Writes down a mark for itself, whatever it was before.
+  virtual void set_mark(Mark mark, Then<void> then) = 0;
+  /// All marks: of events that were accepted, and others.
   virtual void marks(Then<std::map<std::string, std::int64_t>> then) = 0;
 
   [[nodiscard]] virtual StoreFigures figures() const = 0;
