@@ -174,13 +174,35 @@ bool Engine::is_wanted(const std::string& topic) const {
                              [&](const auto& one) { return one.second.contains(topic + ">" + one.first); });
 }
 
+namespace {
+
+std::size_t bytes_of(const std::vector<EventPtr>& events) {
+  std::size_t bytes = 0;
+  for (const auto& one : events) bytes += sizeof(Event) + one->fields.size() + one->body.size();
+  return bytes;
+}
+
+}  // namespace
+
+/// To the engine's thread.
+void Engine::post_appended(std::vector<EventPtr> events) {
+  if (events.empty()) return;
+  unseen_ += bytes_of(events);
+  asio::post(io_, [this, fresh = std::move(events)] {
+    unseen_ -= bytes_of(fresh);
+    on_appended(fresh);
+  });
+}
+
 void Engine::append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then) {
+  if (unseen_ >= kMaxUnseen)
+    return then(fail(EventsErrc::store_full, "too much was accepted that is not looked at yet"));
   store_.append(std::move(events), [this, then = std::move(then)](Result<std::vector<Accepted>> accepted) {
     if (accepted) {
       std::vector<EventPtr> fresh;
       for (const auto& one : *accepted)
         if (!one.known) fresh.push_back(one.event);
-      if (!fresh.empty()) asio::post(io_, [this, fresh = std::move(fresh)] { on_appended(fresh); });
+      post_appended(std::move(fresh));
     }
     then(std::move(accepted));
   });
@@ -190,8 +212,7 @@ void Engine::decide(Decision decision, Then<void> then, std::size_t brings) {
   store_.decide(std::move(decision), brings,
                 [this, then = std::move(then)](Result<std::vector<EventPtr>> accepted) {
                   if (!accepted) return then(propagate(accepted));
-                  if (!accepted->empty())
-                    asio::post(io_, [this, fresh = std::move(*accepted)] { on_appended(fresh); });
+                  post_appended(std::move(*accepted));
                   then({});
                 });
 }

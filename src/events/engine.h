@@ -1,6 +1,7 @@
 // Engine: all queues and schedules, on a thread of their own; and the door through which events are accepted.
 #pragma once
 
+#include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -48,6 +49,9 @@ struct EventDeliveries {
   [[nodiscard]] State state() const;
 };
 
+/// See engine_manual.cpp.
+struct Listing;
+
 /// One queue, for people.
 struct QueueView {
   QueueInfo info;
@@ -63,6 +67,9 @@ class Engine final {
  public:
   /// Events that may wait in a stream; the next one is refused.
   static constexpr std::uint64_t kMaxBacklog = 5'000'000;
+  /// Bytes of events that are accepted and that the engine's thread has not come to; then the next one is
+  /// refused.
+  static constexpr std::size_t kMaxUnseen = 64U << 20U;
 
   /// The store and the deliverer outlive the engine.
   Engine(EventStore& store, Deliverer& deliverer, const Clock& clock,
@@ -87,7 +94,8 @@ class Engine final {
 
   /// Accepts events in one stream, named "topic:NAME", "function:NAME" or "pipeline:NAME". A function's
   /// stream is made if it is not there, and so is a pipeline's; a topic that does not exist is unknown_topic.
-  /// Errors besides those of the store: backlog_full.
+  /// Errors besides those of the store: backlog_full; store_full also if the
+  /// engine's thread does not keep up.
   void accept(std::string stream, std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
   /// Makes a topic, if it is not there; `open`: whether everybody may publish to it, from now on.
   void make_topic(const std::string& name, bool open, Then<void> then);
@@ -150,6 +158,7 @@ class Engine final {
   void look_at_backlog(Stream& stream);
   void append(std::vector<NewEvent> events, Then<std::vector<Accepted>> then);
   void on_appended(const std::vector<EventPtr>& events);
+  void post_appended(std::vector<EventPtr> events);
   void open(const std::string& stream, Then<StreamInfo> then);
   void read_all();
   [[nodiscard]] bool is_wanted(const std::string& topic) const;
@@ -160,6 +169,7 @@ class Engine final {
   [[nodiscard]] QueuePtr queue_of(const DeliveryId& id) const;
   void with_queue(DeliveryId id, Then<State> then, void (Queue::*what)(const DeliveryId&, Then<State>));
   void with_queue_named(const std::string& name, std::function<void(Result<QueuePtr>)> then);
+  void list_on(const QueuePtr& queue, const std::shared_ptr<Listing>& listing);
   void redrive_some(const QueuePtr& queue, std::size_t left, std::size_t done, const Then<std::size_t>& then);
   void expire_now_and_then();
   void expire();
@@ -188,8 +198,9 @@ class Engine final {
   std::map<std::string, std::set<std::string>> functions_;  // that are deployed; the queues of each
   std::map<std::string, ScheduleSpec> specs_;               // by their names
   Schedules schedules_;
-  bool read_ = false;   // streams and marks are known
-  bool quiet_ = false;  // nothing begins any more
+  std::atomic<std::size_t> unseen_{0};  // bytes, see kMaxUnseen
+  bool read_ = false;                   // streams and marks are known
+  bool quiet_ = false;                  // nothing begins any more
   ClockJumps jumps_;
   bool held_ = false;  // nothing expires for a time
   boost::asio::steady_timer expiry_;

@@ -241,6 +241,43 @@ TEST_F(EngineTest, WhatWasDroppedDoesNotComeBackWithTheFunction) {
   EXPECT_EQ(deliverer.bodies, std::vector<std::string>{"new"});
 }
 
+TEST_F(EngineTest, NoMoreIsAcceptedThanItsThreadComesTo) {
+  deploy("f", {}, 1);
+  std::promise<void> go_on;
+  boost::asio::post(engine->executor(), [gone = go_on.get_future().share()] { gone.wait(); });
+  const std::string large(8U << 20U, 'x');
+  std::optional<Error> refused;
+  for (int i = 0; i < 20 && !refused; ++i)
+    if (const auto accepted = accept("function:f", large); !accepted) refused = accepted.error();
+  go_on.set_value();
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->code, EventsErrc::store_full);
+  while (!accept("function:f", "more")) {
+  }
+}
+
+TEST_F(EngineTest, AListGoesOnBehindWhatIsInAnotherStateByNow) {
+  deploy("f", {}, 1);
+  deliverer.keeps = true;
+  NewEvent later;
+  later.not_before = clock.wall() + 1h;
+  std::vector<DeliveryId> ids;
+  for (int i = 0; i < 2; ++i)
+    ids.push_back(
+        id_of(ask<std::vector<Accepted>>([&](auto then) { engine->accept("function:f", {later}, then); })));
+  while (queues().at(0).kept[State::queued] < 2) {
+  }
+  ASSERT_TRUE(ask<State>([&](auto then) { engine->retry(ids[1], then); }));
+  ASSERT_TRUE(deliverer.delivered(1));
+  DeliveryQuery query;
+  query.state = State::queued;
+  query.limit = 1;
+  const auto list =
+      ask<std::vector<DeliveryRecord>>([&](auto then) { engine->list("function:f", query, then); });
+  ASSERT_EQ(list.value().size(), 1U) << "the newest is stored as queued, but runs";
+  EXPECT_EQ(list->at(0).id.position, ids[0].position);
+}
+
 TEST_F(EngineTest, AFullStreamRefusesUntilThereIsRoom) {
   max_backlog = 3;
   open();
