@@ -6,28 +6,35 @@
 #include "events/engine.h"
 
 namespace mayfly::events {
+
+/// A list that is being put together.
+struct Listing {
+  DeliveryQuery query;
+  std::vector<DeliveryRecord> stored{};  // that was read so far, newest first
+  Position low = UINT64_MAX;             // what is stored from here on was read
+  Then<std::vector<DeliveryRecord>> then;
+};
+
 namespace {
 
 namespace asio = boost::asio;
 constexpr std::size_t kRedriveAtOnce = 100;
 
-/// What is written down of a queue's deliveries, and what is in memory: newest first.
-std::vector<DeliveryRecord> merged(const Queue& queue, const DeliveryQuery& query,
-                                   std::vector<DeliveryRecord> stored) {
+/// What was read of a queue's deliveries, and what is in memory as far as that reaches: newest first.
+std::vector<DeliveryRecord> merged(const Queue& queue, const Listing& listing) {
+  const auto& query = listing.query;
   auto records = queue.window(query);
-  std::erase_if(stored, [&](DeliveryRecord& one) {
+  std::erase_if(records, [&](const DeliveryRecord& one) {
+    return one.id.position < listing.low ||
+           std::ranges::any_of(
+               listing.stored, [&](const auto& each) { return each.id.position == one.id.position; });
+  });
+  for (auto one : listing.stored) {
     const auto position = one.id.position;
     one.id = queue.id_of(position, one.id.check);
-    const auto live = std::ranges::find(records, position, [](const auto& each) { return each.id.position; });
-    if (live != records.end()) {
-      if (!is_final(one.state)) one.state = live->state;
-      records.erase(live);
-      return false;
-    }
-    return query.state && !is_final(one.state) && queue.peek(position).value_or(one.state) != *query.state;
-  });
-  records.insert(records.end(), std::make_move_iterator(stored.begin()),
-                 std::make_move_iterator(stored.end()));
+    if (!is_final(one.state)) one.state = queue.peek(position).value_or(one.state);
+    if (!query.state || one.state == *query.state) records.push_back(std::move(one));
+  }
   std::ranges::sort(records, std::greater(), [](const auto& each) { return each.id.position; });
   if (records.size() > query.limit) records.resize(query.limit);
   return records;
@@ -99,12 +106,25 @@ void Engine::list(const std::string& queue, DeliveryQuery query, Then<std::vecto
     if (!found) return then(propagate(found));
     query.queue = (*found)->info().id;
     if (query.state == State::running) return then((*found)->window(query));  // is never written down
-    store_.list(query, here<std::vector<DeliveryRecord>>(
-                           [queue = *found, query, then = std::move(then)](auto stored) {
-                             if (!stored) return then(propagate(stored));
-                             then(merged(*queue, query, std::move(*stored)));
-                           }));
+    list_on(*found, std::make_shared<Listing>(Listing{query, {}, query.before, std::move(then)}));
   });
+}
+
+/// Reads a page more, as long as it is not full: some that are stored in a state are in another one by now.
+void Engine::list_on(const QueuePtr& queue, const std::shared_ptr<Listing>& listing) {
+  auto query = listing->query;
+  query.before = listing->low;
+  query.limit = std::max<std::size_t>(query.limit, 100);
+  store_.list(query, here<std::vector<DeliveryRecord>>([this, queue, listing](auto page) {
+                if (!page) return listing->then(propagate(page));
+                const bool is_last = page->empty();
+                listing->low = is_last ? 0 : page->back().id.position;
+                std::ranges::move(*page, std::back_inserter(listing->stored));
+                auto records = merged(*queue, *listing);
+                if (is_last || records.size() >= listing->query.limit)
+                  return listing->then(std::move(records));
+                list_on(queue, listing);
+              }));
 }
 
 void Engine::queues(Then<std::vector<QueueView>> then) {
