@@ -1,4 +1,6 @@
 // EventTables: what is removed.
+#include <algorithm>
+
 #include "events/event_rows.h"
 #include "events/event_tables.h"
 
@@ -179,20 +181,27 @@ Result<std::size_t> EventTables::expire_events(StreamId stream, WallTime now, st
   }
   std::vector<std::pair<Position, bool>> candidates;  // and whether they can go
   bool more = true;                                   // events that are old enough behind these
-  std::size_t looked = 0;
-  auto read = database_.query(
-      "SELECT id, accepted, key <> '' FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
-      [&](const store::Row& row) {
-        ++looked;
-        const auto age = std::chrono::floor<milliseconds>(now - time_of(row.integer(1)));
-        more = more && age > keep;
-        // The key's row names its event for as long as it stands.
-        const bool has_key = row.integer(2) != 0;
-        if (more) candidates.emplace_back(position_in(row.integer(0)), !has_key || age > kIdempotencyTime);
-      },
-      key_of(stream, searched_[stream]), key_of(stream, until), limit);
-  if (!read) return propagate(read);
-  more = more && looked == limit;
+  // They are in the order of their ages: some at a time, so that of those that are not old enough few are
+  // read.
+  constexpr std::size_t kAtOnce = 64;
+  while (more && candidates.size() < limit) {
+    const auto most = std::min(kAtOnce, limit - candidates.size());
+    std::size_t looked = 0;
+    auto read = database_.query(
+        "SELECT id, accepted, key <> '' FROM events WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+        [&](const store::Row& row) {
+          ++looked;
+          const auto age = std::chrono::floor<milliseconds>(now - time_of(row.integer(1)));
+          more = more && age > keep;
+          // The key's row names its event for as long as it stands.
+          const bool has_key = row.integer(2) != 0;
+          if (more) candidates.emplace_back(position_in(row.integer(0)), !has_key || age > kIdempotencyTime);
+        },
+        key_of(stream, candidates.empty() ? searched_[stream] : candidates.back().first),
+        key_of(stream, until), most);
+    if (!read) return propagate(read);
+    more = more && looked == most;
+  }
   limit -= candidates.size();
   std::size_t removed = 0;
   for (const auto& [position, can_go] : candidates) {

@@ -88,7 +88,7 @@ void Queue::rearm() {
   const auto now = context_.clock.now();
   auto when = MonotonicTime::max();
   if (!delayed_.empty()) when = now + (delayed_.begin()->first - context_.clock.wall());
-  if (forgotten_ && !is_full()) when = std::min(when, look_again_);
+  if (forgotten_ && has_room_for_due()) when = std::min(when, look_again_);
   if (!ready_.empty()) {  // they grow old, also while nobody takes them
     const auto& oldest = entries_.at(*ready_.begin());
     const auto old = now + (end_of(oldest) - context_.clock.wall()) + milliseconds(1);

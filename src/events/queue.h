@@ -178,6 +178,7 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
     return event.body.size() + event.fields.size();
   }
   [[nodiscard]] bool has_room() const;
+  [[nodiscard]] bool has_room_for_due() const { return no_room_for_due_ ? !is_half_full() : !is_full(); }
   [[nodiscard]] Position cursor(const std::vector<Outcome>& done) const;
 
   // queue_manual.cpp
@@ -221,8 +222,9 @@ class Queue final : public std::enable_shared_from_this<Queue>, private Deadline
   std::uint64_t open_rows_ = 0;  // deliveries that are not done and have a row, in the window or not
   bool loading_ = false;
   bool loading_due_ = false;
-  bool forgotten_ = false;      // deliveries that are due later are on disk alone
-  MonotonicTime look_again_{};  // for them
+  bool no_room_for_due_ = false;  // some were left on disk for that: not before the window is half empty
+  bool forgotten_ = false;        // deliveries that are due later are on disk alone
+  MonotonicTime look_again_{};    // for them
   ClockJumps jumps_;
   MonotonicTime hold_until_{};  // the function takes nothing more just now
   std::chrono::milliseconds hold_{0};

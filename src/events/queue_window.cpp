@@ -10,8 +10,9 @@ namespace {
 
 /// When there was no room for all that is due, or it could not be read.
 constexpr std::chrono::milliseconds kLookAgain{10'000};
-/// More than the window holds: something new is among them.
-constexpr std::size_t kDueCount = 2 * Queue::kWindowCount;
+/// Those that are in the window and as many as there is room for, and one more that says that there are
+/// others.
+constexpr std::size_t kDueCount = Queue::kWindowCount + 1;
 /// A read that failed is tried again when the next event comes, or after this.
 constexpr std::chrono::milliseconds kReadAgain{1'000};
 
@@ -71,6 +72,7 @@ void Queue::on_appended(const EventPtr& event) {
 /// Reads on where the window ends.
 void Queue::load() {
   if (loading_ || !started_ || stopped_ || loaded_ >= newest_ || !has_room()) return;
+  if (no_room_for_due_ && is_half_full()) return;  // else they would never get any
   loading_ = true;
   const ReadLimits limits{std::min<std::size_t>(256, kWindowCount - entries_.size()), kWindowBytes - bytes_};
   context_.store.read(info_.stream, loaded_, limits,
@@ -212,7 +214,7 @@ Position Queue::cursor(const std::vector<Outcome>& done) const {
 /// Takes what was forgotten until it is near.
 void Queue::load_due() {
   if (!forgotten_ || loading_due_ || stopped_ || !started_ || context_.clock.now() < look_again_) return;
-  if (is_full()) return;  // room comes with the end of others
+  if (!has_room_for_due()) return;  // it comes with the end of others
   loading_due_ = true;
   look_again_ = context_.clock.now() + kLookAgain;
   // Those that are in the window already are given, too.
@@ -238,6 +240,7 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
   bool go_on = false;  // what is left can be taken as soon as there is room
   if (policy_.ordered) std::ranges::sort(*due, {}, &OpenDelivery::position);
   std::optional<WallTime> later;
+  no_room_for_due_ = false;
   for (auto& one : *due) {
     if (entries_.contains(one.position) || changing_.contains(one.position) || !one.event) continue;
     if (!policy_.ordered && one.not_before > near) {
@@ -247,6 +250,7 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
     go_on = true;
     if (is_full()) {
       all = false;
+      no_room_for_due_ = true;
       break;
     }
     Entry entry;
@@ -263,6 +267,7 @@ void Queue::on_due(Result<std::vector<OpenDelivery>> due) {
     look_again_ = context_.clock.now();
   if (later) forget_until(*later);
   dispatch();
+  load();
 }
 
 std::vector<DeliveryRecord> Queue::window(const DeliveryQuery& query) const {

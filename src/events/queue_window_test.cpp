@@ -110,6 +110,29 @@ TEST_F(QueueWindowTest, WhatWaitsForItsNextAttemptIsPartOfTheBacklog) {
   EXPECT_EQ(queue->backlog(), 0U);
 }
 
+TEST_F(QueueWindowTest, WhatThereWasNoRoomForIsReadWhenTheWindowIsHalfEmpty) {
+  constexpr std::size_t kCount = 1'100;
+  policy.concurrency = 1;
+  queue->set(policy, {});
+  NewEvent later;
+  later.stream = stream.id;
+  later.not_before = clock.wall() + 1h;
+  const auto accepted = wait<std::vector<Accepted>>(
+      [&](auto then) { store->append(std::vector<NewEvent>(kCount, later), then); });
+  for (const auto& one : accepted) queue->on_appended(one.event);
+  settle();
+  advance(2h);
+  settle();
+  const auto in_window = [&] { return queue->figures().waiting + queue->figures().running; };
+  EXPECT_EQ(in_window(), Queue::kWindowCount);
+  deliverer.end(kSucceeded);
+  settle();
+  EXPECT_EQ(in_window(), Queue::kWindowCount - 1) << "not for one alone";
+  policy.concurrency = 200;
+  queue->set(policy, {});
+  ASSERT_TRUE(delivers(kCount));
+}
+
 TEST_F(QueueWindowTest, AFullWindowDoesNotMakeItLookForRoomAllTheTime) {
   policy.backoff = 1h;
   queue->set(policy, {});
