@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter, defaultdict
 from http.client import HTTPException
+from typing import NamedTuple
 
 from support import http
 
@@ -75,25 +76,38 @@ class Sender(threading.Thread):
         return True
 
 
+class Fate(NamedTuple):
+    """What is kept of a delivery; a state of None: it has no row."""
+    queue: str
+    state: int | None
+    attempts: int
+    accepted: float
+    finished: float | None
+
+    def hit_by(self, kills: list[float]) -> int:
+        """How many kills may have had it delivered once more: none before it was accepted, and none after its end was written down."""
+        return sum(self.accepted < kill and (self.finished is None or kill < self.finished) for kill in kills)
+
+
 class Book:
     """What the daemon keeps: read from its file, beside it."""
 
     def __init__(self, daemon):
         self.file = sqlite3.connect(f"file:{daemon.folder / 'events.db'}?mode=ro", uri=True, timeout=30)
 
-    def fates(self) -> dict[str, list[tuple[str, int | None, int]]]:
-        """For each token and queue: the state of its delivery (None: it has no row), and its recorded attempts."""
+    def fates(self) -> dict[str, list[Fate]]:
         rows = self.file.execute(
-            "SELECT CAST(e.body AS TEXT), q.name, d.state, (SELECT count(*) FROM attempts a WHERE a.delivery = d.id) "
+            "SELECT CAST(e.body AS TEXT), q.name, d.state, (SELECT count(*) FROM attempts a WHERE a.delivery = d.id), "
+            "e.accepted / 1000.0, d.finished / 1000.0 "
             "FROM events e JOIN queues q ON q.stream = e.id >> 36 "
             "LEFT JOIN deliveries d ON d.id = (q.id << 36 | (e.id & 68719476735))")
         fates = defaultdict(list)
-        for token, queue, state, attempts in rows:
-            fates[token].append((queue, state, attempts))
+        for token, *fate in rows:
+            fates[token].append(Fate(*fate))
         return fates
 
     def open(self) -> int:
-        return sum(state not in FINAL for fates in self.fates().values() for _, state, _ in fates)
+        return sum(fate.state not in FINAL for fates in self.fates().values() for fate in fates)
 
 
 def deliveries(daemon) -> Counter:
@@ -149,15 +163,14 @@ def test_nothing_that_was_accepted_is_lost_when_the_daemon_is_killed(start_daemo
     fates = book.fates()
     accepted = {token: when for sender in senders for token, when in sender.accepted.items()}
     outcomes = sum((sender.outcomes for sender in senders), Counter())
-    states = Counter(FINAL.get(state, f"open ({state})") for all_ in fates.values() for _, state, _ in all_)
+    states = Counter(FINAL.get(fate.state, f"open ({fate.state})") for all_ in fates.values() for fate in all_)
     seen = deliveries(daemon)
     again = {key: count for key, count in seen.items() if count > 1}
     unexplained = {}
     for (function, token), count in again.items():
-        recorded = [attempts for queue, _, attempts in fates[token] if queue.endswith((f">{function}", f":{function}"))]
-        begun = accepted.get(token, 0)
-        if count > sum(recorded) + sum(kill > begun for kill in kills):
-            unexplained[function, token] = (count, recorded)
+        fate = next(one for one in fates[token] if one.queue.endswith((f">{function}", f":{function}")))
+        if count > fate.attempts + fate.hit_by(kills):
+            unexplained[function, token] = (count, fate)
     beyond = sum(count - 1 for count in again.values())
     print(f"{len(kills)} kills; {len(accepted)} accepted, {len(fates)} kept; answers: {dict(outcomes)}")
     print(f"deliveries: {dict(states)}; {cancelled} cancelled by hand; "
@@ -166,12 +179,12 @@ def test_nothing_that_was_accepted_is_lost_when_the_daemon_is_killed(start_daemo
     assert len(kills) >= SECONDS / 10 and len(accepted) > SECONDS
     assert set(accepted) <= set(fates), "accepted and gone"
     for token, all_ in fates.items():
-        queues = sorted(queue for queue, _, _ in all_)
+        queues = sorted(fate.queue for fate in all_)
         wanted = ["chaos>first", "chaos>second"] if token.startswith("topic") else ["function:worker"]
         assert queues == wanted, (token, queues, "accepted twice with one key, or not for everybody")
-        assert all(state in FINAL for _, state, _ in all_), (token, all_)
+        assert all(fate.state in FINAL for fate in all_), (token, all_)
     assert not unexplained
     for token in accepted:
         functions = ("first", "second") if token.startswith("topic") else ("worker",)
-        for (queue, state, attempts), function in zip(sorted(fates[token]), functions):
-            assert state != 4 or attempts >= 1, (token, queue)
+        for fate, function in zip(sorted(fates[token]), functions):
+            assert fate.state != 4 or fate.attempts >= 1, (token, fate.queue)
