@@ -164,16 +164,19 @@ PyObject* respond(PyObject* self, PyObject* arguments) {
   return none();
 }
 
-/// write(chunk): where invocations run one at a time it waits until the chunk is on its way; otherwise
-/// `full` says whether to wait.
+/// write(chunk): where invocations run one at a time it waits until the chunk is on its way, and hears
+/// whether the client has left, with a chunk of b"" as well; otherwise `full` says whether to wait.
 PyObject* write(PyObject* self, PyObject* chunk) {
   Invocation& invocation = invocation_of(self);
   std::string text;
   if (!append_bytes(chunk, text)) return nullptr;
   Server& server = invocation.server;
   if (!text.empty()) server.write(invocation, text);
-  if (!server.concurrent()) server.connection().flush();
-  while (!server.concurrent() && invocation.full) server.pump();
+  if (!server.concurrent()) {
+    server.connection().flush();
+    server.look();
+    while (invocation.full) server.pump();
+  }
   if (invocation.aborted == wire::AbortReason{}) return none();
   PyErr_SetString(PyExc_OSError, "the client has left");
   return nullptr;

@@ -172,6 +172,10 @@ void Server::read() {
     ::_exit(0);  // the daemon is gone or wants this instance gone: nobody is left to tell
 }
 
+void Server::look() {
+  if (!connection_.read()) ::_exit(0);
+}
+
 void Server::rest() {
   if (woke_at_ != 0) connection_.add_busy(bridge::monotonic_now() - woke_at_);
   woke_at_ = 0;

@@ -49,6 +49,8 @@ class Server final : public bridge::Service, private bridge::CallService {
   [[nodiscard]] bool run();
   /// Sends what there is, waits for the daemon and reads it. With the interpreter's lock given up meanwhile.
   void pump();
+  /// Reads what has come without a wait: in the middle of an invocation, that its client has left.
+  void look();
   /// Calls Python for what the daemon has sent.
   void read();
   /// Before a wait: sends what there is, and ends the time that counts as busy.

@@ -160,3 +160,27 @@ def test_objects_and_classes_are_applications_too(start):
         assert runtime.get().text == "x"
 
 
+
+
+def test_iteration_stops_when_the_client_leaves(start):
+    """Whatever comes next is not asked for, and close() is called, also where the parts are empty or not wanted."""
+    runtime = start("""
+import itertools, time
+def app(environ, start_response):
+    start_response("200 OK", [])
+    return steps(b"" if environ["PATH_INFO"] == "/empty" else b"data")
+def steps(part):
+    try:
+        yield b"data"
+        for step in itertools.count():
+            time.sleep(0.01)
+            yield part
+    finally:
+        print("closed after", step)
+""")
+    for method, path in (("GET", "/"), ("GET", "/empty"), ("HEAD", "/")):
+        answer = runtime.begin(method, path)
+        runtime.until(lambda: answer.status == 200)
+        runtime.abort(answer)
+        assert runtime.finished(answer).error is None
+        runtime.until(lambda: any(entry.text.startswith("closed after") and entry.invocation == answer.invocation for entry in runtime.logs))

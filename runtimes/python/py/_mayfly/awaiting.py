@@ -13,9 +13,14 @@ def run(awaitable):
 
 
 def iterate(rest):
-    """What an async iterator gives."""
-    while True:
-        try:
-            yield run(rest.__anext__())
-        except StopAsyncIteration:
-            return
+    """What an async iterator gives. Closing this closes it."""
+    try:
+        while True:
+            try:
+                chunk = run(rest.__anext__())
+            except StopAsyncIteration:
+                return
+            yield chunk
+    finally:
+        if hasattr(rest, "aclose"):
+            run(rest.aclose())

@@ -127,8 +127,13 @@ def _go_on(invocation, rest) -> None:
             return
     if hasattr(rest, "__anext__"):
         rest = awaiting.iterate(rest)
-    for chunk in rest:
-        invocation.write(chunk)
+    try:
+        for chunk in rest:
+            invocation.write(chunk)
+    finally:  # the client may have left in the middle: what is behind the next yield is done now
+        close = getattr(rest, "close", None)
+        if close is not None:
+            close()
     invocation.end()
     invocation.finish()
 

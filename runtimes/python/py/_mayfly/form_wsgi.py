@@ -80,6 +80,8 @@ class _Answer:
         for chunk in result:
             if chunk:  # the head waits for the first part of the body
                 self.write(chunk)
+            if not chunk or self._bare:
+                self._invocation.write(b"")  # raises when the client has left
         if not self._invocation.head_sent:
             self._start()
         self._invocation.end()
