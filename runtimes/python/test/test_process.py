@@ -48,6 +48,31 @@ def handler(event, context):
     assert rest == (INFO, "no end")
 
 
+def test_a_level_is_enough_for_logging(start):
+    """As on AWS, where the root logger has a handler; but what the code configures itself takes its place."""
+    runtime = start("""
+import logging
+logger = logging.getLogger()
+logger.info("below the root's level")
+logger.setLevel(logging.INFO)
+logging.getLogger("own").setLevel(logging.DEBUG)
+def handler(event, context):
+    logger.info("root"); logger.debug("not shown"); logging.getLogger("of.a.library").info("child"); logging.getLogger("own").debug("own")
+    try: 1 / 0
+    except ZeroDivisionError: logger.exception("caught")
+    logging.basicConfig(format="%(levelname)s %(message)s")
+    logger.info("configured"); logger.warning("once")
+    return len(logger.handlers)
+""")
+    answer = runtime.get()
+    assert answer.json == 1
+    runtime.log("WARNING once")
+    assert [(entry.level, entry.text.split("\n")[0], entry.invocation) for entry in runtime.logs] == [
+        (level, text, answer.invocation) for level, text in (
+            (INFO, "root"), (INFO, "child"), (DEBUG, "own"), (ERROR, "caught"), (INFO, "INFO configured"), (WARN, "WARNING once"))]
+    assert "ZeroDivisionError" in runtime.logs[3].text
+
+
 def test_entries_of_many_invocations_at_once_are_told_apart(start):
     runtime = start("""
 import asyncio

@@ -162,6 +162,9 @@ def install() -> None:
     sys.stderr = sys.__stderr__ = stderr
     # Whatever handler the code configures: what it writes to the standard streams has its record's level.
     logging.Handler.handle = _with_level(logging.Handler.handle)
+    # What takes records where the code has configured no handler. It drops what is less than a warning, which is for the
+    # loggers' own levels to say: logging.getLogger().setLevel("INFO") is all that code for AWS's root handler does.
+    logging.lastResort.setLevel(logging.NOTSET)
     traceback.TracebackException.print = _print_whole  # a traceback stays together
     warnings.showwarning = _show_warning
     sys.excepthook = lambda kind, error, trace: log_error(error)
