@@ -255,3 +255,36 @@ def test_a_request_whose_client_leaves_while_it_is_sent_is_never_begun(start):
     assert runtime.get().json == 1
 
 
+def test_a_wsgi_application_that_is_not_known_for_one_hears_why(start):
+    runtime = start("def app(a, b):\n    b('200 OK', [])\n    return [b'x']")
+    kind, message, stack = runtime.get().error
+    assert "'Context' object is not callable" in message
+    assert "called as handler(event, context). A WSGI application is known by its parameters" in stack
+
+
+def test_a_generator_is_closed_when_the_client_leaves(start):
+    runtime = start("""
+import asyncio, time
+def handler(event, context):
+    return {"/sync": steps, "/async": async_steps}[event["rawPath"]]()
+def steps():
+    try:
+        while True:
+            yield b"data"
+            time.sleep(0.01)
+    finally:
+        print("closed")
+async def async_steps():
+    try:
+        while True:
+            yield b"data"
+            await asyncio.sleep(0.01)
+    finally:
+        print("closed")
+""")
+    for path in ("/sync", "/async"):
+        answer = runtime.begin(target=path)
+        runtime.until(lambda: answer.body)
+        runtime.abort(answer)
+        assert runtime.finished(answer).error is None
+        runtime.until(lambda: any((entry.text, entry.invocation) == ("closed", answer.invocation) for entry in runtime.logs))

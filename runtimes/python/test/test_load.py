@@ -26,6 +26,12 @@ def serves(start, files, **more):
     ("def one(event, context): return 'one'", "main:one", "lambda: one"),
     ("async def handler(event, context): return 'async'", "default", "lambda: async"),
     ("def app(env, start): start('200 OK', []); return [b'x']", "default", "wsgi: x"),
+    ("def app(environ, sr): sr('200 OK', []); return [b'x']", "default", "wsgi: x"),
+    ("def app(env, resp): resp('200 OK', []); return [b'x']", "default", "wsgi: x"),
+    ("def app(e, start_response): start_response('200 OK', []); return [b'x']", "default", "wsgi: x"),
+    ("def handler(env, ctx): return 'x'", "default", "lambda: x"),
+    ("def handler(environ, _): return 'x'", "default", "lambda: x"),
+    ("async def handler(env, start): return 'x'", "default", "lambda: x"),
 ])
 def test_handlers(start, source, handler, wanted):
     assert serves(start, source, handler=handler) == wanted

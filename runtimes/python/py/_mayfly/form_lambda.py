@@ -154,6 +154,9 @@ def end(invocation, error: BaseException) -> None:
     if invocation.aborted and isinstance(error, OSError):  # nobody reads what it writes
         invocation.finish()
         return
+    if isinstance(error, TypeError) and str(error) == "'Context' object is not callable":
+        error.add_note("It was called as handler(event, context). A WSGI application is known by its parameters: call them "
+                       "environ and start_response.")
     errors.fail(invocation, error)
 
 

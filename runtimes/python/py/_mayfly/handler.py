@@ -8,6 +8,7 @@ import inspect
 DEFAULT_NAMES = ("handler", "lambda_handler", "app", "application", "main")
 
 _ENVIRON = {"environ", "env"}
+_CONTEXT = {"context", "ctx", "c", ""}  # "": of "_"
 
 
 class MissingHandler(Exception):
@@ -106,8 +107,8 @@ def form_of(value, name: str = "") -> str | None:
         return "asgi" if first == "scope" or is_async(value) else None
     if not positional and any_number and name in ("app", "application"):
         return "asgi" if is_async(value) else "wsgi"
-    if first in _ENVIRON and second.startswith("start"):
-        return "wsgi"
+    if second.startswith("start") or first in _ENVIRON and len(positional) == 2 and second not in _CONTEXT:
+        return "wsgi" if not is_async(value) else "lambda"
     if inspect.isclass(value) or len(positional) < 2 and not any_number:
         return None
     is_object = not inspect.isroutine(value) and not isinstance(value, functools.partial)
