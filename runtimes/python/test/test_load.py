@@ -86,6 +86,7 @@ BAD = "a = 1\n\ndef = 2\n"
     ({"main.py": "from b import c", "b.py": ""}, "init", "main.py", 1, "ImportError: cannot import name 'c' from 'b'"),
     ({"main.py": "import json\njson.loads('{')"}, "init", "main.py", 2, "JSONDecodeError"),
     ({"main.py": "import vendored\n", "vendor/vendored.py": "1 / 0"}, "init", "main.py", 1, "ZeroDivisionError"),
+    ({"main.py": "import lib.b", "lib/b.py": "a = 1\0"}, "syntax", "lib/b.py", None, "lib/b.py has NUL bytes in it"),
     ({"main.py": "import sys\nsys.exit(2)"}, "init", "main.py", 2, "sys.exit(2) was called while the code was loading"),
     ({"main.py": "class E(Exception):\n    def __str__(self): 1 / 0\nraise E()"}, "init", "main.py", 3, "E"),
 ])
@@ -95,6 +96,22 @@ def test_code_that_cannot_be_loaded(start, files, kind, file, line, message):
     assert (failed["kind"], failed.get("file"), failed.get("line")) == (kind, file, line)
     assert message in failed["message"]
     assert "_mayfly" not in failed["stack"] and "importlib" not in failed["stack"] and runtime.root not in failed["stack"] + failed["message"]
+
+
+def test_code_that_loads_too_long_says_where(start):
+    """Before the daemon ends it; here the alarm comes at once."""
+    runtime = start({"main.py": "import server\nserver.serve_forever()\n" + HELLO,
+                     "server.py": "import signal\ndef serve_forever():\n    signal.raise_signal(signal.SIGALRM)"})
+    assert runtime.ready() is not None, "it may come to its end still"
+    text = runtime.log("not finished loading").text
+    assert 'File "main.py", line 2, in <module>' in text and 'File "server.py", line 3, in serve_forever' in text
+    assert "_mayfly" not in text and "no server of its own" in text
+
+
+def test_a_signal_while_the_code_loads_says_where(start):
+    runtime = start("import ctypes\nctypes.string_at(0)")
+    runtime.until(lambda: b"line 2 in <module>" in runtime.raw)
+    assert b"Segmentation fault" in runtime.raw
 
 
 @pytest.mark.parametrize("source, wanted", [

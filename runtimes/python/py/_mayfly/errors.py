@@ -36,6 +36,12 @@ def _clean(error: traceback.TracebackException, seen: set[int]) -> None:
             _clean(inner, seen)
 
 
+def places(stack: traceback.StackSummary) -> str:
+    """Of the frames that are not this runtime's."""
+    text = "".join(traceback.StackSummary.from_list([frame for frame in stack if not _is_internal(frame.filename)]).format())
+    return text.replace(_root, "") if _root else text
+
+
 def stack_of(error: BaseException) -> str:
     try:
         trace = traceback.TracebackException.from_exception(error)

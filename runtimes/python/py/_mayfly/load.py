@@ -118,11 +118,32 @@ def _where_modules_come_from(name: str, root: str) -> str:
     return ": packages are installed from requirements.txt or pyproject.toml, or lie in a folder vendor"
 
 
+def _file_with_nul(root: str) -> str | None:
+    """Python does not say which file it could not compile."""
+    for folder, _, names in os.walk(root):
+        for name in sorted(names):
+            if name.endswith(".py"):
+                with open(os.path.join(folder, name), "rb") as file:
+                    if b"\0" in file.read():
+                        return errors.relative(file.name)
+    return None
+
+
+def _describe_nul(root: str, message: str, stack: str) -> dict:
+    report = {"kind": "syntax", "message": f"{message}: source code is UTF-8", "stack": stack}
+    if file := _file_with_nul(root):
+        report["message"] = f"{file} has NUL bytes in it, and source code is UTF-8: it is damaged, or saved as UTF-16"
+        report["file"] = file
+    return report
+
+
 def describe_failure(error: BaseException, configuration: dict) -> dict:
     """{kind, message, stack, file?, line?} of what load() raised."""
     file, line = errors.place_of(error, _packages)
     message, stack = errors.describe(error)
     kind = "init"
+    if isinstance(error, (SyntaxError, ValueError)) and "source code string cannot contain null bytes" in message:
+        return _describe_nul(configuration["root"], message, stack)
     if isinstance(error, handler.MissingHandler):
         return {"kind": "export", "message": str(error), "stack": "", "file": configuration["entry"]}
     if isinstance(error, SyntaxError) and error.filename and os.path.exists(error.filename):

@@ -1,6 +1,7 @@
 """What the code prints, logs and warns becomes log entries, each with its invocation."""
 
 import contextvars
+import faulthandler
 import io
 import logging
 import sys
@@ -158,6 +159,7 @@ def _show_warning(message, category, filename, lineno, file=None, line=None) -> 
 
 def install() -> None:
     """Before any user code."""
+    faulthandler.enable(file=2, all_threads=False)  # where a signal has ended the code, before its process ends
     sys.stdout = sys.__stdout__ = stdout
     sys.stderr = sys.__stderr__ = stderr
     # Whatever handler the code configures: what it writes to the standard streams has its record's level.
