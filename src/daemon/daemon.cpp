@@ -328,6 +328,9 @@ registry::DeployOptions deploy_options(const cli::ServeOptions& options, const R
                                    const registry::FunctionConfig& config) -> Result<std::string> {
     auto found = runtimes.interpreter(runtime, config);
     if (!found) return propagate(found);
+    if (!found->version.empty() || found->path.empty()) return found->path;
+    // The function's own: one that is too old says so here, where its runtime process could only end.
+    if (auto asked = ask_interpreter(runtime, found->path); !asked) return propagate(asked);
     return found->path;
   };
   return deploy;

@@ -18,6 +18,7 @@ namespace fs = std::filesystem;
 
 constexpr auto kPatience = std::chrono::seconds(20);
 constexpr int kOldestPython = 11;  // of 3.x
+constexpr int kOldestNode = 18;
 
 std::unexpected<Error> missing(std::string message) {
   return fail(std::make_error_code(std::errc::no_such_file_or_directory), std::move(message));
@@ -50,6 +51,17 @@ Result<Interpreter> ask_python(const std::string& path) {
   if (minor < kOldestPython)
     return missing(path + " is Python " + lines[1] + ", and 3.11 is the oldest that will do");
   return Interpreter{lines[0], lines[1]};
+}
+
+Result<Interpreter> ask_node(const std::string& path) {
+  const auto lines = lines_of({path, "--version"});
+  if (lines.size() != 1) return missing(path + " does not run");
+  const auto version = lines[0].substr(lines[0].starts_with('v') ? 1 : 0);
+  int major = 0;
+  std::from_chars(version.data(), version.data() + version.size(), major);
+  if (major < kOldestNode)
+    return missing(path + " is Node " + version + ", and 18 is the oldest that will do");
+  return Interpreter{path, version};
 }
 
 /// Who could put something else there? An error says who, and where.
@@ -159,9 +171,11 @@ Result<Interpreter> find_node(const std::string& wanted) {
     return missing(
         "node was not found in PATH: install Node 18 or newer (apt-get install nodejs), or name it with "
         "--node");
-  const auto lines = lines_of({node, "--version"});
-  if (lines.size() != 1) return missing(node + " does not run");
-  return Interpreter{node, lines[0].substr(lines[0].starts_with('v') ? 1 : 0)};
+  return ask_node(node);
+}
+
+Result<Interpreter> ask_interpreter(registry::Runtime runtime, const std::string& path) {
+  return runtime == registry::Runtime::node ? ask_node(path) : ask_python(path);
 }
 
 Result<Interpreter> find_python(const std::string& wanted) {

@@ -55,6 +55,10 @@ class LookedFor {
 /// python3.13, …, without its packages. Error: not there, too old, or it does not run.
 [[nodiscard]] Result<Interpreter> find_python(const std::string& wanted);
 
+/// The version of an interpreter of Node or Python. Blocks for what it takes to start. Error: too old, or it
+/// does not run. For a program that may run unconfined (check_interpreter).
+[[nodiscard]] Result<Interpreter> ask_interpreter(registry::Runtime runtime, const std::string& path);
+
 /// Whether a function may name this file as its interpreter. It runs before any sandbox does, so everything
 /// that it is made of (folders and links on the way to it, its libraries, what a virtual environment adds)
 /// has to belong to root or to the daemon's user and not be open to others, nor lie in one of the untrusted

@@ -204,6 +204,37 @@ def test_an_interpreter_of_ones_own(daemon, tmp_path):
     assert daemon.request("/venv").json == ["venv", str(environment)]
 
 
+def test_an_interpreter_that_is_too_old_is_told(daemon, tmp_path):
+    for file, name, answer, words in (("old.py", "python3.10", f"{tmp_path}/python3.10\\n3.10.4", "is Python 3.10.4, and 3.11 is the oldest"),
+                                      ("old.js", "node", "v16.20.0", "is Node 16.20.0, and 18 is the oldest")):
+        program = tmp_path / name
+        program.write_text(f"#!/bin/sh\nprintf '{answer}\\n'\n")
+        program.chmod(0o755)
+        refused = daemon.put("old", HELLO, file=file, interpreter=str(program))
+        assert refused.status == 422 and words in refused.json["detail"], refused.text
+
+
+def test_a_client_that_leaves_ends_what_is_yielded(daemon):
+    """Long before the deadline: both forms that serve one request after another."""
+    steps = """
+import time
+def steps():
+    try:
+        while True:
+            yield b"data"
+            time.sleep(0.01)
+    finally:
+        print("closed")
+"""
+    for name, code in (("yields", "def handler(event, context): return steps()"),
+                       ("iterates", "def app(environ, start_response):\n    start_response('200 OK', [])\n    return steps()")):
+        daemon.deploy(name, steps + code, file=f"{name}.py", timeout="5m")
+        with daemon.wire() as wire:
+            wire.get(f"/{name}")
+            wire.until(b"data")
+        assert logs_of(daemon, name, "closed")
+
+
 def test_packages_of_the_machine_are_not_there_unless_they_are_asked_for(daemon):
     source = "import pip, sys\ndef handler(event, context): return [pip.__name__, callable(exit)]"
     refused = daemon.put("packages", source, file="packages.py")
