@@ -152,7 +152,8 @@ constexpr std::string_view kSchemas = R"json({
       "line": {"type": "integer"},
       "column": {"type": "integer"},
       "stack": {"type": "string"},
-      "logs": {"type": "array", "items": {"type": "string"}}},
+      "logs": {"type": "array", "items": {"type": "string"}},
+      "warnings": {"type": "array", "items": {"type": "string"}, "description": "Of a deploy that failed"}},
     "additionalProperties": true}
 })json";
 

@@ -140,6 +140,10 @@ std::string show_problem(const std::string& document_text, const Output& output,
         text += output.paint(Style::dim, "    " + printable(each.get<std::string>())) + "\n";
   }
   text += tool_output(text_of(document, "output"), detail, output);
+  if (const auto warnings = document.find("warnings"); warnings != document.end() && warnings->is_array())
+    for (const auto& each : *warnings)
+      if (each.is_string())
+        text += "  " + output.paint(Style::yellow, "warning: ") + printable(each.get<std::string>()) + "\n";
   text += advice(detail, source);
   if (const auto keep = document.find("keep"); keep != document.end())
     text += "  to keep what was: deploy with" + as_options(*keep) + "\n";

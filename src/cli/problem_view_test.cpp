@@ -57,6 +57,11 @@ TEST_F(ProblemView, ShowsStackLogsAndInvocation) {
             "  invocation i1\n");
 }
 
+TEST_F(ProblemView, ShowsTheWarningsOfADeployThatFailed) {
+  EXPECT_EQ(show(R"({"detail": "no module", "warnings": ["not installed"]})", ""),
+            "error: no module\n  warning: not installed\n");
+}
+
 TEST_F(ProblemView, DoesNotSayThePlaceTwice) {
   EXPECT_EQ(show(R"({"detail": "b.ts:1:16: Unexpected", "file": "b.ts", "line": 1, "column": 16})", ""),
             "b.ts:1:16: error: Unexpected\n");

@@ -34,7 +34,7 @@ Json lines(std::string_view text) {
 }
 
 Json value_of(std::string_view name, std::string_view text) {
-  if (name == "logs" || name == "keep") return lines(text);
+  if (name == "logs" || name == "keep" || name == "warnings") return lines(text);
   if (contains(kNumbers, name)) {
     long number = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);

@@ -18,6 +18,8 @@
 #include "registry/error.h"
 #include "registry/files.h"
 #include "registry/source_kind.h"
+#include "registry/wanted_version.h"
+#include "registry/warnings.h"
 
 namespace mayfly::registry {
 namespace {
@@ -176,7 +178,8 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
     built.warnings.emplace_back(
         "program is set, and says nothing to what was not built by a go.mod or a Cargo.toml");
   BuildContext context{root, built, request.name, layers, options, request.output};
-  if (auto done = run_steps(context); !done) return propagate(done);
+  warn_of_interpreter(context);
+  if (auto done = run_steps(context); !done) return with_warnings(done.error(), built.warnings);
   if (auto checked = check_size(root, options.layer_limits); !checked) return propagate(checked);
   auto taken = sources.take(root);
   if (!taken) return propagate(taken);

@@ -3,14 +3,19 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "base/guarded_folder.h"
+#include "base/regular_file.h"
 #include "base/text.h"
+#include "registry/dependencies.h"
 #include "registry/error.h"
 #include "registry/files.h"
+#include "registry/json_text.h"
 #include "registry/program_build.h"
 #include "registry/source_store.h"
 
@@ -76,6 +81,39 @@ Result<std::string> key_of(const ProgramBuild& build, const Toolchain& toolchain
                         platform_identity() + "\n" + (go ? "" : build.context.function));
 }
 
+/// Whether packages lie in the folder, as pip has installed them there.
+bool has_installed_packages(const fs::path& folder) {
+  std::error_code ignored;
+  return std::ranges::any_of(fs::directory_iterator(folder, ignored), [](const auto& entry) {
+    return entry.path().extension() == ".dist-info" || entry.path().filename() == "vendor";
+  });
+}
+
+bool has_dependencies(const fs::path& package_json) {
+  const auto text = read_regular_file(package_json);
+  const auto package = text ? parse_json(*text) : nlohmann::json();
+  return package.is_object() && package.contains("dependencies") && !package["dependencies"].empty();
+}
+
+/// What an executable needs it has brought along: nobody knows which interpreter it starts.
+void warn_of_manifests(BuildContext& context) {
+  const auto& entry = context.built.entry;
+  std::error_code ignored;
+  auto file = nearest_file(context.root, entry, "requirements.txt");
+  if (!file.empty() && !has_installed_packages(context.root / file.parent_path()))
+    context.built.warnings.push_back(
+        file.string() +
+        " was not installed, because an executable is run as it is: bring the packages "
+        "along ('pip install -t . -r requirements.txt')");
+  file = nearest_file(context.root, entry, "package.json");
+  if (!file.empty() && has_dependencies(context.root / file) &&
+      !fs::exists(context.root / file.parent_path() / "node_modules", ignored))
+    context.built.warnings.push_back(
+        "the dependencies of " + file.string() +
+        " were not installed, because an executable is run as it is: bring node_modules "
+        "along ('npm ci', 'mayfly deploy --vendored')");
+}
+
 struct OpenProgram {
   Fd file;
   std::string name;
@@ -110,7 +148,10 @@ Result<OpenProgram> build_or_reuse(const ProgramBuild& build, bool go) {
 Result<void> build_exec(BuildContext& context) {
   const fs::path entry(context.built.entry);
   const bool go = entry.filename() == "go.mod";
-  if (!go && entry.filename() != "Cargo.toml") return {};
+  if (!go && entry.filename() != "Cargo.toml") {
+    warn_of_manifests(context);
+    return {};
+  }
   if (context.options.caches.empty())
     return fail(RegistryErrc::build_failed, "no folder is set in which programs can be built");
   const ProgramBuild build{context, (context.root / entry).parent_path(), context.options.caches};

@@ -13,6 +13,7 @@
 #include "registry/build.h"
 #include "registry/config_choices.h"
 #include "registry/name.h"
+#include "registry/warnings.h"
 
 namespace mayfly::registry {
 namespace {
@@ -204,8 +205,7 @@ awaitable<Result<Deployed>> Deployer::deploy_in_turn(std::shared_ptr<const Deplo
   if (!ready || !added) {
     built->source = SourceStore::Pin();
     registry_.discard(source, candidate->layers);
-    if (!ready) co_return propagate(ready);
-    co_return propagate(added);
+    co_return with_warnings(ready ? added.error() : ready.error(), built->warnings);
   }
   asio::post(pool_, [trash = registry_.collect()] {});
   Deployed deployed;

@@ -222,14 +222,65 @@ TEST_F(DeployTest, ARefusedTemplateChangesNothing) {
     error.error().with("line", "7");
     return error;
   };
-  const auto refused = deploy(source("export default 2"));
+  auto second = source("export default 2");
+  second.settings = {"datasets=numbers"};
+  const auto refused = deploy(second);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, RegistryErrc::init_failed);
   EXPECT_EQ(refused.error().detail("line"), "7");
+  EXPECT_THAT(std::string(refused.error().detail("warnings")), HasSubstr("datasets"));
   EXPECT_EQ(registry_->find("hello"), before);
   expect_nothing_left(1);
   platform_.on_prepare = nullptr;
   EXPECT_EQ(deploy(source("export default 2"))->version->number, 2U);
+}
+
+TEST_F(DeployTest, PackagesThatAnExecutableNamesAreNotPassedOver) {
+  const std::vector<std::pair<std::string, std::string>> run{{"run", "#!/usr/bin/env python3\n"}};
+  const auto warnings = [&](std::vector<std::pair<std::string, std::string>> more) {
+    more.insert(more.end(), run.begin(), run.end());
+    const auto done = deploy(folder(more));
+    EXPECT_TRUE(done) << done.error().message;
+    return done ? done->warnings : std::vector<std::string>();
+  };
+  EXPECT_THAT(warnings({{"requirements.txt", "six\n"}}),
+              ElementsAre(HasSubstr("pip install -t . -r requirements.txt")));
+  EXPECT_THAT(warnings({{"requirements.txt", "six\n"}, {"six-1.0.dist-info/METADATA", ""}}), ElementsAre());
+  EXPECT_THAT(warnings({{"package.json", R"({"dependencies": {"a": "1"}})"}}),
+              ElementsAre(HasSubstr("node_modules")));
+  EXPECT_THAT(warnings({{"package.json", R"({"dependencies": {}})"}}), ElementsAre());
+  EXPECT_THAT(warnings({}), ElementsAre());
+}
+
+TEST_F(DeployTest, AnInterpreterThatIsNotWhatTheSourceAsksForIsSaid) {
+  const auto program = folder_.path() / "interpreter";
+  std::ofstream(program) << "#!/bin/sh\necho Language v18.2.1\n";
+  fs::permissions(program, fs::perms(0755));
+  DeployOptions options;
+  options.interpreter = [&](Runtime, const FunctionConfig&) -> Result<std::string> {
+    return program.string();
+  };
+  deployer_.reset();
+  registry_.reset();
+  start({}, options);
+  const auto warnings = [&](const std::string& entry, const std::string& file, const std::string& text) {
+    const auto done = deploy(folder({{entry, kModule}, {file, text}}));
+    EXPECT_TRUE(done) << done.error().message;
+    return done ? done->warnings : std::vector<std::string>();
+  };
+  EXPECT_THAT(
+      warnings("index.js", "package.json", R"({"engines": {"node": ">=20"}})"),
+      ElementsAre("engines.node of package.json asks for >=20, and the function runs on Node 18.2.1: name "
+                  "another one (interpreter)"));
+  EXPECT_THAT(warnings("index.js", "package.json", R"({"engines": {"node": ">=18"}})"), ElementsAre());
+  EXPECT_THAT(warnings("index.js", "package.json", R"({"engines": {"node": "lts/hydrogen"}})"),
+              ElementsAre());
+  EXPECT_THAT(warnings("app.py", "pyproject.toml", "[project]\nrequires-python = '>=19,<20'\n"),
+              ElementsAre(HasSubstr("requires-python of pyproject.toml asks for >=19,<20")));
+  EXPECT_THAT(warnings("app.py", ".python-version", "18.3.5\n"),
+              ElementsAre(HasSubstr(".python-version asks for 18.3,")));
+  EXPECT_THAT(warnings("app.py", ".python-version", "18.2.5\n"), ElementsAre());
+  EXPECT_THAT(warnings("app.py", ".python-version", "pypy3.10\n"), ElementsAre());
 }
 
 TEST_F(DeployTest, AFailedDeployKeepsASourceThatAnotherVersionHas) {

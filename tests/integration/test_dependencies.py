@@ -242,6 +242,14 @@ def test_packages_of_python(daemon, tmp_path, files):
     assert daemon.cli("deploy", folder, "--name", "sixth", "--verbose").stderr == ""
 
 
+def test_what_was_not_installed_is_said_when_the_deploy_fails_for_it(daemon, tmp_path):
+    folder = write(tmp_path / "poetry", {"app.py": "import itsdangerous\ndef handler(event, context): pass",
+                                         "pyproject.toml": "[tool.poetry.dependencies]\nitsdangerous = '*'\n"})
+    done = daemon.cli("deploy", folder, "--name", "poetry", check=False)
+    assert done.returncode != 0 and "No module named 'itsdangerous'" in done.stderr
+    assert "warning: the dependencies in pyproject.toml are Poetry's own" in done.stderr, done.stderr
+
+
 def test_wheels_that_are_brought_along_need_no_network(start_daemon, tmp_path):
     folder = write(tmp_path / "wheeled", {"main.py": PYTHON, "requirements.txt": "six\n"})
     subprocess.run(["python3", "-m", "pip", "download", "--no-deps", "-q", "-d", folder / "wheels", "six==1.16.0"],
