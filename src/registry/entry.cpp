@@ -71,14 +71,31 @@ std::optional<fs::path> first_of(const fs::path& root, const fs::path& folder, c
   return std::nullopt;
 }
 
-/// The files directly in the folder that could be run; tests and type declarations are none.
+/// The application of a Django project: its wsgi.py, in the package whose settings manage.py names.
+std::optional<fs::path> django_entry(const fs::path& root) {
+  if (!is_file(root / "manage.py")) return std::nullopt;
+  const auto text = read_regular_file(root / "manage.py");
+  const auto name = text ? text->find("DJANGO_SETTINGS_MODULE") : std::string::npos;
+  if (name == std::string::npos) return std::nullopt;
+  const auto comma = text->find(',', name);
+  const auto begin = comma == std::string::npos ? comma : text->find_first_of("'\"", comma);
+  if (begin == std::string::npos) return std::nullopt;
+  const auto package = text->substr(begin + 1, text->find_first_of(".'\"", begin + 1) - begin - 1);
+  auto file = fs::path(package) / "wsgi.py";
+  if (package.contains('/') || !is_file(root / file)) return std::nullopt;
+  return file;
+}
+
+/// The files directly in the folder that could be run; tests, type declarations and what installs or manages
+/// a project are none.
 std::vector<fs::path> runnable_files(const fs::path& root, const fs::path& folder) {
   std::vector<fs::path> found;
   std::error_code error;
   for (const auto& entry : fs::directory_iterator(root / folder, error)) {
     const auto name = entry.path().filename().string();
     if (!entry.is_regular_file() || !runtime_of_file(entry.path())) continue;
-    if (name.starts_with('.') || name.contains(".d.") || name.contains(".test.") || name.contains(".config."))
+    if (name.starts_with('.') || name.contains(".d.") || name.contains(".test.") ||
+        name.contains(".config.") || name == "setup.py" || name == "manage.py")
       continue;
     found.push_back(folder / name);
   }
@@ -87,6 +104,39 @@ std::vector<fs::path> runnable_files(const fs::path& root, const fs::path& folde
 
 Entry entry_at(const fs::path& root, const fs::path& file) {
   return {runtime_of_file(root / file).value_or(Runtime::node), file.lexically_normal().string()};
+}
+
+/// The first folder below that has sources of C or C++; empty if there is none.
+fs::path native_folder(const fs::path& root, const fs::path& folder) {
+  std::error_code error;
+  for (const auto& entry : fs::directory_iterator(root / folder, error))
+    if (entry.is_directory() && !entry.is_symlink() && !entry.path().filename().native().starts_with('.'))
+      for (const auto& file : fs::directory_iterator(entry.path(), error))
+        if (runtime_of(file.path().native()) == Runtime::native) return folder / entry.path().filename();
+  return {};
+}
+
+/// Why there is nothing to run in a folder.
+std::string nothing_found(const fs::path& root, const fs::path& folder, std::vector<fs::path> files) {
+  std::ranges::sort(files);
+  std::string names;
+  for (std::size_t i = 0; i < files.size() && i < 5; ++i) names += (i > 0 ? ", " : "") + files[i].string();
+  if (files.size() > 5) names += ", …";
+  if (!files.empty())
+    return "which of these files is to be run? " + names + ": name one in mayfly.toml (source = \"" +
+           files.front().string() + "\")";
+  if (const auto native = native_folder(root, folder); !native.empty())
+    return "no file to run was found. Of C and C++ only the sources of one folder are compiled, and here "
+           "they lie in " +
+           native.string() + ": write a CMakeLists.txt, or name that folder in mayfly.toml (source = \"" +
+           native.string() + "\")";
+  std::string begun =
+      "no file to run was found: name it in mayfly.toml (source), in package.json (main), or call "
+      "it index.js or main.py";
+  if (is_file(root / folder / "manage.py"))
+    return begun + ". A Django project's is the wsgi.py or asgi.py beside its settings, not manage.py";
+  if (is_file(root / folder / "setup.py")) return begun + ". setup.py is none: it installs a package";
+  return begun;
 }
 
 std::unexpected<Error> no_entry(std::string message) {
@@ -110,15 +160,13 @@ Result<Entry> search(const fs::path& root, const fs::path& folder) {
                     " could be meant: name one in mayfly.toml (source)");
   if (*node) return entry_at(root, **node);
   if (python) return entry_at(root, *python);
+  if (const auto django = folder.empty() ? django_entry(root) : std::nullopt) return entry_at(root, *django);
   const auto files = runnable_files(root, folder);
   if (files.size() == 1) return entry_at(root, files.front());
   const auto is_native = [](const fs::path& file) { return runtime_of(file.native()) == Runtime::native; };
   if (!files.empty() && std::ranges::all_of(files, is_native))
     return Entry{Runtime::native, folder.empty() ? "." : folder.lexically_normal().string()};
-  return no_entry(
-      "no file to run was found: name it in mayfly.toml (source), in package.json (main), or call it "
-      "index.js or "
-      "main.py");
+  return no_entry(nothing_found(root, folder, files));
 }
 
 }  // namespace

@@ -47,6 +47,17 @@ TEST_F(EntryTest, IsFoundByWhatLiesInTheFolder) {
       {{{"thing.py", ""}, {"README.md", ""}}, Runtime::python, "thing.py"},
       {{{"one.cxx", ""}, {"two.c", ""}}, Runtime::native, "."},
       {{{"run", "#!/bin/sh\n"}, {"notes.txt", ""}}, Runtime::exec, "run"},
+      {{{"only.py", ""}, {"setup.py", ""}}, Runtime::python, "only.py"},
+      {{{"manage.py", "os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'shop.settings')"},
+        {"shop/settings.py", ""},
+        {"shop/wsgi.py", ""}},
+       Runtime::python,
+       "shop/wsgi.py"},
+      {{{"manage.py", "setdefault(\"DJANGO_SETTINGS_MODULE\", \"shop.settings\")"},
+        {"shop/wsgi.py", ""},
+        {"app.py", ""}},
+       Runtime::python,
+       "app.py"},
   };
   for (const auto& one : cases) {
     const auto found = find_entry(place(one.files), "");
@@ -61,6 +72,25 @@ TEST_F(EntryTest, TwoThatCouldBeMeantAreNotGuessed) {
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().code, RegistryErrc::no_entry);
   EXPECT_NE(found.error().message.find("both index.js and main.py"), std::string::npos);
+}
+
+TEST_F(EntryTest, WhatIsMissingIsSaidOfWhatIsThere) {
+  const std::vector<std::pair<Files, std::string>> cases{
+      {{{"b.sh", "#!/bin/sh"}, {"a.sh", "#!/bin/sh"}},
+       "which of these files is to be run? a.sh, b.sh: name one"},
+      {{{"src/main.cpp", ""}, {"include/a.h", ""}}, "they lie in src: write a CMakeLists.txt"},
+      {{{"manage.py", "'DJANGO_SETTINGS_MODULE', 'gone.settings'"}},
+       "wsgi.py or asgi.py beside its settings"},
+      {{{"manage.py", "DJANGO_SETTINGS_MODULE"}}, "not manage.py"},
+      {{{"setup.py", ""}, {"pkg/__init__.py", ""}}, "setup.py is none"},
+      {{{"README.md", ""}}, "call it index.js or main.py"},
+  };
+  for (const auto& [files, words] : cases) {
+    const auto found = find_entry(place(files), "");
+    ASSERT_FALSE(found) << words;
+    EXPECT_EQ(found.error().code, RegistryErrc::no_entry);
+    EXPECT_NE(found.error().message.find(words), std::string::npos) << found.error().message;
+  }
 }
 
 TEST_F(EntryTest, ASourceIsAFileOrAFolder) {

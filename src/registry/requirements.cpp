@@ -177,6 +177,10 @@ Result<Requirements> read_requirements(const fs::path& root, const std::string& 
   if (const auto project = nearest_file(root, entry, "pyproject.toml"); !project.empty())
     return read_pyproject(root, project);
   if (auto refused = refuse_pipfile(root, entry); !refused) return propagate(refused);
+  if (!nearest_file(root, entry, "setup.py").empty())
+    requirements.warning =
+        "setup.py is not run, and nothing that it names was installed: write the dependencies to "
+        "requirements.txt";
   return requirements;
 }
 

@@ -116,6 +116,13 @@ TEST_F(RequirementsTest, WhatPyprojectSaysInAnotherWayIsNotPassedOver) {
   EXPECT_TRUE(read()) << "it counts before";
 }
 
+TEST_F(RequirementsTest, SetupPyAloneIsNamed) {
+  write("setup.py", "");
+  EXPECT_TRUE(read()->warning.contains("setup.py is not run"));
+  write("pyproject.toml", "[project]\ndependencies = ['flask==3.0.0']\n");
+  EXPECT_EQ(read()->warning, "");
+}
+
 TEST_F(RequirementsTest, NoTwoListsOfFilesGiveTheSameText) {
   write("requirements.txt", "-r other.txt\n");
   write("other.txt", "six==1.0\n# other.txt\n");
