@@ -151,6 +151,14 @@ Result<FunctionSpec> read_upstream(std::string_view file, const toml::key& name,
   return spec;
 }
 
+/// What is written at the top of the file, and belongs below [functions.NAME].
+bool is_functions_key(std::string_view key, const toml::node& node) {
+  if (key == "on" || key == "async") return true;
+  FunctionSpec unused;
+  const auto set = set_key(unused, key, value_of(node));
+  return set || !set.error().detail("allowed").empty();
+}
+
 using ReadOne = Result<FunctionSpec> (*)(std::string_view, const toml::key&, const toml::table&);
 
 /// All tables of [functions] or [upstreams].
@@ -185,6 +193,9 @@ Result<std::vector<FunctionSpec>> parse_toml(std::string_view text, std::string_
   for (const auto& [key, node] : root) {
     if (key.str() == "pipelines") continue;  // is not a function's; deployed by itself
     if (key.str() != "functions" && key.str() != "upstreams") {
+      if (is_functions_key(key.str(), node))
+        return at(file, key.source(),
+                  "'" + std::string(key.str()) + "' is a key of a function: put it below [functions.NAME]");
       constexpr std::array<std::string_view, 3> known{"functions", "upstreams", "pipelines"};
       return at(file, key.source(),
                 "unknown key '" + std::string(key.str()) + "'" + did_you_mean(key.str(), known));

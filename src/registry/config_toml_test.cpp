@@ -99,6 +99,10 @@ TEST(ConfigToml, AnUnknownKeyIsAnErrorWithThePlaceAndTheNearestKey) {
   EXPECT_EQ(error.detail("key"), "timout");
   EXPECT_EQ(error_of("[function.hello]\n").message,
             "mayfly.toml:1: unknown key 'function' (did you mean 'functions'?)");
+  for (const std::string misplaced : {"timeout = \"5s\"", "timeout = 5", "env = {A = \"b\"}", "on = []"})
+    EXPECT_THAT(error_of("\n" + misplaced + "\n[functions.hello]\n").message,
+                AllOf(HasSubstr("mayfly.toml:2: '"), HasSubstr("put it below [functions.NAME]")))
+        << misplaced;
 }
 
 TEST(ConfigToml, AValueOutOfRangeIsAnErrorWithTheRange) {
