@@ -76,6 +76,16 @@ std::vector<std::string> npm_settings(bool with_credentials) {
   return settings;
 }
 
+/// npm explains all its options where a lock file does not fit.
+std::string without_usage(std::string said) {
+  const auto begin = said.find(" Clean install a project\n");
+  if (begin == std::string::npos) return said;
+  const auto line = said.rfind('\n', begin) + 1;
+  const auto log = said.find("A complete log of this run", begin);
+  said.erase(line, log == std::string::npos ? log : said.rfind('\n', log) + 1 - line);
+  return said;
+}
+
 class NodeInstall {
  public:
   NodeInstall(BuildContext& context, const NodeManifest& manifest, Npm npm)
@@ -229,6 +239,7 @@ class NodeInstall {
     auto ran = run_tool(context_, run);
     if (!ran) return propagate(ran);
     if (ran->success) return {};
+    ran->tail = without_usage(std::move(ran->tail));
     return tool_failed(what, *ran, ran->tail.contains("npm ERR!") ? "npm ERR!" : "npm error");
   }
 

@@ -141,6 +141,7 @@ def test_a_lock_file_that_does_not_fit_is_refused(daemon, tmp_path):
     (folder / "package.json").write_text(json.dumps(package))
     done = daemon.cli("deploy", folder, "--name", "unfit", check=False)
     assert done.returncode != 0 and "package-lock.json" in done.stderr, done.stderr
+    assert "Missing: nanoid" in done.stderr and "Usage" not in done.stderr and "--legacy-bundling" not in done.stderr, "no manual"
 
 
 def test_lock_files_of_other_tools_are_named(daemon, tmp_path):
