@@ -66,6 +66,15 @@ def test_a_single_file_of_c(daemon):
     assert re.search("[0-9a-f]{8}.*asked for /some/where", log_of(daemon, "c", "asked for"))
 
 
+def test_a_handler_may_be_a_lambda_with_commas(daemon):
+    daemon.deploy("lambda-cpp", """#include <mayfly.h>
+        MAYFLY_HANDLER([](const mayfly::Request& request) {
+          const int both[] = {20, 22};
+          return mayfly::Response{200, std::to_string(both[0] + both[1]) + std::string(request.path())};
+        })""", file="f.cpp")
+    assert daemon.request("/lambda-cpp/x").text == "42/x"
+
+
 def test_a_folder_of_sources_is_one_function(daemon):
     source = folder({"a.cpp": handler("return std::to_string(twice(21)) + label();", '#include "b.h"\nextern "C" const char* label(void);'),
                      "b.h": "int twice(int);\n", "b.cpp": '#include "b.h"\nint twice(int x) { return 2 * x; }\n',

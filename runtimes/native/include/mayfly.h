@@ -228,9 +228,9 @@ struct mayfly_init_hook {
 
 #if !defined(__cplusplus) || __cplusplus < 202002L
 /* Once in a function: void f(mayfly_request*, mayfly_response*) */
-#define MAYFLY_HANDLER(function)                                                                        \
+#define MAYFLY_HANDLER(...)                                                                             \
   MAYFLY_EXPORT_(mayfly_function, mayfly_abi) = {MAYFLY_ABI, sizeof(struct mayfly_host), &mayfly_host_, \
-                                                 function};
+                                                 __VA_ARGS__};
 /* At most once: int f(void), run in the template, after static constructors. Not 0: the deploy fails. */
 #define MAYFLY_INIT(function) MAYFLY_EXPORT_(mayfly_init_hook, mayfly_init) = {function};
 
@@ -254,10 +254,10 @@ struct mayfly_init_hook {
 #include <vector>
 
 /* Once in a function: Response f(const Request&), a lambda without captures of that form, or the form of C.
- * An exception that leaves it is the caller's 500, and its what() is in the log. */
-#define MAYFLY_HANDLER(function)                                                                        \
+ * An exception that leaves it is the caller's 500; its what() is in the log. (Lambdas have commas.) */
+#define MAYFLY_HANDLER(...)                                                                             \
   MAYFLY_EXPORT_(mayfly_function, mayfly_abi) = {MAYFLY_ABI, sizeof(struct mayfly_host), &mayfly_host_, \
-                                                 &::mayfly::detail::serve<function>};
+                                                 &::mayfly::detail::serve<__VA_ARGS__>};
 /* At most once: void f(), run in the template, after static constructors. If it throws, the deploy fails. */
 #define MAYFLY_INIT(function) \
   MAYFLY_EXPORT_(mayfly_init_hook, mayfly_init) = {&::mayfly::detail::init<function>};
