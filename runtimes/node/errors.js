@@ -9,6 +9,9 @@ const { inspect } = require('util');
 
 const ownFolder = __dirname + path.sep;
 let roots = [];
+// Installed packages lie in a folder of the daemon's. The map of a bundle even names it from where it was built, where
+// nothing is when the code runs.
+const layer = /(?:file:\/\/)?\/[^\s()]*?\/layers\/[0-9a-f]{64}\//g;
 
 /**
  * Files are told relative to this folder from now on. Node names modules by where they really are, and the folder
@@ -35,7 +38,7 @@ function relative(file) {
     }
   }
   const root = roots.find((each) => name.startsWith(each));
-  return root !== undefined ? name.slice(root.length) : name;
+  return root !== undefined ? name.slice(root.length) : name.replace(layer, '');
 }
 
 function isInternalFrame(line) {
@@ -49,6 +52,7 @@ function cleanStack(error) {
   const lines = error.stack.split('\n').filter((line) => !isInternalFrame(line));
   let text = lines.join('\n');
   for (const root of roots) text = text.replaceAll('file://' + root, '').replaceAll(root, '');
+  text = text.replace(layer, '');
   if (error.cause instanceof Error) text += `\n[cause]: ${cleanStack(error.cause)}`;
   return text;
 }
@@ -64,7 +68,7 @@ function placeOf(error) {
   if (head && (error.name === 'SyntaxError' || stack.startsWith(head[0]))) return { file: relative(head[1]), line: Number(head[2]) };
   for (const [, file, line] of stack.matchAll(frame)) {
     const name = relative(file);
-    if (file.includes(ownFolder) || name.includes('node_modules/')) continue;
+    if (file.includes(ownFolder) || name.includes('node_modules/') || file.search(layer) >= 0) continue;
     return { file: name, line: Number(line) };
   }
   const from = /imported from ([^\n]+)/.exec(error?.message ?? '');

@@ -125,6 +125,19 @@ def test_typescript_is_bundled_with_what_was_installed(daemon, tmp_path):
 
 
 @needs_npm
+@pytest.mark.parametrize("entry", ["index.js", "index.ts"])
+def test_a_stack_through_a_package_names_no_folder_of_the_daemons(daemon, tmp_path, entry):
+    folder = local_package(tmp_path / "stacks", "true")
+    (folder / "index.js").unlink()
+    write(folder, {entry: "import fail from 'own';\nexport default () => fail();\n",
+                   "own/index.js": "module.exports = function fail() {\n  throw new Error('within');\n};\n"})
+    daemon.cli("deploy", folder, "--name", "stacks")
+    assert daemon.request("/stacks").status == 500
+    lines = eventually(lambda: [line.strip() for line in daemon.cli("logs", "stacks").stdout.splitlines() if " at " in line][-2:])
+    assert lines[0].endswith("(own/index.js:2:9)") and lines[1].endswith(f"({entry}:2:22)"), lines
+
+
+@needs_npm
 def test_a_package_that_does_not_exist_is_said_in_npms_words(daemon, tmp_path):
     folder = write(tmp_path / "absent", ABSENT)
     done = daemon.cli("deploy", folder, check=False)
