@@ -170,6 +170,7 @@ def app(environ, start_response):
     start_response("200 OK", [])
     return steps(b"" if environ["PATH_INFO"] == "/empty" else b"data")
 def steps(part):
+    step = None
     try:
         yield b"data"
         for step in itertools.count():
