@@ -26,11 +26,15 @@ def _is_internal(file: str) -> bool:
     return file.startswith(_own_folder) or file.startswith("<frozen importlib") or os.sep + "importlib" + os.sep in file
 
 
+def _without_internal(stack: traceback.StackSummary) -> traceback.StackSummary:
+    return traceback.StackSummary.from_list([frame for frame in stack if not _is_internal(frame.filename)])
+
+
 def _clean(error: traceback.TracebackException, seen: set[int]) -> None:
     if id(error) in seen:
         return
     seen.add(id(error))
-    error.stack = traceback.StackSummary.from_list([frame for frame in error.stack if not _is_internal(frame.filename)])
+    error.stack = _without_internal(error.stack)
     for inner in (error.__cause__, error.__context__, *(getattr(error, "exceptions", None) or ())):
         if inner is not None:
             _clean(inner, seen)
@@ -38,7 +42,7 @@ def _clean(error: traceback.TracebackException, seen: set[int]) -> None:
 
 def places(stack: traceback.StackSummary) -> str:
     """Of the frames that are not this runtime's."""
-    text = "".join(traceback.StackSummary.from_list([frame for frame in stack if not _is_internal(frame.filename)]).format())
+    text = "".join(_without_internal(stack).format())
     return text.replace(_root, "") if _root else text
 
 
