@@ -70,6 +70,14 @@ struct EngineTest : testing::Test {
     event.body = body;
     return ask<std::vector<Accepted>>([&](auto then) { engine->accept(to, {event}, then); });
   }
+  [[nodiscard]] ScheduleSpec daily() const {
+    ScheduleSpec spec;
+    spec.text = "@daily";
+    spec.timezone = "UTC";
+    spec.since = clock.wall();
+    spec.next = [](WallTime after) { return std::optional(after + 24h); };
+    return spec;
+  }
   /// Of the only queue of a stream.
   static DeliveryId id_of(const Result<std::vector<Accepted>>& accepted) {
     const auto& event = *accepted.value().at(0).event;
@@ -395,12 +403,7 @@ TEST_F(EngineTest, ItEndsWithAnythingUnderWay) {
 
 TEST_F(EngineTest, AScheduleThatComesBackWithARollbackDoesNotRunForTheTimeBetween) {
   FunctionEvents events;
-  ScheduleSpec spec;
-  spec.text = "@daily";
-  spec.timezone = "UTC";
-  spec.since = clock.wall();
-  spec.next = [](WallTime after) { return std::optional(after + 24h); };
-  events.schedules.push_back(spec);
+  events.schedules.push_back(daily());
   deploy("f", events, 2);
   deploy("f", {}, 2);
   clock.advance(24h * 30);
@@ -413,18 +416,13 @@ TEST_F(EngineTest, AScheduleThatComesBackWithARollbackDoesNotRunForTheTimeBetwee
 
 TEST_F(EngineTest, AScheduleIsKnownAndRunByHand) {
   FunctionEvents events;
-  ScheduleSpec spec;
-  spec.text = "@daily";
-  spec.timezone = "UTC";
-  spec.payload = "scheduled";
-  spec.since = clock.wall();
-  spec.next = [](WallTime after) { return std::optional(after + 24h); };
-  events.schedules.push_back(spec);
+  events.schedules.push_back(daily());
+  events.schedules.front().payload = "scheduled";
   deploy("f", events, 2);
   const auto views = ask<std::vector<ScheduleView>>([&](auto then) { engine->schedules(then); }).value();
   ASSERT_EQ(views.size(), 1U);
   EXPECT_EQ(views[0].function, "f");
-  EXPECT_EQ(views[0].next, spec.since + 24h);
+  EXPECT_EQ(views[0].next, events.schedules.front().since + 24h);
   ASSERT_TRUE(ask<std::vector<Accepted>>([&](auto then) { engine->run_schedule(views[0].name, then); }));
   EXPECT_TRUE(deliverer.delivered(1));
   EXPECT_EQ(deliverer.bodies.at(0), "scheduled");
