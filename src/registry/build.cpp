@@ -169,15 +169,17 @@ Result<Built> build_staged(const fs::path& root, const DeployRequest& request, c
   built.config = std::move(spec->config);
   built.says_access = spec->says_access;
   built.warnings = std::move(spec->warnings);
+  std::string interpreter;
   if (options.interpreter) {
-    const auto interpreter = options.interpreter(built.runtime, built.config);
-    if (!interpreter) return fail(RegistryErrc::unsupported_source, interpreter.error().message);
+    auto found = options.interpreter(built.runtime, built.config);
+    if (!found) return fail(RegistryErrc::unsupported_source, found.error().message);
+    interpreter = std::move(*found);
   }
   const auto manifest = fs::path(built.entry).filename();
   if (!built.config.program.empty() && manifest != "go.mod" && manifest != "Cargo.toml")
     built.warnings.emplace_back(
         "program is set, and says nothing to what was not built by a go.mod or a Cargo.toml");
-  BuildContext context{root, built, request.name, layers, options, request.output};
+  BuildContext context{root, built, request.name, layers, options, request.output, std::move(interpreter)};
   warn_of_interpreter(context);
   if (auto done = run_steps(context); !done) return with_warnings(done.error(), built.warnings);
   if (auto checked = check_size(root, options.layer_limits); !checked) return propagate(checked);

@@ -18,6 +18,7 @@ struct BuildContext {
   const LayerStore& layers;
   const DeployOptions& options;
   const BuildOutput& output;  ///< takes what tools print, as it comes; may be empty
+  std::string interpreter{};  ///< of Node or Python, found and checked; empty: `options` says none
 };
 
 /// Packages are installed, TypeScript and JSX bundled. Where no package.json says what .js files are, one is

@@ -35,13 +35,7 @@ struct Npm {
 
 Result<Npm> find_npm(const BuildContext& context) {
   Npm npm;
-  if (context.options.interpreter) {
-    auto node = context.options.interpreter(Runtime::node, context.built.config);
-    if (!node) return propagate(node);
-    npm.node = std::move(*node);
-  } else {
-    npm.node = find_program({}, "node");
-  }
+  npm.node = context.interpreter.empty() ? find_program({}, "node") : fs::path(context.interpreter);
   const auto found = find_program(npm.node.parent_path(), "npm");
   if (found.empty()) {
     return fail(RegistryErrc::build_failed,

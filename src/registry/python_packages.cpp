@@ -217,11 +217,8 @@ std::string warning_of_versions(const BuildContext& context, const Requirements&
          "freeze' writes versions that are)";
 }
 
-Result<fs::path> python_of(const BuildContext& context) {
-  if (!context.options.interpreter) return find_program({}, "python3");
-  auto python = context.options.interpreter(Runtime::python, context.built.config);
-  if (!python) return propagate(python);
-  return fs::path(*python);
+fs::path python_of(const BuildContext& context) {
+  return context.interpreter.empty() ? find_program({}, "python3") : fs::path(context.interpreter);
 }
 
 }  // namespace
@@ -239,9 +236,7 @@ Result<void> install_python_packages(BuildContext& context) {
   if (auto warning = warning_of_versions(context, *requirements); !warning.empty())
     context.built.warnings.push_back(std::move(warning));
   if (!requirements->any) return {};
-  auto python = python_of(context);
-  if (!python) return propagate(python);
-  PythonInstall install(context, *requirements, std::move(*python));
+  PythonInstall install(context, *requirements, python_of(context));
   auto recipe = install.recipe();
   if (!recipe) return propagate(recipe);
   auto layer = context.layers.get(*recipe, context.options.layer_limits,

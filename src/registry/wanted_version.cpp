@@ -80,14 +80,13 @@ void warn(BuildContext& context, const char* language, const std::string& versio
 
 void warn_of_interpreter(BuildContext& context) {
   const auto runtime = context.built.runtime;
-  if (!context.options.interpreter) return;
+  if (context.interpreter.empty()) return;
   if (runtime != Runtime::node && runtime != Runtime::python) return;
   const auto wanted = runtime == Runtime::node
                           ? std::vector{by_engines(context)}
                           : std::vector{by_pyproject(context), by_python_version(context)};
   if (std::ranges::all_of(wanted, [](const Wanted& one) { return one.range.empty(); })) return;
-  const auto interpreter = context.options.interpreter(runtime, context.built.config);
-  const auto version = interpreter ? version_of(*interpreter) : std::string();
+  const auto version = version_of(context.interpreter);
   for (const auto& one : wanted) warn(context, runtime == Runtime::node ? "Node" : "Python", version, one);
 }
 
