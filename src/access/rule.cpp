@@ -4,6 +4,8 @@
 #include <iterator>
 #include <utility>
 
+#include "registry/main_version.h"
+
 namespace mayfly::access {
 namespace {
 
@@ -15,15 +17,6 @@ using registry::Version;
 Rule own_rule(const Version& version) {
   const auto& own = version.config;
   return {.access = own.access, .limit = own.rate_limit, .jwt = own.jwt};
-}
-
-/// The version that most of the traffic goes to; of equals the newest. Null: none is there.
-const Version* heaviest(const Function& function) {
-  const auto most = std::ranges::max_element(function.traffic.weights, {},
-                                             [](const auto& w) { return std::pair(w.second, w.first); });
-  if (most == function.traffic.weights.end()) return nullptr;
-  const auto found = function.versions.find(most->first);
-  return found == function.versions.end() ? nullptr : found->second.get();
 }
 
 /// The rule of a version that gets traffic, where `most` gets most of it.
@@ -72,7 +65,7 @@ bool covers(const Rule& now, const Rule& then) {
 }
 
 Rule rule_of(const Function& function, const Version& version) {
-  const auto* const most = heaviest(function);
+  const auto& most = registry::main_version(function);
   if (most == nullptr) return own_rule(version);
   if (function.traffic.weights.contains(version.number)) return serving_rule(version, *most);
   Rule rule = own_rule(version);

@@ -4,6 +4,7 @@
 #include "admin/api.h"
 #include "admin/endpoint.h"
 #include "admin/view.h"
+#include "registry/main_version.h"
 
 namespace mayfly::admin {
 
@@ -18,7 +19,7 @@ namespace {
 // made inside a co_await expression twice.
 
 json summary(const Services& services, const registry::Function& function) {
-  const auto& main = main_version(function);
+  const auto& main = *registry::main_version(function);
   json item = version_json(main, function);
   item["name"] = function.name;
   item["url"] = services.operations.url(function.name);
@@ -40,7 +41,7 @@ awaitable<Result<Response>> describe(const Services& services, Request& request)
   auto function = services.registry.get(request.param("name"));
   if (!function) co_return propagate(function);
   json body = summary(services, **function);
-  body["config"] = config_json(main_version(**function).config);
+  body["config"] = config_json(registry::main_version(**function)->config);
   body["versions"] = versions_json(**function);
   body["aliases"] = aliases_json(**function);
   auto asking = services.operations.live(request.param("name"));

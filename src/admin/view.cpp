@@ -84,15 +84,6 @@ json aliases_json(const Function& function) {
   return aliases;
 }
 
-const Version& main_version(const Function& function) {
-  const auto lighter = [](const auto& a, const auto& b) { return a.second <= b.second; };
-  const auto& weights = function.traffic.weights;
-  auto best = weights.begin();
-  for (auto it = weights.begin(); it != weights.end(); ++it)
-    if (lighter(*best, *it)) best = it;
-  return *function.versions.at(best->first);
-}
-
 Result<json> parse_object(const std::string& body, const std::vector<std::string_view>& members) {
   if (body.empty()) return json::object();
   json value = json::parse(body, nullptr, false);

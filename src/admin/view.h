@@ -21,8 +21,6 @@ namespace mayfly::admin {
 [[nodiscard]] nlohmann::json versions_json(const registry::Function& function);  ///< newest first
 [[nodiscard]] nlohmann::json traffic_json(const registry::Traffic& traffic);
 [[nodiscard]] nlohmann::json aliases_json(const registry::Function& function);
-/// The version with the largest weight, of equal ones the newest.
-[[nodiscard]] const registry::Version& main_version(const registry::Function& function);
 
 /// A body that must be a JSON object with no other members than these; an empty body is an empty object.
 [[nodiscard]] Result<nlohmann::json> parse_object(const std::string& body,

@@ -2,10 +2,10 @@
 
 #include <spdlog/spdlog.h>
 
-#include "admin/view.h"
 #include "cloudevents/filter.h"
 #include "daemon/event_payload.h"
 #include "pipelines/role.h"
+#include "registry/main_version.h"
 #include "schedule/schedule.h"
 
 namespace mayfly::daemon {
@@ -88,7 +88,7 @@ void add_triggers(events::FunctionEvents& result, const std::vector<registry::Tr
 }  // namespace
 
 events::FunctionEvents events_of(const registry::Function& function) {
-  const auto& version = admin::main_version(function);
+  const auto& version = *registry::main_version(function);
   events::FunctionEvents result;
   result.async = policy_of(version.config.async.delivery);
   result.async.keep_result = version.config.async.keep_result;

@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "registry/config_choices.h"
 #include "registry/config_keys.h"
+#include "registry/main_version.h"
 #include "registry/name.h"
 #include "store/schema.h"
 
@@ -42,14 +43,6 @@ Result<void> check_sticky(std::string_view sticky) {
   }
   return fail(RegistryErrc::bad_traffic,
               "sticky is header:NAME or cookie:NAME, not '" + std::string(sticky.substr(0, 80)) + "'");
-}
-
-/// The version with the most traffic; of equals the newest.
-VersionPtr main_version(const Function& function) {
-  const auto most = std::ranges::max_element(function.traffic.weights, {}, [](const auto& weight) {
-    return std::pair(weight.second, weight.first);
-  });
-  return function.versions.at(most->first);
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/ascii.h"
+#include "registry/main_version.h"
 #include "router/route_fields.h"
 
 namespace mayfly::router {
@@ -112,15 +113,6 @@ std::uint32_t spread(std::string_view value) {
   return static_cast<std::uint32_t>(hash >> 32U);
 }
 
-/// That most of the traffic goes to; null: there is none.
-const registry::Version* heaviest_version(const registry::Function& function) {
-  const auto heaviest = std::ranges::max_element(function.traffic.weights, {},
-                                                 [](const auto& w) { return std::pair(w.second, w.first); });
-  if (heaviest == function.traffic.weights.end()) return nullptr;
-  const auto version = function.versions.find(heaviest->first);
-  return version == function.versions.end() ? nullptr : version->second.get();
-}
-
 }  // namespace
 
 std::error_code make_error_code(RouterErrc code) { return {static_cast<int>(code), kCategory}; }
@@ -172,7 +164,7 @@ RouteTable::RouteTable(const std::vector<FunctionPtr>& functions) {
   for (const auto& function : functions) {
     by_name_.emplace(function->name, function);
     // The routes of the version that gets most of the traffic count.
-    const auto* version = heaviest_version(*function);
+    const auto& version = registry::main_version(*function);
     if (version == nullptr) continue;
     for (const auto& pattern : version->config.routes) {
       auto route = parse_route(pattern);
@@ -228,15 +220,15 @@ Result<Match> RouteTable::match(std::string_view method, std::string_view host,
 
 const std::vector<std::string>& wrap_of(const registry::Function& function,
                                         const registry::Version& version) {
-  const auto* heaviest = heaviest_version(function);
-  const bool is_bare = version.config.wrap.empty() && heaviest != nullptr;
-  return is_bare ? heaviest->config.wrap : version.config.wrap;
+  const auto& main = registry::main_version(function);
+  const bool is_bare = version.config.wrap.empty() && main != nullptr;
+  return is_bare ? main->config.wrap : version.config.wrap;
 }
 
 std::string_view first_service(const registry::Function& function) {
-  const auto* heaviest = heaviest_version(function);
-  return heaviest == nullptr || heaviest->config.wrap.empty() ? std::string_view(function.name)
-                                                              : heaviest->config.wrap.front();
+  const auto& main = registry::main_version(function);
+  return main == nullptr || main->config.wrap.empty() ? std::string_view(function.name)
+                                                      : main->config.wrap.front();
 }
 
 Result<registry::VersionPtr> choose_version(const registry::Function& function, std::string_view reference,
