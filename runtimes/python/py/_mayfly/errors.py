@@ -22,6 +22,10 @@ def relative(file: str) -> str:
     return file[len(_root):] if _root and file.startswith(_root) else file
 
 
+def _without_root(text: str) -> str:
+    return text.replace(_root, "") if _root else text
+
+
 def _is_internal(file: str) -> bool:
     return file.startswith(_own_folder) or file.startswith("<frozen importlib") or os.sep + "importlib" + os.sep in file
 
@@ -43,7 +47,7 @@ def _clean(error: traceback.TracebackException, seen: set[int]) -> None:
 def places(stack: traceback.StackSummary) -> str:
     """Of the frames that are not this runtime's."""
     text = "".join(_without_internal(stack).format())
-    return text.replace(_root, "") if _root else text
+    return _without_root(text)
 
 
 def stack_of(error: BaseException) -> str:
@@ -53,7 +57,7 @@ def stack_of(error: BaseException) -> str:
         text = "".join(trace.format()).rstrip("\n")
     except Exception:  # an error that cannot even be told
         text = message_of(error)
-    return text.replace(_root, "") if _root else text
+    return _without_root(text)
 
 
 def message_of(error: BaseException) -> str:
@@ -65,8 +69,7 @@ def message_of(error: BaseException) -> str:
         return name
     if isinstance(error, SyntaxError):
         text = error.msg or text
-    if _root:
-        text = text.replace(_root, "")
+    text = _without_root(text)
     return f"{name}: {text}" if text else name
 
 
