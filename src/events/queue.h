@@ -15,9 +15,9 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/clock_jumps.h"
 #include "base/deadline_wheel.h"
 #include "events/callbacks.h"
-#include "events/clock_jumps.h"
 #include "events/deliverer.h"
 #include "events/policy.h"
 #include "events/queue_role.h"

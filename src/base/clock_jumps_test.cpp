@@ -1,8 +1,10 @@
-#include "events/clock_jumps.h"
+#include "base/clock_jumps.h"
 
-#include "events/queue_test_support.h"
+#include <gtest/gtest.h>
 
-namespace mayfly::events {
+#include "base/standing_clock_test_support.h"
+
+namespace mayfly {
 namespace {
 
 using namespace std::chrono_literals;
@@ -27,4 +29,4 @@ TEST(ClockJumps, ForATimeAfterAJumpForwardTheClockIsDoubted) {
 }
 
 }  // namespace
-}  // namespace mayfly::events
+}  // namespace mayfly

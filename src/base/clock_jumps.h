@@ -3,7 +3,7 @@
 
 #include "base/clock.h"
 
-namespace mayfly::events {
+namespace mayfly {
 
 /// When the wall clock is put forward by a mistake, everything looks old; what is removed for that does not
 /// come back when the clock is right again. So for a time after a jump nothing is too old. (A machine that
@@ -30,4 +30,4 @@ class ClockJumps {
   MonotonicTime until_{};
 };
 
-}  // namespace mayfly::events
+}  // namespace mayfly
