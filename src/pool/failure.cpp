@@ -67,6 +67,32 @@ Error memory_error(std::uint64_t limit, std::uint64_t used) {
   return error.with("used", format_size(used));
 }
 
+Error describe_loading_death(const Death& death) {
+  if (speaks_of_memory(death.last_words) && death.memory != 0) {
+    auto error = memory_error(death.memory, 0);
+    error.code = PoolErrc::template_failed;
+    error.message += ": the heap of the runtime was full while it loaded the code";
+    return error;
+  }
+  std::string how = "ended";
+  Error error{PoolErrc::template_failed, {}, {}};
+  if (killed_by(death.status, SIGSYS)) {
+    error = forbidden_call(death.last_words);
+    error.code = PoolErrc::template_failed;
+    how = "was ended for a " + error.message;
+  } else if (death.status >= 0 && WIFEXITED(death.status)) {
+    const auto code = std::to_string(WEXITSTATUS(death.status));
+    how = "ended with exit code " + code;
+    error.with("exitCode", code);
+  } else if (death.status >= 0) {
+    const auto name = signal_name(WTERMSIG(death.status));
+    how = "was ended by " + (name.starts_with("SIG") ? "signal " + name.substr(3) : name);
+    error.with("signal", name);
+  }
+  error.message = "the process " + how + " while it loaded the code";
+  return error;
+}
+
 Error loading_memory_error(std::uint64_t limit, std::uint64_t group) {
   Error error{PoolErrc::template_failed,
               "memory limit " + size_in_words(limit) + ": loading the code took more than " +

@@ -44,6 +44,8 @@ struct Death {
 };
 /// The error for a death.
 [[nodiscard]] Error describe_death(const Death& death);
+/// The same, of a process that loaded the code and did not come to an end with it. `cause` is not looked at.
+[[nodiscard]] Error describe_loading_death(const Death& death);
 /// "memory limit 128 MiB: the instance used 140 MiB"; `used` 0: not known.
 [[nodiscard]] Error memory_error(std::uint64_t limit, std::uint64_t used);
 /// "memory limit 128 MiB: loading the code took more than 408 MiB": `group` is what the kernel held it to.

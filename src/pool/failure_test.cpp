@@ -102,6 +102,22 @@ TEST(DescribeHandlerError, AnExecutableThatWasKilledIsNotOneThatThrew) {
   EXPECT_EQ(error.detail("stack"), "what it wrote");
 }
 
+TEST(DescribeLoadingDeath, SaysHowTheProcessEnded) {
+  const auto message = [](int status, std::string_view words = {}) {
+    const auto error = describe_loading_death({status, KillCause::none, words, 64U << 20U, false});
+    EXPECT_EQ(error.code, PoolErrc::template_failed);
+    return error.message;
+  };
+  EXPECT_EQ(message(-1), "the process ended while it loaded the code");
+  EXPECT_EQ(message(W_EXITCODE(3, 0)), "the process ended with exit code 3 while it loaded the code");
+  EXPECT_EQ(message(SIGSEGV), "the process was ended by signal SEGV while it loaded the code");
+  EXPECT_EQ(message(SIGSYS, "forbidden system call: ptrace\n"),
+            "the process was ended for a forbidden system call: ptrace while it loaded the code");
+  EXPECT_EQ(message(SIGABRT, "JavaScript heap out of memory"),
+            "memory limit 64 MiB: the heap of the runtime was full while it loaded the code");
+  EXPECT_EQ(describe_loading_death({SIGSEGV}).detail("signal"), "SIGSEGV");
+}
+
 TEST(DescribeFatal, TakesMessageAndStackApart) {
   const auto error = describe_fatal(wire::FatalKind::uncaught, "Error: x\0Error: x\n    at f (a.js:1:2)"sv);
   EXPECT_EQ(error.code, PoolErrc::uncaught_exception);

@@ -278,6 +278,7 @@ class FakeRuntime final : public tmpl::Forker {
     template_ = Child();
     auto child = Child::start({.argv = {"/bin/sleep", "1000"}});
     if (child) template_ = std::move(*child);
+    template_exited = handlers.exited;
     tell = [this, forked = handlers.forked] { forked(Fd(copy_of(template_.pidfd()))); };
     if (tells) boost::asio::post(io_, tell);
     if (loads) template_says(wire::ControlType::ready, report);
@@ -287,6 +288,7 @@ class FakeRuntime final : public tmpl::Forker {
   void template_says(wire::ControlType type, const std::string& json) {
     (void)wire::send_control(control_->native_handle(), type, 0, 0, json);
   }
+  std::function<void(int wait_status)> template_exited;  ///< tells how the last of them ended
   /// The template's process dies, and its instances with it.
   void kill_template() {
     template_gone();

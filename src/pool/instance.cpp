@@ -79,7 +79,7 @@ void Instance::on_exited(int wait_status) {
     on_read(static_cast<std::size_t>(got));
   }
   // Why a signal came may still be on its way through the log.
-  if (!WIFSIGNALED(wait_status) || cause_ != KillCause::none || fatal_ || state_ == State::ended)
+  if (!WIFSIGNALED(wait_status) || cause_ != KillCause::none || fatal_ || excess_ || state_ == State::ended)
     return finish();
   state_ = State::ending;
   unlink();
@@ -125,14 +125,16 @@ void Instance::end(KillCause cause) {
 }
 
 void Instance::end_because(const Error& why) {
-  if (state_ == State::starting || state_ == State::serving) {
-    fatal_ = why;
-    over_limit_ = true;
-  }
+  note_excess(why);
   end(KillCause::none);
 }
 
+void Instance::note_excess(const Error& why) {
+  if (!excess_ && (state_ == State::starting || state_ == State::serving)) excess_ = why;
+}
+
 Error Instance::why_it_ended() const {
+  if (excess_) return *excess_;
   if (fatal_) return *fatal_;
   const auto words = last_words->text();
   Death death{wait_status_.value_or(-1), cause_, words, owner_.memory_limit(), false};
@@ -168,7 +170,7 @@ void Instance::finish() {
       invocation->listener->on_failure(*invocation, why);
     }
   }
-  if (over_limit_ && !was_heard) owner_.on_failure({}, why);
+  if (excess_ && !was_heard) owner_.on_failure({}, why);
   owner_.on_ended(*this, why);
 }
 
@@ -326,8 +328,11 @@ void Instance::overdue(Stream& stream) {
   if (invocation == nullptr)
     return owner_.on_overdue_unheard({stream.invocation_id.data(), stream.invocation_id.size()},
                                      stream.answered);
-  Error error = owner_.on_overdue(*invocation);
-  error.message += waited_for;
+  Error error = excess_ ? *excess_ : owner_.on_overdue(*invocation);
+  if (excess_)
+    owner_.on_failure(invocation->id_text(), error);
+  else
+    error.message += waited_for;
   invocation->listener->on_failure(*invocation, std::move(error));
 }
 

@@ -116,6 +116,7 @@ class Instance
   void end(KillCause cause);
   /// The same, for what it has done: invocations that run in it fail with this error.
   void end_because(const Error& why) override;
+  void note_excess(const Error& why) override;
   [[nodiscard]] Fd process() const override;
 
   // What the fork server said about it.
@@ -286,7 +287,7 @@ class Instance
   Fd pidfd_;
   std::optional<int> wait_status_;
   std::optional<Error> fatal_;
-  bool over_limit_ = false;  // that is why
+  std::optional<Error> excess_;  // what it uses more of than it may: this is why it ends
   KillCause cause_ = KillCause::none;
   bool data_closed_ = false;
   bool parent_gone_ = false;

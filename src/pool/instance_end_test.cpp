@@ -173,6 +173,26 @@ TEST_F(InstanceTest, AloneAndPastItsDeadlineItIsKilled) {
   EXPECT_TRUE(bridge->dead);
 }
 
+TEST_F(InstanceTest, WhatItUsesTooMuchOfExplainsWhateverEndsIt) {
+  const auto excess = processes_error(256, 300);
+  serve();
+  Late late;
+  run(late.test);
+  instance->note_excess(excess);  // what it has started is being ended, which takes a while
+  ASSERT_TRUE(ended());
+  EXPECT_EQ(late.test.error->message, excess.message) << "and not the deadline";
+  EXPECT_EQ(owner.why->message, excess.message);
+  EXPECT_EQ(owner.failures, std::vector{excess.message}) << "once";
+  make(1);
+  serve();
+  TestInvocation test;
+  run(test);
+  instance->note_excess(excess);
+  bridge->die(SIGSEGV);  // nor what it comes to without processes
+  ASSERT_TRUE(loop.until([&] { return test.ended > 0; }));
+  EXPECT_EQ(test.error->message, excess.message);
+}
+
 TEST_F(InstanceTest, AfterADeadlineItGetsNothingUntilItReacts) {
   make(4);
   serve();

@@ -192,6 +192,7 @@ void LimitWatch::end_with_descendants(const std::shared_ptr<Limited>& instance, 
   auto& large = large_.try_emplace(instance.get(), Large{found.sample}).first->second;
   if (std::exchange(large.ending, true)) return;
   large.has_worked = false;
+  instance->note_excess(*found.error);
   const auto process = std::make_shared<Fd>(instance->process());
   const auto work = [process, end_below = options_.end_descendants] { end_below(process->get()); };
   options_.elsewhere(Lane::ends, work,

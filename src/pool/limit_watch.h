@@ -27,6 +27,8 @@ class Limited {
  public:
   virtual ~Limited() = default;
   virtual void end_because(const Error& why) = 0;
+  /// It will be ended for this, once what it has started is: whatever ends it meanwhile, this is why.
+  virtual void note_excess(const Error& why) = 0;
   /// A descriptor of its process (pidfd_open(2)); empty if there is none.
   [[nodiscard]] virtual Fd process() const = 0;
 };

@@ -24,8 +24,10 @@ namespace {
 
 struct FakeInstance final : Limited {
   void end_because(const Error& why) override { ended.push_back(why.message); }
+  void note_excess(const Error& why) override { excess = why.message; }
   Fd process() const override { return Fd(::memfd_create("process", MFD_CLOEXEC)); }
   std::vector<std::string> ended;
+  std::string excess;
 };
 
 struct FakePool final : LimitedPool {
@@ -96,6 +98,8 @@ TEST_F(LimitWatchTest, EndsWhatUsesMoreThanItMayAndNothingElse) {
               testing::ElementsAre(testing::HasSubstr("memory limit 100 bytes")));
   EXPECT_EQ(cleared, 1) << "what it started goes first";
   EXPECT_TRUE(pool.instances[2].first->ended.empty());
+  EXPECT_THAT(pool.instances[2].first->excess, testing::HasSubstr("process limit 10"))
+      << "should something else end it meanwhile";
   come_back(Lane::ends);
   EXPECT_THAT(pool.instances[2].first->ended, testing::ElementsAre(testing::HasSubstr("process limit 10")));
 }

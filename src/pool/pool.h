@@ -201,6 +201,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   void on_template_forked(Result<Fd> pidfd);
   void on_template_ready(const std::string& json);
   void on_template_failed(const std::string& json);
+  void on_template_closed();
+  void on_template_exited(int status);
   void on_template_gone();
   void forget_template(Template now);
   void template_answer(const Result<void>& result);
@@ -216,8 +218,10 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   struct Loading final : Limited {
     explicit Loading(Pool& p) : pool(p) {}
     void end_because(const Error& why) override;
+    void note_excess(const Error& why) override;
     [[nodiscard]] Fd process() const override;
     Pool& pool;
+    std::optional<Error> excess{};  ///< what it uses more of than it may
   };
 
   struct LateForks final : DeadlineEntry {
@@ -259,6 +263,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   nanoseconds fork_price_{2'000'000};
   int failed_starts_ = 0;
   int build_deaths_ = 0;
+  bool template_closed_ = false;        // while it loads code: its socket
+  std::optional<int> template_status_;  // how it ended
   MonotonicTime build_began_{};
   MonotonicTime build_ended_{};
   Account account_;

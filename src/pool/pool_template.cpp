@@ -16,6 +16,8 @@ namespace {
 constexpr auto kBuildPatience = std::chrono::seconds(30);
 /// So many deaths in a row of a process that loads the code: it is the code.
 constexpr int kMaxBuildDeaths = 3;
+/// From the end of such a process's socket until its runtime process has told how it ended.
+constexpr milliseconds kStatusPatience{200};
 
 }  // namespace
 
@@ -27,12 +29,15 @@ void Pool::prepare(std::function<void(const Result<void>&)> then) {
 
 void Pool::build_template() {
   template_ = Template::building;
+  ++builds_;
+  template_closed_ = false;
+  template_status_.reset();
   build_began_ = std::chrono::steady_clock::now();
   context_.deadlines.add(build_deadline_, build_began_ + kBuildPatience);
   if (context_.boxes == nullptr || network_) return fork_template();
   // It comes at once where one is in stock. The pool may have given up, or be gone, when it comes later.
   context_.boxes->network_for(
-      *version_, [alive = alive_, this, build = ++builds_, executor = context_.executor](NetworkPtr network) {
+      *version_, [alive = alive_, this, build = builds_, executor = context_.executor](NetworkPtr network) {
         boost::asio::dispatch(executor, [alive, this, build, network = std::move(network)]() mutable {
           if (!*alive || template_ != Template::building || build != builds_) return;
           network_ = std::move(network);
@@ -59,7 +64,7 @@ void Pool::fork_template() {
   tmpl::ForkClient::Handlers handlers;
   handlers.ready = guarded(&Pool::on_template_ready);
   handlers.failed = guarded(&Pool::on_template_failed);
-  handlers.closed = guarded(&Pool::on_template_gone);
+  handlers.closed = guarded(&Pool::on_template_closed);
   fork_client_ =
       std::make_shared<tmpl::ForkClient>(context_.executor, std::move(control->ours), std::move(handlers));
   fork_client_->start();
@@ -70,17 +75,20 @@ void Pool::fork_template() {
     if (*alive && fork_client_ && fork_client_ == client.lock()) return on_template_forked(std::move(pidfd));
     if (pidfd) kill_process(pidfd->get());  // it may compute for ever, and would never hear that
   };
+  child.exited = [alive = alive_, this, build = builds_](int status) {
+    if (*alive && build == builds_) on_template_exited(status);
+  };
   context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
                         context_.executor, std::move(child));
 }
 
 void Pool::BuildDeadline::on_deadline() {
   if (pool.template_ != Template::building) return;
+  if (pool.template_closed_) return pool.on_template_gone();
   if (pool.template_pidfd_) kill_process(pool.template_pidfd_.get());
   if (pool.fork_client_) pool.fork_client_->close();
-  pool.template_answer(Result<void>(std::unexpected(
-      Error{PoolErrc::template_failed, "the code did not finish loading within 30 s", {}}.with("limit",
-                                                                                               "30s"))));
+  Error late{PoolErrc::template_failed, "the code did not finish loading within 30 s", {{"limit", "30s"}}};
+  pool.template_answer(std::unexpected(std::move(late)));
 }
 
 void Pool::on_template_forked(Result<Fd> pidfd) {
@@ -100,9 +108,13 @@ void Pool::on_template_forked(Result<Fd> pidfd) {
 }
 
 void Pool::Loading::end_because(const Error& why) {
+  note_excess(why);
+  pool.template_answer(std::unexpected(*excess));
+}
+
+void Pool::Loading::note_excess(const Error& why) {
   const auto limit = pool.version_->config.memory;
-  const bool is_memory = why.code == PoolErrc::out_of_memory;
-  pool.template_answer(std::unexpected(is_memory ? loading_memory_error(limit, limit) : why));
+  if (!excess) excess = why.code == PoolErrc::out_of_memory ? loading_memory_error(limit, limit) : why;
 }
 
 Fd Pool::Loading::process() const { return Fd(::fcntl(pool.template_pidfd_.get(), F_DUPFD_CLOEXEC, 0)); }
@@ -161,33 +173,46 @@ void Pool::forget_template(Template now) {
   ahead_.reset();
 }
 
+/// Its socket has closed: its process ends, or does soon. How it ended while it loaded code is told by its
+/// runtime process.
+void Pool::on_template_closed() {
+  if (template_ != Template::building || template_status_) return on_template_gone();
+  template_closed_ = true;
+  early_report_.reset();
+  context_.deadlines.add(build_deadline_, std::chrono::steady_clock::now() + kStatusPatience);
+}
+
+void Pool::on_template_exited(int status) {
+  template_status_ = status;
+  if (template_ == Template::building && template_closed_) on_template_gone();
+}
+
 /// The template's process has died. Its instances die with it.
 void Pool::on_template_gone() {
   const bool was_building = template_ == Template::building;
+  const auto excess = loading_ ? loading_->excess : std::nullopt;
   forget_template(Template::none);  // first: what ends below may ask for new instances at once
   account_.template_gone();
   const auto instances = instances_;  // ended ones leave the set
   for (const auto& instance : instances) instance->on_parent_gone();
-  if (was_building && group_.take_memory_kill()) {
-    build_deaths_ = 0;
+  if (!was_building) return listener_.on_retired(false);
+  if (excess) return template_answer(std::unexpected(*excess));
+  if (group_.take_memory_kill())
     return template_answer(
         std::unexpected(loading_memory_error(version_->config.memory, group_.memory_limit())));
-  }
   // Killed from outside, or with its runtime process: that says nothing of the code. Try again.
-  if (was_building && ++build_deaths_ < kMaxBuildDeaths) return build_template();
-  if (was_building) {
-    build_deaths_ = 0;
-    Error error{PoolErrc::template_failed, "the process ended while it loaded the code", {}};
-    if (auto words = template_words_->text(); !words.empty()) error.with("logs", std::move(words));
-    template_answer(std::unexpected(std::move(error)));
-    return;
-  }
-  listener_.on_retired(false);
+  if (++build_deaths_ < kMaxBuildDeaths) return build_template();
+  auto words = template_words_->text();
+  auto error =
+      describe_loading_death({template_status_.value_or(-1), {}, words, version_->config.memory, false});
+  if (!words.empty()) error.with("logs", std::move(words));
+  template_answer(std::unexpected(std::move(error)));
 }
 
 /// The template could not be built.
 void Pool::template_answer(const Result<void>& result) {
   forget_template(Template::failed);
+  build_deaths_ = 0;
   account_.template_failed();
   build_deadline_.cancel();
   auto waiting = std::exchange(waiting_for_template_, {});

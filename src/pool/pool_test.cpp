@@ -177,11 +177,29 @@ TEST_F(PoolTest, ATemplateThatDiesWhileItLoadsIsTriedThreeTimes) {
     logs.last_words.back()->append("last words");
     runtime.kill_template();
     loop.settle();
+    runtime.template_exited(W_EXITCODE(3, 0));
+    loop.settle();
   }
   ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
   EXPECT_EQ(result->error().code, PoolErrc::template_failed);
+  EXPECT_EQ(result->error().message, "the process ended with exit code 3 while it loaded the code");
   EXPECT_EQ(result->error().detail("logs"), "last words");
   EXPECT_EQ(runtime.templates, 3);
+}
+
+TEST_F(PoolTest, HowATemplateEndedIsNotAwaitedForEver) {
+  runtime.loads = false;
+  std::optional<Result<void>> result;
+  pool->prepare([&](const Result<void>& r) { result = r; });
+  for (int attempt = 1; attempt <= 3; ++attempt) {
+    ASSERT_TRUE(loop.until([&] { return runtime.templates == attempt; }));
+    runtime.kill_template();
+    loop.settle();
+    EXPECT_FALSE(result);
+    loop.skip(1s);
+  }
+  ASSERT_TRUE(loop.until([&] { return result.has_value(); }));
+  EXPECT_EQ(result->error().message, "the process ended while it loaded the code");
 }
 
 TEST_F(PoolTest, CodeThatNeverFinishesLoadingIsGivenUp) {
