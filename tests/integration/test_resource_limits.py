@@ -207,6 +207,17 @@ def test_a_fork_bomb_is_ended_with_all_it_made(daemon, neighbour, name, code, fi
     assert daemon.request(f"/{name}").text == "fine"
 
 
+@pytest.mark.parametrize("name, code, file", [("late-python", PYTHON_FORKS, "main.py"), ("late-exec", EXEC_FORKS, "forks.sh")])
+def test_a_fork_bomb_that_may_have_hundreds_of_processes_is_named(daemon, name, code, file):
+    # As many as a function may have by default: it takes a while until they have ended.
+    daemon.deploy(name, code, file=file, timeout="5s", max_instances="1")
+    assert daemon.request(f"/{name}").text == "fine"
+    answer = daemon.request(f"/{name}/bad", timeout=60)
+    assert (answer.status, answer.problem) == (502, "urn:mayfly:pool:too-many-processes"), answer.text
+    assert "process limit 256" in answer.json["detail"]
+    eventually(lambda: len(daemon.children()) < 40, timeout=60, what="what the bombs made to be gone")
+
+
 EATS = """
 import time
 kept = []
