@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstdlib>
 
+#include "datasets.h"
 #include "output.h"
 #include "server.h"
 
@@ -125,6 +126,10 @@ mayfly_host make_host() {
   host.call_error = call_error;
   host.call_close = call_close;
   host.call_count = [](const mayfly_request* request) { return request->exchange.calls; };
+  host.dataset = [](const char* name, std::size_t size) { return find_dataset({name, size}); };
+  host.dataset_file = [](const char* name, std::size_t size, std::size_t index, mayfly_dataset_file* file) {
+    return find_dataset_file({name, size}, index, *file) ? 1 : 0;
+  };
   return host;
 }
 

@@ -15,6 +15,7 @@
 
 #include "bridge/descriptors.h"
 #include "crash.h"
+#include "datasets.h"
 #include "load.h"
 #include "output.h"
 #include "server.h"
@@ -73,12 +74,27 @@ void on_ending(Ending ending, std::string_view message, std::string_view stack) 
 struct Configuration {
   std::string role, root, entry;
   std::map<std::string, std::string> environment;
+  std::vector<GivenDataset> datasets;
 };
+
+std::vector<GivenDataset> parse_datasets(const json& given) {
+  std::vector<GivenDataset> datasets;
+  for (const auto& each : given.value("datasets", json::array())) {
+    GivenDataset dataset{
+        each.value("name", ""), each.value("fd", -1), each.value("size", std::uint64_t{0}), {}};
+    for (const auto& file : each.value("files", json::array()))
+      dataset.files.push_back({file.value("name", ""), file.value("offset", std::uint64_t{0}),
+                               file.value("size", std::uint64_t{0})});
+    datasets.push_back(std::move(dataset));
+  }
+  return datasets;
+}
 
 Configuration parse(const std::string& payload) {
   const auto given = json::parse(payload, nullptr, false);
   if (!given.is_object()) ::_exit(125);
-  Configuration configuration{given.value("role", ""), given.value("root", ""), given.value("entry", ""), {}};
+  Configuration configuration{
+      given.value("role", ""), given.value("root", ""), given.value("entry", ""), {}, parse_datasets(given)};
   if (const auto env = given.find("env"); env != given.end() && env->is_object())
     for (const auto& [name, value] : env->items())
       if (value.is_string()) configuration.environment.emplace(name, value.get<std::string>());
@@ -117,13 +133,19 @@ std::vector<std::string> unsafe_reasons(const bridge::Descriptors& descriptors) 
   return reasons;
 }
 
+std::expected<Handler, LoadFailure> load_function(const Configuration& configuration) {
+  if (const auto mapped = map_datasets(configuration.datasets); !mapped)
+    return std::unexpected(LoadFailure{"init", mapped.error().message});
+  return load(configuration.root, configuration.entry);
+}
+
 /// Loads the code and reports how that went. All that this needed is gone when it returns: what an instance
 /// would tidy up would be its own copy of a page.
 Handler prepare_template(ForkServer& daemon, const Configuration& configuration) {
   bridge::Descriptors descriptors;
   descriptors.remember();
   g_process.loading = &daemon;
-  const auto loaded = load(configuration.root, configuration.entry);
+  const auto loaded = load_function(configuration);
   if (!loaded) report_failed(daemon, loaded.error());
   g_process.loading = nullptr;
   drain_output();  // from here on it is frozen
@@ -137,7 +159,7 @@ Handler prepare_template(ForkServer& daemon, const Configuration& configuration)
 
 [[noreturn]] void run_direct(Fd data, const Configuration& configuration) {
   g_process.data = std::make_unique<Fd>(std::move(data));
-  const auto loaded = load(configuration.root, configuration.entry);
+  const auto loaded = load_function(configuration);
   Fd socket = std::move(*g_process.data);
   g_process.data.reset();
   if (loaded) serve(std::move(socket), *loaded);

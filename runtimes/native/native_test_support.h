@@ -150,12 +150,13 @@ class NativeRuntime : public testing::Test {
     EXPECT_TRUE(got && *got);
     return got && *got ? std::move(**got) : wire::ControlMessage{};
   }
-  /// Asks a fork server for a child, and gives its channel.
-  Fd fork(const Fd& server, const json& payload, int kind, Fd& log) {
+  /// Asks a fork server for a child that is born with these files, and gives its channel.
+  Fd fork(const Fd& server, const json& payload, int kind, Fd& log, const std::vector<Fd>& files = {}) {
     auto channel = socket_pair(kind);
     auto lines = socket_pair(SOCK_SEQPACKET);
-    EXPECT_TRUE(wire::send_control(server.get(), ControlType::fork, 1, 0, payload.dump(),
-                                   {channel->theirs.get(), lines->theirs.get()}));
+    std::vector<int> descriptors{channel->theirs.get(), lines->theirs.get()};
+    for (const auto& file : files) descriptors.push_back(file.get());
+    EXPECT_TRUE(wire::send_control(server.get(), ControlType::fork, 1, 0, payload.dump(), descriptors));
     EXPECT_EQ(message(server).type, ControlType::forked);
     log = std::move(lines->ours);
     return std::move(channel->ours);

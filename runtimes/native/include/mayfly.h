@@ -24,8 +24,7 @@
  * Ownership: a request and a response belong to the runtime and end when the handler returns, and with them
  * every text that they gave. A text that is passed in is copied.
  *
- * Output: lines on stdout and stderr, and those of mayfly_log(), are in the function's log with the
- * invocation.
+ * Output: lines on stdout and stderr, and of mayfly_log(), are in the function's log with the invocation.
  */
 #ifndef MAYFLY_H
 #define MAYFLY_H
@@ -49,6 +48,7 @@ extern "C" {
 typedef struct mayfly_request mayfly_request;
 typedef struct mayfly_response mayfly_response;
 typedef struct mayfly_call mayfly_call; /* see mayfly_calls.h */
+struct mayfly_dataset_file;
 
 /* Bytes that belong to the runtime; data[size] is 0. data is NULL where there is no such text. */
 typedef struct mayfly_text {
@@ -88,8 +88,7 @@ struct mayfly_host {
   ptrdiff_t (*read)(mayfly_request*, void* buffer, size_t size);
   int (*aborted)(mayfly_request*);
   int (*set_status)(mayfly_response*, int status);
-  int (*add_header)(mayfly_response*, const char* name, size_t name_size, const char* value,
-                    size_t value_size);
+  int (*add_header)(mayfly_response*, const char* name, size_t size, const char* value, size_t value_size);
   void (*append)(mayfly_response*, const void* data, size_t size);
   int (*write)(mayfly_response*, const void* data, size_t size);
   void (*fail)(mayfly_response*, const char* message, size_t size);
@@ -103,7 +102,9 @@ struct mayfly_host {
   ptrdiff_t (*call_read)(mayfly_call*, void* buffer, size_t size); /* < 0: it broke off, see call_error */
   int (*call_error)(const mayfly_call*, mayfly_text* type, mayfly_text* message); /* its HTTP status */
   void (*call_close)(mayfly_call*); /* before the handler returns, or after a stream is written */
-  uint32_t (*call_count)(const mayfly_request*); /* so many were opened */
+  uint32_t (*call_count)(const mayfly_request*);         /* so many were opened */
+  mayfly_text (*dataset)(const char* name, size_t size); /* this and what follows: mayfly_datasets.h */
+  int (*dataset_file)(const char* name, size_t size, size_t index, struct mayfly_dataset_file* file);
 };
 
 /* Set by the runtime before anything of the function runs but its static constructors. */
@@ -145,8 +146,7 @@ static inline int mayfly_body(mayfly_request* r, mayfly_text* body) { return may
 static inline ptrdiff_t mayfly_read(mayfly_request* r, void* buffer, size_t size) {
   return mayfly_host_->read(r, buffer, size);
 }
-/* Whether nobody waits for the answer any more. Does not wait itself; after a deadline the instance is ended
- * soon. */
+/* Whether nobody waits for the answer any more. Does not wait itself; past a deadline, end soon. */
 static inline int mayfly_aborted(mayfly_request* r) { return mayfly_host_->aborted(r); }
 
 /* --- The response: status 200 and an empty body, until it is told otherwise */
@@ -196,8 +196,7 @@ __attribute__((format(printf, 2, 3), unused)) static void mayfly_log(int level, 
   va_end(again);
   va_end(arguments);
 }
-/* A secret that the configuration grants to this function; NULL if there is none of this name. Stays valid.
- */
+/* A secret that the configuration grants to this function; NULL: there is none. Stays valid. */
 static inline const char* mayfly_secret(const char* name) {
   return mayfly_host_->secret(name, strlen(name)).data;
 }
@@ -497,4 +496,5 @@ int init() noexcept {
 }  // namespace mayfly
 
 #endif /* C++20 */
+#include "mayfly_datasets.h"
 #endif /* MAYFLY_H */
