@@ -66,6 +66,7 @@ Variables base_environment(const Configuration& configuration) {
     if (const char* value = std::getenv(name)) variables[name] = value;
   variables.try_emplace("PATH", "/usr/local/bin:/usr/bin:/bin");
   for (const auto& [name, value] : configuration.env) variables[name] = value;
+  for (const auto& [name, path] : configuration.datasets) variables[name] = path;
   return variables;
 }
 

@@ -11,7 +11,8 @@
 
 namespace mayfly::exec {
 
-/// What every executable gets, whatever its form: PATH and locale of this process, then the function's own.
+/// What every executable gets, whatever its form: PATH and locale of this process, then the function's own
+/// and its datasets.
 [[nodiscard]] std::map<std::string, std::string> base_environment(const Configuration& configuration);
 /// "NAME=value", as execve wants it. Values with a NUL are left out: they cannot be passed.
 [[nodiscard]] std::vector<std::string> as_strings(const std::map<std::string, std::string>& variables);

@@ -1,5 +1,6 @@
 #include "exec/configuration.h"
 
+#include <cctype>
 #include <nlohmann/json.hpp>
 
 namespace mayfly::exec {
@@ -7,6 +8,14 @@ namespace {
 
 constexpr const char* kBootstrap = "bootstrap";  // what Lambda's custom runtimes are called
 constexpr const char* kNoHandler = "default";    // what the daemon says when none is configured
+
+/// "access-log" as "MAYFLY_DATASET_ACCESS_LOG".
+std::string dataset_variable(const std::string& name) {
+  std::string variable = "MAYFLY_DATASET_";
+  for (const unsigned char c : name)
+    variable.push_back(std::isalnum(c) != 0 ? static_cast<char>(std::toupper(c)) : '_');
+  return variable;
+}
 
 }  // namespace
 
@@ -45,6 +54,9 @@ Configuration parse_configuration(const std::string& text) {
   if (const auto env = json.find("env"); env != json.end() && env->is_object())
     for (const auto& [name, value] : env->items())
       if (value.is_string()) result.env[name] = value.get<std::string>();
+  for (const auto& dataset : json.value("datasets", nlohmann::json::array()))
+    result.datasets[dataset_variable(dataset.value("name", ""))] =
+        "/proc/self/fd/" + std::to_string(dataset.value("fd", -1));
   return result;
 }
 

@@ -21,6 +21,9 @@ struct Configuration {
   std::string function;
   std::string version;
   std::map<std::string, std::string> env;
+  /// Paths of datasets by the names of their variables: "MAYFLY_DATASET_ACCESS_LOG". Each is a descriptor
+  /// that the executable has open (process.h, with_files()), so opening the path needs no right but /proc.
+  std::map<std::string, std::string> datasets;
   std::uint64_t memory = 0;  ///< bytes
 
   [[nodiscard]] std::string executable() const { return root + "/" + entry; }

@@ -13,6 +13,7 @@
 #include "bridge/log_sender.h"
 #include "bridge/malloc_holes.h"
 #include "calls.h"
+#include "dataset.h"
 #include "fork_hooks.h"
 #include "invocation.h"
 #include "pool_holes.h"
@@ -289,6 +290,7 @@ PyMethodDef functions[] = {{"fork_server", run_fork_server, METH_VARARGS, nullpt
                            {"before_fork", before_fork, METH_NOARGS, nullptr},
                            {"after_fork", after_fork, METH_NOARGS, nullptr},
                            {"enter_folder", enter_folder, METH_O, nullptr},
+                           {"map_dataset", map_dataset, METH_VARARGS, nullptr},
                            {"ready", ready, METH_O, nullptr},
                            {"failed", failed, METH_O, nullptr},
                            {"unsafe", unsafe, METH_NOARGS, nullptr},

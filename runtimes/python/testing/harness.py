@@ -5,6 +5,7 @@
 """
 
 import array
+import fcntl
 import itertools
 import json
 import mmap
@@ -71,9 +72,21 @@ def _texts(data: bytes) -> list[str]:
     return [part.decode("utf-8", "replace") for part in data.split(b"\0")]
 
 
+def _sealed(name: str, content: bytes) -> int:
+    """A file in memory that nobody can change, open for reading only."""
+    file = os.memfd_create(name, os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    os.write(file, content)
+    fcntl.fcntl(file, fcntl.F_ADD_SEALS, fcntl.F_SEAL_SHRINK | fcntl.F_SEAL_GROW | fcntl.F_SEAL_WRITE)
+    reader = os.open(f"/proc/self/fd/{file}", os.O_RDONLY | os.O_CLOEXEC)
+    os.close(file)
+    return reader
+
+
 class Runtime:
-    def __init__(self, files: dict[str, str] | str, python: str = PYTHON, direct: bool = False, **configuration):
-        """`files`: name → content below the root; a str is main.py. The rest is what the daemon would send."""
+    def __init__(self, files: dict[str, str] | str, python: str = PYTHON, direct: bool = False,
+                 datasets: dict[str, bytes] | None = None, **configuration):
+        """`files`: name → content below the root; a str is main.py. `datasets`: name → content, each of one file of its
+        name. The rest is what the daemon would send."""
         if isinstance(files, str):
             files = {"main.py": files}
         self._folder = tempfile.TemporaryDirectory(prefix="mayfly-python-")
@@ -85,6 +98,11 @@ class Runtime:
         entry = "main.py" if "main.py" in files else next(iter(files), "main.py")
         self.configuration = {"root": self.root, "entry": entry, "handler": "default", "env": {}, "function": "test",
                               "version": 1, "memory": 128 << 20, "timeout": 10_000, **configuration}
+        self._files = [_sealed(name, content) for name, content in (datasets or {}).items()]
+        if datasets:
+            self.configuration["datasets"] = [
+                {"name": name, "fd": 100 + i, "size": len(content), "files": [{"name": f"{name}.bin", "offset": 0, "size": len(content)}]}
+                for i, (name, content) in enumerate(datasets.items())]
         self.direct = direct
         self.python = python
         self.logs: list[Log] = []
@@ -119,7 +137,9 @@ class Runtime:
         theirs.close()
         self.runtime_control = control
         self._watch(control, self._on_control)
-        channel = self._fork(control, "direct" if self.direct else "template", self.configuration)
+        channel = self._fork(control, "direct" if self.direct else "template", self.configuration, files=self._files)
+        for file in self._files:
+            os.close(file)
         if self.direct:
             self._open_instance(channel)
         else:
@@ -149,13 +169,15 @@ class Runtime:
     def _watch(self, its: socket.socket, callback) -> None:
         self._selector.register(its, selectors.EVENT_READ, callback)
 
-    def _fork(self, control: socket.socket, role: str, more: dict | None = None, offers: int | None = None) -> socket.socket:
+    def _fork(self, control: socket.socket, role: str, more: dict | None = None, offers: int | None = None,
+              files: list[int] = ()) -> socket.socket:
         channel, their_channel = self._pair(socket.SOCK_STREAM if role in ("instance", "direct") else socket.SOCK_SEQPACKET)
         log, their_log = self._pair(socket.SOCK_SEQPACKET)
         self._watch(log, self._on_log)
         descriptors = [their_channel.fileno(), their_log.fileno()]
         if offers is not None:
             descriptors.append(offers)
+        descriptors += files
         packet = struct.pack("<BBHIQQ", 1, FORK, len(descriptors), 0, next(self._numbers), 16 if offers is not None else 0)
         packet += json.dumps({"role": role, **(more or {})}).encode()
         control.sendmsg([packet], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))])

@@ -8,7 +8,7 @@ import threading
 import types
 import uuid
 
-from . import bridge, loop, streams
+from . import bridge, datasets, loop, streams
 
 _INVOKE, _NEXT, _PUBLISH = 1, 2, 3
 _RESPONSE, _BODY, _WRITABLE, _ERROR = range(4)
@@ -459,10 +459,11 @@ async def _publish_later(identity, arguments):
 
 def install() -> None:
     """Before any user code: `import mayfly` finds this."""
-    module = types.ModuleType("mayfly", "Mayfly's platform: other functions and topics.")
+    module = types.ModuleType("mayfly", "Mayfly's platform: other functions, topics and datasets.")
     module.invoke, module.next, module.publish = invoke, next, publish
     module.invoke_sync, module.next_sync, module.publish_sync = _sync(invoke), _sync(next), _sync(publish)
     module.CallError, module.Response = CallError, Response
+    module.datasets, module.dataset_files, module.DatasetFile = datasets.mapped, datasets.dataset_files, datasets.DatasetFile
     sys.modules["mayfly"] = module
 
 

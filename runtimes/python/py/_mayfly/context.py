@@ -4,6 +4,7 @@ import time
 from types import SimpleNamespace
 
 from . import calls
+from .datasets import dataset_files, mapped
 
 
 class Identity:
@@ -34,6 +35,8 @@ class Context:
     invoke = staticmethod(calls.invoke)
     next = staticmethod(calls.next)
     publish = staticmethod(calls.publish)
+    datasets = mapped
+    dataset_files = staticmethod(dataset_files)
 
     def __repr__(self) -> str:
         return f"Context(aws_request_id={self.aws_request_id!r}, function_name={self.function_name!r})"

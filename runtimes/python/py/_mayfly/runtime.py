@@ -6,7 +6,7 @@ import json
 import os
 import sys
 
-from . import bridge, calls, errors, events, forks, form_asgi, form_events, form_lambda, form_wsgi, load, loop, slow_load, streams, warmup
+from . import bridge, calls, datasets, errors, events, forks, form_asgi, form_events, form_lambda, form_wsgi, load, loop, slow_load, streams, warmup
 
 _FORMS = {"lambda": form_lambda, "asgi": form_asgi, "wsgi": form_wsgi, "events": form_events}
 _STOP_PATIENCE = 5  # seconds that lifespan's shutdown and atexit may take together
@@ -57,6 +57,7 @@ def _load_code() -> load.Loaded:
     errors.set_root(_configuration["root"])
     load.set_environment(_configuration)
     try:
+        datasets.map_all(_configuration)
         with slow_load.watched():
             loaded = load.load(_configuration)
         events.use(loaded.own)
