@@ -10,6 +10,7 @@ const bridge = require('./bridge.js');
 bridge.addon = require(process.env.MAYFLY_NODE_ADDON);
 
 require('./fetch-global.js').install();
+const datasets = require('./datasets.js');
 const forkSafety = require('./fork-safety.js');
 const logs = require('./console.js');
 const fatal = require('./fatal.js');
@@ -95,6 +96,7 @@ async function loadCode() {
   setArguments(configuration);
   rememberBaseline();
   try {
+    datasets.mapAll(configuration);
     return await load(configuration);
   } catch (error) {
     logs.flush();
@@ -129,6 +131,7 @@ async function runDirect() {
 async function main() {
   setEnvironment({});
   forkSafety.install();
+  datasets.install();
   lambdaStream.install();
   logs.install(serve.current);
   fatal.install(report);

@@ -1,5 +1,5 @@
 'use strict';
-// What handlers call the platform with: invoke, publish, next. Each form hands it to its handlers in its own
+// What handlers have of the platform: invoke, publish, next, datasets. Each form hands it to its handlers in its own
 // way: as `env`, `context` or `req.mayfly`.
 
 const { isUint8Array } = require('util').types;
@@ -7,6 +7,7 @@ const { randomUUID } = require('crypto');
 const { call, CallError } = require('./call.js');
 const { sourceOf, sourceType } = require('./fetch-body.js');
 const { headText, textHas } = require('./fetch-headers.js');
+const { datasets, datasetFiles } = require('./datasets.js');
 const { Request, isRequest, requestParts } = require('./fetch-request.js');
 const { isNative } = require('./fetch-native.js');
 
@@ -127,6 +128,10 @@ class Platform {
     const { id, parts } = eventParts(`${topic}`, data, options, `/functions/${Platform.function}`);
     return published(id, call(invocation, 'publish', `${topic}`, complete(parts, invocation)));
   }
+  /** What the function lists: name -> ArrayBuffer. */
+  get datasets() { return datasets; }
+  /** [{name, offset, size}] of a dataset's files. */
+  datasetFiles(name) { return datasetFiles(name); }
   /** Functions as service bindings: functions.NAME.fetch(request). */
   get functions() {
     return this.#functions ??= new Proxy({}, {

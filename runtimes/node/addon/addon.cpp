@@ -11,6 +11,7 @@
 
 #include "bridge.h"
 #include "bridge/malloc_holes.h"
+#include "dataset.h"
 #include "fork_check.h"
 #include "heap_limit.h"
 #include "template/fork_server.h"
@@ -268,6 +269,7 @@ NAPI_MODULE_INIT() {
                              std::pair{"ready", &ready},
                              std::pair{"failed", &failed},
                              std::pair{"unsafe", &unsafe},
+                             std::pair{"mapDataset", &map_dataset},
                              std::pair{"serve", &serve},
                              std::pair{"respond", &respond},
                              std::pair{"respondStart", &respond_start},

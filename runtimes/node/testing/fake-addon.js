@@ -31,6 +31,10 @@ const addon = {
     return { ...configuration, role };
   },
   unsafe: () => [],
+  mapDataset(fd, size) {
+    if (size < 0) throw new Error('it cannot be mapped');
+    return new Uint8Array(size).fill(fd).buffer;
+  },
   serve(callbacks) {
     tell('serve');
     readline.createInterface({ input: new net.Socket({ fd: 0, readable: true }) }).on('line', (line) => {

@@ -31,8 +31,22 @@ declare namespace Mayfly {
     details: Record<string, string>;
   }
 
-  /** Other functions and topics: on `env`, `context` or `req.mayfly`. */
-  interface Platform {
+  /** One of the files that a dataset was made of: its `size` bytes, from `offset` on. */
+  interface DatasetFile {
+    readonly name: string;
+    readonly offset: number;
+    readonly size: number;
+  }
+
+  /** The datasets that the function lists, in memory that all its instances share. */
+  interface Datasets {
+    /** What is written to one is this instance's own copy of the page. */
+    readonly datasets: Readonly<Record<string, ArrayBuffer>>;
+    datasetFiles(name: string): readonly DatasetFile[] | undefined;
+  }
+
+  /** Other functions, topics and datasets: on `env`, `context` or `req.mayfly`. */
+  interface Platform extends Datasets {
     invoke(name: string, request?: CallInit | Request | string | URL, init?: RequestInit): Promise<Response>;
     /** In a decorator: what it is around. */
     next(request?: CallInit | Request | string | URL, init?: RequestInit): Promise<Response>;
@@ -162,3 +176,6 @@ declare namespace Mayfly {
   /** `export default (req, res) => ...`, or an Express app. */
   type NodeHandler = (req: import('node:http').IncomingMessage & { mayfly: Platform }, res: import('node:http').ServerResponse) => void | Promise<void>;
 }
+
+/** For code that runs while it is loaded. */
+declare const mayfly: Mayfly.Datasets;
