@@ -76,6 +76,15 @@ test('the addon maps a dataset: a page is copied when it is written to', { skip:
     [true, 300_000_001, 'end', 'End', false]);
 });
 
+test('one of more than 4 GiB has all of its bytes, whatever views this Node has', { skip: build === undefined }, () => {
+  assert.deepStrictEqual(withAddon(5_368_709_120, `
+    const data = a.mapDataset(fd, size);
+    globalThis.gc?.();
+    console.log(JSON.stringify([data instanceof ArrayBuffer, data.byteLength, Buffer.from(data, size - 3, 3).toString(),
+      new Uint8Array(data, 2 ** 32 - 2, 4).length]))`),
+    [true, 5_368_709_120, 'end', 4]);
+});
+
 test('the addon says what cannot be mapped', { skip: build === undefined }, () => {
   assert.deepStrictEqual(withAddon(4, `
     const refused = (...args) => { try { a.mapDataset(...args); } catch (error) { return error.message; } };
