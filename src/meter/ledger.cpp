@@ -80,13 +80,14 @@ void Ledger::records(RecordQuery query, std::function<void(Result<std::vector<Us
 
 void Ledger::work() {
   std::deque<UsageBatch> mine;
+  if (options_.on_written) options_.on_written(tables_, {});
   std::unique_lock lock(mutex_);
   for (;;) {
     const auto has_work = [this] { return ending_ || !batches_.empty() || !reads_.empty(); };
     if (troubled_)  // whatever comes, the file is not tried all the time
       changed_.wait_for(lock, kRetry, [this] { return ending_ || !reads_.empty(); });
     else
-      changed_.wait(lock, has_work);
+      changed_.wait_for(lock, kTend, has_work);
     const bool last = ending_;
     mine = std::exchange(batches_, {});
     in_work_ = mine.size();
@@ -105,7 +106,10 @@ void Ledger::work() {
 }
 
 void Ledger::write(std::deque<UsageBatch>& batches) {
-  if (batches.empty()) return;
+  if (batches.empty()) {
+    if (options_.on_written) options_.on_written(tables_, {});
+    return;
+  }
   const std::vector<UsageBatch> all(std::make_move_iterator(batches.begin()),
                                     std::make_move_iterator(batches.end()));
   batches.clear();
@@ -114,7 +118,7 @@ void Ledger::write(std::deque<UsageBatch>& batches) {
   if (!written)
     batches.assign(all.begin(), all.end());
   else if (options_.on_written)
-    options_.on_written(all);
+    options_.on_written(tables_, all);
 }
 
 void Ledger::tell_trouble(const Result<void>& written) {

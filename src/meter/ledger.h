@@ -27,8 +27,9 @@ struct LedgerOptions {
   const Clock* clock = nullptr;  ///< outlives the ledger; null: the system's
   /// Hears when writing begins to fail, and (null) when it works again. Called on the ledger's thread.
   std::function<void(const Error*)> on_trouble{};
-  /// Hears of each group that was written. Called on the ledger's thread.
-  std::function<void(std::span<const UsageBatch>)> on_written{};
+  /// Hears of each group that was written; at the start, and every kTend, of none. Called on the ledger's
+  /// thread.
+  std::function<void(UsageTables&, std::span<const UsageBatch>)> on_written{};
 };
 
 class Ledger {
@@ -36,6 +37,7 @@ class Ledger {
   /// Batches that may wait; and reads.
   static constexpr std::size_t kMostBatches = 64;
   static constexpr std::size_t kMostReads = 64;
+  static constexpr std::chrono::seconds kTend{10};
 
   [[nodiscard]] static Result<std::unique_ptr<Ledger>> open(LedgerOptions options);
   /// Writes all that waits. Reads that wait are answered.

@@ -2,32 +2,26 @@
 
 namespace mayfly::meter {
 
-UsageAccount::UsageAccount(Meter& meter, std::string function, std::uint32_t version, std::string tenant,
-                           InvocationClass own_class, MeteredLater& grows)
-    : meter_(meter),
-      function_(std::move(function)),
-      version_(version),
-      tenant_(std::move(tenant)),
-      own_class_(own_class),
-      grows_(grows) {
+UsageAccount::UsageAccount(Meter& meter, UsageKey key, MeteredLater& grows)
+    : meter_(meter), key_(std::move(key)), grows_(grows) {
   meter_.keep(*this);
 }
 
 UsageAccount::~UsageAccount() { meter_.leave(*this); }
 
-void UsageAccount::add(InvocationClass which, const UsageRecord& record) {
-  of(which).add(record);
+void UsageAccount::add(const UsageRecord& record) {
+  sums_.add(record);
   meter_.wake();
   auto& batch = meter_.batch_;
   if (batch.singles.size() < Meter::kMostSingles)
-    batch.singles.push_back({key(which), record});
+    batch.singles.push_back({key_, record});
   else
     ++batch.not_single;
 }
 
 Usage& UsageAccount::own() {
   meter_.wake();
-  return of(own_class_);
+  return sums_;
 }
 
 void Meter::wake_soon() {
@@ -44,12 +38,9 @@ void Meter::leave(UsageAccount& account) {
 }
 
 void Meter::collect(UsageAccount& account) {
-  for (const auto which : {InvocationClass::interactive, InvocationClass::background}) {
-    auto& sums = account.of(which);
-    if (sums == Usage{}) continue;
-    collected_[account.key(which)].add(sums);
-    sums = {};
-  }
+  if (account.sums_ == Usage{}) return;
+  collected_[account.key_].add(account.sums_);
+  account.sums_ = {};
 }
 
 void Meter::flush() {

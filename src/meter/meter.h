@@ -23,37 +23,29 @@ class MeteredLater {
 
 class Meter;
 
-/// What one version uses on this shard, by class. Held by who adds to it; belongs to the shard's thread.
+/// What one version uses on this shard. Held by who adds to it; belongs to the shard's thread.
 class UsageAccount {
  public:
-  /// `grows` outlives it.
-  UsageAccount(Meter& meter, std::string function, std::uint32_t version, std::string tenant,
-               InvocationClass own_class, MeteredLater& grows);
+  /// The meter and `grows` outlive it.
+  UsageAccount(Meter& meter, UsageKey key, MeteredLater& grows);
   ~UsageAccount();
   UsageAccount(const UsageAccount&) = delete;
   UsageAccount& operator=(const UsageAccount&) = delete;
 
-  void add(InvocationClass which, const UsageRecord& record);
-  /// To be added to: what belongs to no invocation. It counts to the class that the version is of.
+  void add(const UsageRecord& record);
+  /// To be added to: what belongs to no invocation.
   [[nodiscard]] Usage& own();
   /// So many run now.
-  void note_running(InvocationClass which, std::uint64_t running) {
-    auto& peak = of(which).peak;
-    if (running > peak) peak = running;
+  void note_running(std::uint64_t running) {
+    if (running > sums_.peak) sums_.peak = running;
   }
 
  private:
   friend class Meter;
-  [[nodiscard]] Usage& of(InvocationClass which) { return sums_.at(static_cast<std::size_t>(which)); }
-  [[nodiscard]] UsageKey key(InvocationClass which) const { return {function_, version_, tenant_, which}; }
-
   Meter& meter_;
-  const std::string function_;
-  const std::uint32_t version_;
-  const std::string tenant_;
-  const InvocationClass own_class_;
+  const UsageKey key_;
   MeteredLater& grows_;
-  std::array<Usage, 2> sums_{};  // by class
+  Usage sums_{};
 };
 
 /// One for each shard, on its thread. While nothing is added and nothing grows it does not wake.
