@@ -82,6 +82,15 @@ CREATE TABLE keys (
     R"sql(
 ALTER TABLE functions ADD COLUMN origin TEXT NOT NULL DEFAULT '';
 )sql",
+    R"sql(
+CREATE TABLE datasets (
+  name TEXT PRIMARY KEY,
+  patterns TEXT NOT NULL,   -- JSON, an array of absolute paths; []: it was uploaded
+  every INTEGER NOT NULL,   -- milliseconds until it is loaded again; 0: not by time
+  watch INTEGER NOT NULL,   -- 1: loaded again when its files have changed
+  created INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+)sql",
 };
 
 Result<int> version_of(Database& database) {
