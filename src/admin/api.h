@@ -8,6 +8,7 @@
 #include "admin/platform.h"
 #include "admin/route.h"
 #include "admin/tokens.h"
+#include "datasets/datasets.h"
 #include "events/engine.h"
 #include "pipelines/pipelines.h"
 #include "registry/deploy.h"
@@ -22,6 +23,7 @@ struct Services {
   registry::Deployer& deployer;
   Operations& operations;
   secrets::Secrets& secrets;
+  datasets::Datasets& datasets;
   boost::asio::any_io_executor control;  ///< the server's
   Tokens& tokens;
   access::Keys& keys;
@@ -40,6 +42,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> runtime_routes(const Services& services);
 /// Set, list, delete: secrets_api.cpp.
 [[nodiscard]] std::vector<Route> secret_routes(const Services& services);
+/// Make, load again, list, delete: datasets_api.cpp.
+[[nodiscard]] std::vector<Route> dataset_routes(const Services& services);
 /// Make, list, revoke: tokens_api.cpp.
 [[nodiscard]] std::vector<Route> token_routes(const Services& services);
 /// Make, list, revoke API keys of functions: keys_api.cpp.

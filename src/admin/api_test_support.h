@@ -49,10 +49,16 @@ struct FakeOperations final : Operations {
     co_return;
   }
   std::vector<Renewed> renewals;     ///< what renew() answers
-  std::vector<std::string> renewed;  ///< secrets that it was called with
-  boost::asio::awaitable<std::vector<Renewed>> renew(std::string secret) override {
-    renewed.push_back(std::move(secret));
+  std::vector<std::string> renewed;  ///< secrets and datasets that it was called with
+  boost::asio::awaitable<std::vector<Renewed>> renew(registry::Listed changed) override {
+    renewed.push_back(std::move(changed.name));
     co_return renewals;
+  }
+  datasets::Datasets* datasets = nullptr;
+  boost::asio::awaitable<Result<LoadedDataset>> load(datasets::Order order) override {
+    auto finished = datasets->finish(order, datasets->load(order));
+    if (!finished) co_return propagate(finished);
+    co_return LoadedDataset{*finished, renewals};
   }
   access::KeyTablePtr keys;
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr now) override {
@@ -138,13 +144,15 @@ class FakeDaemon {
   FakeDaemon()
       : registry_(registry::Registry::open({.data = folder_.path()}).value()),
         secrets_(secrets::Secrets::open({.data = folder_.path()}).value()),
+        datasets_(datasets::Datasets::open({folder_.path(), 64U << 20U}).value()),
         deployer_(context.get_executor(), *registry_, platform),
         tokens_(Tokens::open(folder_.path(), clock).value()),
         keys_(access::Keys::open(folder_.path(), clock).value()),
         store_(events::SqliteStore::open({.file = folder_.path() / "events.db"}).value()),
         events_(*store_, deliverer, events_clock_),
-        services_{*registry_, deployer_, operations, *secrets_, context.get_executor(),
+        services_{*registry_, deployer_, operations, *secrets_, *datasets_, context.get_executor(),
                   *tokens_,   *keys_,    events_,    pipelines_} {
+    operations.datasets = datasets_.get();
     deliverer.executor = events_.executor();
     platform.events = &events_;
     events_.start();
@@ -183,6 +191,7 @@ class FakeDaemon {
   TempFolder folder_;
   std::unique_ptr<registry::Registry> registry_;
   std::unique_ptr<secrets::Secrets> secrets_;
+  std::unique_ptr<datasets::Datasets> datasets_;
   registry::Deployer deployer_;
   std::unique_ptr<Tokens> tokens_;
   std::unique_ptr<access::Keys> keys_;

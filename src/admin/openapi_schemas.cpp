@@ -25,6 +25,40 @@ constexpr std::string_view kSchemas = R"json({
       "renewed": {"type": "array", "items": {"type": "string"},
         "description": "Versions that were loaded and have the new value now"},
       "warnings": {"type": "array", "items": {"type": "string"}}}},
+  "path.dataset": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}$"},
+  "DatasetSource": {"type": "object", "required": ["from"], "additionalProperties": false,
+    "properties": {
+      "from": {"type": "array", "items": {"type": "string"}, "minItems": 1,
+        "description": "Absolute paths on the daemon's machine; * ? [] as in a shell"},
+      "every": {"type": "string", "description": "Load it again so often: 10m"},
+      "watch": {"type": "boolean", "description": "Load it again when its files have changed"}}},
+  "DatasetSummary": {"type": "object", "required": ["name", "source", "created", "loading", "functions"],
+    "properties": {
+      "name": {"type": "string"},
+      "source": {"type": "object", "description": "As it was made; {\"uploaded\": true} if it was uploaded"},
+      "created": {"type": "string", "format": "date-time"},
+      "loading": {"type": "boolean", "description": "The next generation is being made"},
+      "failure": {"type": "string", "description": "Why it could not be loaded the last time"},
+      "generation": {"type": "integer", "description": "Counts up; absent: it is not loaded"},
+      "loaded": {"type": "string", "format": "date-time"},
+      "size_bytes": {"type": "integer"},
+      "parts": {"type": "integer", "description": "Files that it was made of"},
+      "huge_pages": {"type": "boolean", "description": "It lies in pages of 2 MiB"},
+      "functions": {"type": "array", "items": {"type": "string"}, "description": "That list it"}}},
+  "Datasets": {"type": "object", "required": ["datasets", "used_bytes", "budget_bytes"],
+    "properties": {
+      "datasets": {"type": "array", "items": {"$ref": "#/components/schemas/DatasetSummary"}},
+      "used_bytes": {"type": "integer"},
+      "budget_bytes": {"type": "integer", "description": "What all may use together, while they are loaded, too"}}},
+  "Dataset": {"allOf": [{"$ref": "#/components/schemas/DatasetSummary"}], "required": ["files"],
+    "properties": {
+      "files": {"type": "array", "items": {"type": "object", "properties": {
+        "name": {"type": "string"}, "offset": {"type": "integer"}, "size": {"type": "integer"}}}}}},
+  "DatasetLoaded": {"allOf": [{"$ref": "#/components/schemas/DatasetSummary"}], "required": ["renewed"],
+    "properties": {
+      "renewed": {"type": "array", "items": {"type": "string"},
+        "description": "Versions that were loaded and have the new generation now"},
+      "warnings": {"type": "array", "items": {"type": "string"}}}},
   "path.token": {"type": "string", "description": "A token's name"},
   "Token": {"type": "object", "required": ["name", "scopes", "created"],
     "properties": {

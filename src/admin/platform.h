@@ -15,6 +15,8 @@
 #include "access/key_table.h"
 #include "admin/log_queue.h"
 #include "base/result.h"
+#include "datasets/datasets.h"
+#include "registry/function.h"
 
 namespace mayfly::admin {
 
@@ -53,10 +55,16 @@ struct LogQuery {
   std::string invocation{};  ///< only lines of this invocation; empty: all
 };
 
-/// What became of a version whose secret has changed.
+/// What became of a version whose secret or dataset has changed.
 struct Renewed {
   std::string address;         ///< "hello@3"
   std::optional<Error> error;  ///< it does not load with the new value, and goes on with the old one
+};
+
+/// A dataset as it is now, and what became of the versions that list it.
+struct LoadedDataset {
+  datasets::Dataset dataset;
+  std::vector<Renewed> renewed{};
 };
 
 class Operations {
@@ -91,9 +99,12 @@ class Operations {
   /// comes back when they are gone. What is running goes on. For measuring, and for giving memory back.
   virtual boost::asio::awaitable<void> evict(std::string function, bool templates) = 0;
 
-  /// A secret has a new value: gives it to every version that lists it and is loaded now, without losing a
-  /// request; comes back when they serve with it.
-  virtual boost::asio::awaitable<std::vector<Renewed>> renew(std::string secret) = 0;
+  /// A secret has a new value, or a dataset a new generation: gives it to every version that lists it and is
+  /// loaded now, without losing a request; comes back when they serve with it.
+  virtual boost::asio::awaitable<std::vector<Renewed>> renew(registry::Listed changed) = 0;
+
+  /// Does what was begun (datasets::Datasets::begin): loads the dataset, and has versions that list it renew.
+  virtual boost::asio::awaitable<Result<LoadedDataset>> load(datasets::Order order) = 0;
 
   /// From when it comes back, these are the API keys with which functions can be called.
   virtual boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) = 0;

@@ -229,6 +229,7 @@ std::vector<Route> api_routes(const Services& services) {
   auto routes = function_routes(services);
   for (auto& route : runtime_routes(services)) routes.push_back(std::move(route));
   for (auto& route : secret_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : dataset_routes(services)) routes.push_back(std::move(route));
   for (auto& route : token_routes(services)) routes.push_back(std::move(route));
   for (auto& route : key_routes(services)) routes.push_back(std::move(route));
   for (auto& route : invocation_routes(services)) routes.push_back(std::move(route));

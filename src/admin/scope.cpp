@@ -34,6 +34,12 @@ constexpr auto kTable = std::to_array<Row>({
     {"status", read},
     {"metrics", read},
     {"openapi", read},
+    {"listDatasets", read},
+    {"describeDataset", read},
+    {"createDataset", admin},  // it reads files of the machine
+    {"uploadDataset", deploy},
+    {"refreshDataset", deploy},
+    {"deleteDataset", deploy},
     {"listKeys", admin},
     {"createKey", admin},
     {"revokeKey", admin},

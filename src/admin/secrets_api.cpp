@@ -57,7 +57,7 @@ awaitable<Result<Response>> set_secret(const Services& services, Request& reques
   secrets::wipe(request.body);
   if (!checked) co_return propagate(checked);
   if (!set) co_return propagate(set);
-  auto renewing = services.operations.renew(name);
+  auto renewing = services.operations.renew({registry::Listed::Kind::secret, name});
   const auto renewed = co_await std::move(renewing);
   json body = secret_json(services, *set);
   body["renewed"] = json::array();

@@ -48,6 +48,8 @@ std::string candidates(ValueKind kind) {
       return "echo " + template_names();
     case ValueKind::secret_action:
       return "echo set list delete";
+    case ValueKind::dataset_action:
+      return "echo create list describe refresh delete";
     case ValueKind::token_action:
       return "echo create list revoke";
     case ValueKind::invocation_action:

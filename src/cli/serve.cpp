@@ -25,6 +25,7 @@ struct ServeArguments {
   std::optional<std::string> admin_tls_key;
   std::optional<std::string> threads;
   std::optional<std::string> memory_budget;
+  std::optional<std::string> dataset_budget;
   std::optional<std::string> require;
   std::optional<std::string> sandbox;
   std::optional<std::string> node;
@@ -52,6 +53,7 @@ struct ServeArguments {
             {"admin-tls-key", &admin_tls_key},
             {"threads", &threads},
             {"memory-budget", &memory_budget},
+            {"dataset-budget", &dataset_budget},
             {"require", &require},
             {"sandbox", &sandbox},
             {"node", &node},
@@ -169,6 +171,7 @@ Result<void> take_quantities(const ServeArguments& arguments, ServeOptions& opti
        {take_number("threads", arguments.threads, 1024, options.threads),
         take_number("max-connections", arguments.max_connections, 1'000'000, options.max_connections),
         take_size("memory-budget", arguments.memory_budget, 1ULL << 50U, options.memory_budget),
+        take_size("dataset-budget", arguments.dataset_budget, 1ULL << 50U, options.dataset_budget),
         take_build_memory(arguments.build_memory, options.build_memory),
         take_size("max-header", arguments.max_header, 512ULL << 10U, options.max_header),
         take_duration("drain", arguments.drain, options.drain),
@@ -265,6 +268,7 @@ Verb serve_verb(const ServeFunction& serve) {
            {"--threads", "N", "Threads of the data plane (0: one for each processor)", &a->threads},
            {"--memory-budget", "SIZE", "For instances and templates (half of the machine's)",
             &a->memory_budget},
+           {"--dataset-budget", "SIZE", "For datasets together (half of the machine's)", &a->dataset_budget},
            {"--require", "LAYERS",
             "Do not start without these layers of the sandbox and limits: namespaces, users, seccomp, "
             "landlock, "

@@ -28,6 +28,7 @@ struct ServeOptions {
   TlsFiles tls{};                            ///< of the data plane
   TlsFiles admin_tls{};                      ///< of the admin plane
   unsigned threads = 0;                      ///< of the data plane; 0: one for each processor
+  std::uint64_t dataset_budget = 0;          ///< bytes for datasets; 0: half of what is there
   std::uint64_t memory_budget = 0;           ///< bytes for instances and templates; 0: half of what is there
   std::vector<std::string> require{};        ///< layers of the sandbox without which not to start
   bool sandbox = true;                       ///< false: functions run in none, for comparisons

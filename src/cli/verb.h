@@ -22,6 +22,7 @@ enum class ValueKind {
   shell,
   template_name,
   secret_action,
+  dataset_action,
   token_action,
   invocation_action,
   callback_action,

@@ -30,6 +30,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb schedule_verb();
 [[nodiscard]] Verb pipeline_verb();
 [[nodiscard]] Verb secret_verb();
+[[nodiscard]] Verb dataset_verb();
 [[nodiscard]] Verb token_verb();
 [[nodiscard]] Verb key_verb();
 [[nodiscard]] Verb doctor_verb();

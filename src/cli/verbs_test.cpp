@@ -227,6 +227,7 @@ TEST_F(Verbs, ServeTakesTheCommandLineBeforeTheFile) {
   for (const std::vector<std::string>& wrong : {std::vector<std::string>{"--listen", "80"},
                                                 {"--threads", "-1"},
                                                 {"--memory-budget", "much"},
+                                                {"--dataset-budget", "much"},
                                                 {"--max-header", "2MiB"},
                                                 {"--header-timeout", "soon"},
                                                 {"--max-connections", "x"},

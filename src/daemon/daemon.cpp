@@ -27,6 +27,7 @@
 #include "daemon/operations.h"
 #include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
+#include "daemon/stores.h"
 #include "daemon/tools.h"
 #include "daemon/watch_threads.h"
 #include "registry/deploy.h"
@@ -54,12 +55,6 @@ void raise_file_limit() {
   if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
   limit.rlim_cur = limit.rlim_max;
   ::setrlimit(RLIMIT_NOFILE, &limit);
-}
-
-std::uint64_t half_of_memory() {
-  const auto pages = ::sysconf(_SC_PHYS_PAGES);
-  const auto size = ::sysconf(_SC_PAGESIZE);
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
 }
 
 /// Two daemons on one data folder would overwrite each other's work.
@@ -202,28 +197,6 @@ fs::path build_caches(const fs::path& data) {
   return wanted != nullptr && *wanted != '\0' ? fs::absolute(wanted) : data / "cache";
 }
 
-/// What is kept in the data folder.
-struct Stores {
-  std::unique_ptr<registry::Registry> registry;
-  std::unique_ptr<admin::Tokens> tokens;
-  std::unique_ptr<access::Keys> keys;
-  std::unique_ptr<secrets::Secrets> secrets;
-};
-
-/// The clock outlives them.
-Result<Stores> open_stores(const fs::path& data, const Clock& clock) {
-  auto registry = registry::Registry::open({data, nullptr, {}});
-  if (!registry) return propagate(registry);
-  auto tokens = admin::Tokens::open(data, clock);
-  if (!tokens) return propagate(tokens);
-  auto keys = access::Keys::open(data, clock);
-  if (!keys) return propagate(keys);
-  auto secrets = secrets::Secrets::open({.data = data});
-  if (!secrets) return propagate(secrets);
-  if (const auto locked = (*secrets)->locked()) spdlog::error("secrets cannot be read: {}", locked->message);
-  return Stores{std::move(*registry), std::move(*tokens), std::move(*keys), std::move(*secrets)};
-}
-
 /// What functions and their builds have made: no interpreter is taken from there.
 std::vector<fs::path> untrusted_folders(const cli::ServeOptions& options) {
   return {options.data, build_caches(fs::absolute(options.data))};
@@ -240,7 +213,7 @@ struct GroupsEnd {
 
 /// What shards share. It outlives them.
 struct OfAllShards {
-  const secrets::Secrets* secrets;
+  pool::Stores stores;
   Boxes& boxes;
   sandbox::Cgroups& groups;
   WatchThreads& watch;                           ///< where instances are measured
@@ -261,7 +234,7 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
   };
   for (unsigned i = 0; i < count; ++i) {
     auto shard = shard_options(options, i, count);
-    shard.secrets = shared.secrets;
+    shard.stores = shared.stores;
     shard.boxes = options.sandbox ? &shared.boxes : nullptr;
     shard.groups = &shared.groups;
     shard.events = &shared.events;
@@ -405,9 +378,9 @@ int serve(const cli::ServeOptions& options) {
   const auto token = admin::load_or_create_token(options.data);
   if (!token) return complain(token.error());
   const SystemClock clock;
-  const auto stores = open_stores(options.data, clock);
+  const auto stores = open_stores(options, clock);
   if (!stores) return complain(stores.error());
-  auto& [registry, tokens, keys, secrets] = *stores;
+  auto& [registry, tokens, keys, secrets, datasets] = *stores;
   const auto opened_groups = open_groups(options);
   if (!opened_groups) return complain(opened_groups.error());
   const auto& groups = *opened_groups;
@@ -438,15 +411,15 @@ int serve(const cli::ServeOptions& options) {
   const auto events = Events::open(options.data, shards, addresses->asked);
   if (!events) return complain(events.error());
   const OfAllShards shared{
-      secrets.get(),         **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
+      {secrets.get(), datasets.get()}, **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
       (*events)->pipelines()};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
   key_source.emplace(access::KeySourceOptions{.rules = &addresses->asked}, publisher_of(shards), say_keys);
-  PlatformOperations operations(
-      {control, shards, logs, runtimes, *secrets, **boxes, *key_source, *groups, **events, addresses->asked});
+  PlatformOperations operations({control, shards, logs, runtimes, *secrets, *datasets, **boxes, *key_source,
+                                 *groups, **events, addresses->asked});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes, *groups));
   start_shards(shards, keys->table());
@@ -463,6 +436,7 @@ int serve(const cli::ServeOptions& options) {
                                  deployer,
                                  operations,
                                  *secrets,
+                                 *datasets,
                                  control.get_executor(),
                                  *tokens,
                                  *keys,
@@ -481,6 +455,7 @@ int serve(const cli::ServeOptions& options) {
 
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
+  asio::co_spawn(control, operations.tend_datasets(), asio::detached);
   asio::co_spawn(control, collect_now_and_then(*registry, runtimes, *groups, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);

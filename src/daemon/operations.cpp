@@ -75,6 +75,20 @@ Result<void> check_secrets(const registry::FunctionConfig& config, const secrets
   return {};
 }
 
+Result<void> check_datasets(const registry::FunctionConfig& config, const datasets::Datasets& datasets) {
+  for (const auto& name : config.datasets) {
+    const auto current = datasets.current(name);
+    if (current) continue;
+    const bool unknown = current.error().code == datasets::DatasetsErrc::unknown_dataset;
+    auto error = fail(registry::RegistryErrc::bad_config,
+                      "datasets: " + current.error().message +
+                          (unknown ? "; `mayfly dataset create " + name + " --from PATH` makes it" : ""));
+    error.error().with("key", "datasets");
+    return error;
+  }
+  return {};
+}
+
 std::unexpected<Error> refused_key(const char* key, const std::string& why) {
   auto error = fail(registry::RegistryErrc::bad_config, why);
   error.error().with("key", key);
@@ -143,6 +157,7 @@ awaitable<Result<void>> PlatformOperations::prepare(registry::VersionPtr version
     co_return propagate(checked);
   if (auto checked = check_upstream(config, parts_.addresses); !checked) co_return propagate(checked);
   if (auto checked = check_secrets(config, parts_.secrets); !checked) co_return propagate(checked);
+  if (auto checked = check_datasets(config, parts_.datasets); !checked) co_return propagate(checked);
   auto& shard = home(version->function);
   std::function<void(std::function<void(Result<void>)>)> start =
       [&shard, version](std::function<void(Result<void>)> then) {
@@ -320,14 +335,14 @@ awaitable<void> PlatformOperations::publish_keys(access::KeyTablePtr keys) {
   co_await std::move(published);
 }
 
-awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(std::string secret) {
+awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(registry::Listed changed) {
   struct All {
     std::mutex mutex;
     std::vector<admin::Renewed> done;
     std::size_t open = 0;
   };
   using Answer = std::vector<admin::Renewed>;
-  std::function<void(std::function<void(Answer)>)> start = [this, secret](std::function<void(Answer)> then) {
+  std::function<void(std::function<void(Answer)>)> start = [this, changed](std::function<void(Answer)> then) {
     const auto all = std::make_shared<All>();
     all->open = parts_.shards.size();
     const auto take = [all, then](const std::vector<Shard::Renewed>& renewed) {
@@ -336,7 +351,7 @@ awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(std::string sec
       if (--all->open == 0) then(std::move(all->done));
     };
     for (const auto& shard : parts_.shards)
-      shard->post([s = shard.get(), secret, take] { s->renew(secret, take); });
+      shard->post([s = shard.get(), changed, take] { s->renew(changed, take); });
   };
   co_return co_await await_answer<Answer>(parts_.control, std::move(start));
 }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
 #include <string>
@@ -29,6 +30,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     logs::FunctionLogs& logs;
     Runtimes& runtimes;
     secrets::Secrets& secrets;
+    datasets::Datasets& datasets;
     const Boxes& boxes;
     access::KeySource& key_source;
     const sandbox::Cgroups& groups;
@@ -52,7 +54,10 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   bool ready() override { return serving && parts_.runtimes.up(); }
   std::string url(const std::string& function) override { return data_url + "/" + function; }
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
-  boost::asio::awaitable<std::vector<admin::Renewed>> renew(std::string secret) override;
+  boost::asio::awaitable<std::vector<admin::Renewed>> renew(registry::Listed changed) override;
+  boost::asio::awaitable<Result<admin::LoadedDataset>> load(datasets::Order order) override;
+  /// Loads again what is to be loaded again, for as long as the daemon runs. In operations_datasets.cpp.
+  boost::asio::awaitable<void> tend_datasets();
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
   boost::asio::awaitable<std::vector<std::string>> logs(admin::LogQuery query,
@@ -63,7 +68,10 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<Upstreams::Outcomes> upstream_outcomes(std::string name);
   boost::asio::awaitable<Shard::RefusalFigures> refusals();
 
+  boost::asio::awaitable<void> load_again(datasets::Order order);
+
   Parts parts_;
+  boost::asio::thread_pool loader_{1};  ///< reads the sources of datasets, one after the other
   [[nodiscard]] std::vector<registry::FunctionPtr> all_functions() const;
 
   std::map<std::string, registry::FunctionPtr> functions_;

@@ -77,7 +77,7 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
                [this](int pid, bool is_template, auto then) { measure(pid, is_template, std::move(then)); }}),
       runtime_of_(std::move(runtime_of)),
       logs_(logs),
-      secrets_(options.secrets),
+      stores_(options.stores),
       boxes_(options.boxes),
       mover_(std::move(mover)),
       capacity_(options_.max_instances),
@@ -163,7 +163,7 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
 std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
   return std::make_unique<scheduler::Scheduler>(
       pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
-                        secrets_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups, this},
+                        stores_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups, this},
       capacity_, entry.version, entry.stats);
 }
 

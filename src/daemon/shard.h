@@ -38,7 +38,7 @@ struct ShardOptions {
   std::uint64_t memory = UINT64_MAX;  ///< the budget for what is warm, templates and instances
   /// Asks for an issuer's keys to be read again. Called on the shard's thread, must not wait.
   std::function<void(const std::string& location)> refresh_keys{};
-  const secrets::Secrets* secrets = nullptr;  ///< outlives the shard; null: there are none
+  pool::Stores stores{};                      ///< of secrets and datasets; they outlive the shard
   pool::Boxes* boxes = nullptr;               ///< likewise; null: functions are not confined
   sandbox::Cgroups* groups = nullptr;         ///< likewise
   outbound::Client* upstreams = nullptr;      ///< asks them; likewise; null: nobody does
@@ -93,9 +93,10 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
     registry::VersionPtr version;
     std::optional<Error> error;  ///< its code does not load: what it was made of before goes on
   };
-  /// A secret has changed: versions that list it and are loaded get new templates. What runs or waits is
-  /// finished by the old ones, which then end. `then` is called when the new ones serve. In shard_renew.cpp.
-  void renew(const std::string& secret, std::function<void(std::vector<Renewed>)> then);
+  /// A secret or a dataset has changed: versions that list it and are loaded get new templates. What runs or
+  /// waits is finished by the old ones, which then end. `then` is called when the new ones serve. In
+  /// shard_renew.cpp.
+  void renew(const registry::Listed& changed, std::function<void(std::vector<Renewed>)> then);
   void drain();
   /// Live figures of a function, as admin::Operations::live() gives them.
   [[nodiscard]] nlohmann::json live(const std::string& function);
@@ -194,7 +195,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   std::optional<pool::LimitWatch> watch_;
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;
-  const secrets::Secrets* secrets_;
+  pool::Stores stores_;
   pool::Boxes* boxes_;
   Mover mover_;
   scheduler::Capacity capacity_;

@@ -1,25 +1,17 @@
-// Shard: new templates for versions whose secrets have changed.
-#include <algorithm>
+// Shard: new templates for versions whose secrets or datasets have changed.
 #include <boost/asio/post.hpp>
 
 #include "daemon/shard.h"
 
 namespace mayfly::daemon {
 namespace asio = boost::asio;
-namespace {
 
-bool lists(const registry::Version& version, const std::string& secret) {
-  return std::ranges::find(version.config.secrets, secret, &registry::SecretUse::name) !=
-         version.config.secrets.end();
-}
-
-}  // namespace
-
-void Shard::renew(const std::string& secret, std::function<void(std::vector<Renewed>)> then) {
+void Shard::renew(const registry::Listed& changed, std::function<void(std::vector<Renewed>)> then) {
   std::vector<registry::VersionPtr> affected;
   for (const auto& [name, versions] : functions_)
     for (const auto& [number, entry] : versions)
-      if (entry->scheduler && lists(*entry->version, secret)) affected.push_back(entry->version);
+      if (entry->scheduler && registry::lists(entry->version->config, changed))
+        affected.push_back(entry->version);
   if (affected.empty()) return then({});
   struct All {
     std::vector<Renewed> done;

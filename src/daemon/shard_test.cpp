@@ -145,7 +145,7 @@ struct ShardTest : testing::Test {
       shard.index = i;
       shard.count = kShards;
       shard.gateway = options;
-      shard.secrets = secrets.get();
+      shard.stores.secrets = secrets.get();
       shards.push_back(std::make_unique<Shard>(
           shard, [this](const registry::Version&) -> tmpl::Forker& { return runtimes; }, logs,
           background.get_executor(),
@@ -222,9 +222,9 @@ struct ShardTest : testing::Test {
   /// Tells the shard that KEY has changed; what became of it.
   std::future<std::vector<Shard::Renewed>> renew(unsigned shard) {
     auto answer = std::make_shared<std::promise<std::vector<Shard::Renewed>>>();
-    shards[shard]->post([this, shard, answer] {
-      shards[shard]->renew("KEY", [answer](auto renewed) { answer->set_value(std::move(renewed)); });
-    });
+    const auto take = [answer](auto renewed) { answer->set_value(std::move(renewed)); };
+    shards[shard]->post(
+        [this, shard, take] { shards[shard]->renew({registry::Listed::Kind::secret, "KEY"}, take); });
     return answer->get_future();
   }
 

@@ -1,5 +1,7 @@
 #include "pool/payload.h"
 
+#include <fcntl.h>
+
 #include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
@@ -16,7 +18,7 @@ namespace {
 using nlohmann::json;
 using secrets::Plaintext;
 
-/// Everything but the environment.
+/// Everything but the environment and the datasets.
 json description(std::string_view role, const registry::Version& version) {
   const auto& config = version.config;
   json layers = json::array();
@@ -64,6 +66,26 @@ Result<std::string> add_file(tmpl::Payload& payload, const std::string& name, co
   return "/proc/self/fd/" + std::to_string(wire::kFirstFile + static_cast<int>(payload.files.size()) - 1);
 }
 
+/// What a dataset holds now, as a descriptor of the child. It keeps this generation for as long as it lives.
+Result<json> add_dataset(tmpl::Payload& payload, const std::string& name,
+                         const datasets::Datasets* datasets) {
+  if (datasets == nullptr) return fail(PoolErrc::template_failed, "there are no datasets");
+  const auto current = datasets->current(name);
+  if (!current)
+    return fail(PoolErrc::template_failed, "the function lists a dataset: " + current.error().message);
+  const auto& generation = **current;
+  Fd file(::fcntl(generation.file.get(), F_DUPFD_CLOEXEC, 0));
+  if (!file) return fail(PoolErrc::fork_failed, "out of file descriptors");
+  json parts = json::array();
+  for (const auto& part : generation.parts)
+    parts.push_back({{"name", part.name}, {"offset", part.offset}, {"size", part.size}});
+  payload.files.push_back(std::move(file));
+  return json{{"name", name},
+              {"fd", wire::kFirstFile + static_cast<int>(payload.files.size()) - 1},
+              {"size", generation.size},
+              {"files", std::move(parts)}};
+}
+
 Result<Plaintext> reveal(const secrets::Secrets* secrets, const std::string& name) {
   if (secrets != nullptr) return secrets->reveal(name);
   return fail(secrets::SecretsErrc::unknown_secret, "there is no secret '" + name + "'");
@@ -98,16 +120,23 @@ Result<void> append_secrets(Plaintext& document, tmpl::Payload& payload, const r
 }  // namespace
 
 Result<tmpl::Payload> template_payload(std::string_view role, const registry::Version& version,
-                                       const secrets::Secrets* secrets) {
-  auto text = description(role, version).dump(-1, ' ', false, json::error_handler_t::replace);
+                                       const Stores& stores) {
+  tmpl::Payload payload;
+  auto described = description(role, version);
+  described["datasets"] = json::array();
+  for (const auto& name : version.config.datasets) {
+    auto dataset = add_dataset(payload, name, stores.datasets);
+    if (!dataset) return propagate(dataset);
+    described["datasets"].push_back(std::move(*dataset));
+  }
+  auto text = described.dump(-1, ' ', false, json::error_handler_t::replace);
   text.pop_back();  // the closing brace: the environment follows
   Plaintext document;
   document.append(text + ",\"env\":{");
   bool first = true;
   for (const auto& [name, value] : version.config.env)
     document.append((std::exchange(first, false) ? "" : ",") + json_text(name) + ":" + json_text(value));
-  tmpl::Payload payload;
-  if (auto done = append_secrets(document, payload, version, secrets); !done) return propagate(done);
+  if (auto done = append_secrets(document, payload, version, stores.secrets); !done) return propagate(done);
   document.append("}}");
   auto file = sealed_file("payload", document.view());
   if (!file) return fail(PoolErrc::fork_failed, file.error().message);

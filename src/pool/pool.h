@@ -16,11 +16,11 @@
 #include "pool/boxes.h"
 #include "pool/instance.h"
 #include "pool/limit_watch.h"
+#include "pool/payload.h"
 #include "pool/stats.h"
 #include "pool/version_group.h"
 #include "pool/warmth.h"
 #include "registry/function.h"
-#include "secrets/secrets.h"
 #include "template/runtime_process.h"
 
 namespace mayfly::pool {
@@ -43,11 +43,11 @@ struct PoolContext {
   tmpl::Forker& runtime;
   LogSink& logs;
   Warmth& warmth;
-  const secrets::Secrets* secrets = nullptr;  ///< null: there are none
-  Boxes* boxes = nullptr;                     ///< null: nothing is confined (tests)
-  LimitWatch* watch = nullptr;                ///< null: nothing is looked at
-  sandbox::Cgroups* groups = nullptr;         ///< null: there are none
-  CallHost* calls = nullptr;                  ///< null: functions cannot call
+  Stores stores{};                     ///< of secrets and datasets; they outlive the pool
+  Boxes* boxes = nullptr;              ///< null: nothing is confined (tests)
+  LimitWatch* watch = nullptr;         ///< null: nothing is looked at
+  sandbox::Cgroups* groups = nullptr;  ///< null: there are none
+  CallHost* calls = nullptr;           ///< null: functions cannot call
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.

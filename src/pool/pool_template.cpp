@@ -243,7 +243,7 @@ bool Pool::close_template() {
 
 /// Of a process that loads the code: forked from the runtime process, and confined before it does.
 Result<tmpl::Payload> Pool::boxed_payload(std::string_view role) {
-  auto payload = template_payload(role, *version_, context_.secrets);
+  auto payload = template_payload(role, *version_, context_.stores);
   if (!payload || context_.boxes == nullptr) return payload;
   auto box = context_.boxes->box_of(*version_, role == "template", network_);
   if (!box) return fail(PoolErrc::fork_failed, box.error().message);

@@ -39,8 +39,13 @@ struct PoolTest : testing::Test {
   /// A pool for what `version` says now.
   void make() {
     pool.reset();
-    pool = std::make_unique<Pool>(PoolContext{loop.io.get_executor(), loop.reactor, loop.deadlines, runtime,
-                                              logs, loop.warmth, secrets.get()},
+    pool = std::make_unique<Pool>(PoolContext{loop.io.get_executor(),
+                                              loop.reactor,
+                                              loop.deadlines,
+                                              runtime,
+                                              logs,
+                                              loop.warmth,
+                                              {secrets.get(), datasets.get()}},
                                   std::make_shared<registry::Version>(*version), listener, stats);
   }
   /// How preparing went; fails the test if it does not end.
@@ -74,6 +79,7 @@ struct PoolTest : testing::Test {
   FakeLogs logs;
   Listener listener;
   std::unique_ptr<secrets::Secrets> secrets;
+  std::unique_ptr<datasets::Datasets> datasets;
   std::shared_ptr<registry::Version> version = test_version();
   std::shared_ptr<VersionStats> stats = std::make_shared<VersionStats>();
   std::unique_ptr<Pool> pool;

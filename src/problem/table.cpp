@@ -56,6 +56,16 @@ constexpr auto kTable = std::to_array<Row>({
     {"cloudevents", "bad-webhook", 400, "This is not how a web hook is asked for"},
     {"cloudevents", "event-too-large", 413, "The event is too large"},
     {"cloudevents", "unsupported-format", 415, "Events are not understood in this format"},
+    // datasets/: data that functions share in memory
+    {"datasets", "bad-name", 400, "This is not a name that a dataset can have"},
+    {"datasets", "bad-source", 422, "A dataset cannot come from there"},
+    {"datasets", "busy", 409, "The dataset is being loaded"},
+    {"datasets", "in-use", 409, "The dataset is in use"},
+    {"datasets", "not-loaded", 503, "The dataset is not loaded"},
+    {"datasets", "out-of-memory", 507, "There is no memory for the dataset"},
+    {"datasets", "source-unreadable", 422, "The source of the dataset cannot be read"},
+    {"datasets", "too-many", 422, "There are too many datasets"},
+    {"datasets", "unknown-dataset", 404, "There is no such dataset"},
     // events/: what was accepted, and what became of it
     {"events", "backlog-full", 503, "Too many events wait to be delivered"},
     {"events", "bad-value", 422, "A run cannot take this value"},

@@ -17,6 +17,7 @@ namespace {
 
 /// Each is a descriptor of the function's processes, and what is sent to them has room for so many.
 constexpr std::ptrdiff_t kMaxSecretFiles = 16;
+constexpr std::size_t kMaxDatasets = 16;
 
 template <auto Member, std::int64_t Low, std::int64_t High>
 Result<void> integer(FunctionSpec& spec, const ConfigValue& value) {
@@ -177,8 +178,13 @@ Result<void> set_datasets(FunctionSpec& spec, const ConfigValue& value) {
   const auto& names = std::get<List>(value);
   for (const auto& name : names)
     if (!check_function_name(name)) return refused();
+  auto sorted = names;
+  std::ranges::sort(sorted);
+  if (std::ranges::adjacent_find(sorted) != sorted.end())
+    return fail(RegistryErrc::bad_config, "a dataset is listed twice");
+  if (names.size() > kMaxDatasets)
+    return fail(RegistryErrc::bad_config, "at most " + std::to_string(kMaxDatasets) + " can be listed");
   spec.config.datasets = names;
-  if (!names.empty()) warn(spec, "datasets");
   return {};
 }
 

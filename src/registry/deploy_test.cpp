@@ -223,12 +223,12 @@ TEST_F(DeployTest, ARefusedTemplateChangesNothing) {
     return error;
   };
   auto second = source("export default 2");
-  second.settings = {"datasets=numbers"};
+  second.settings = {"class=background"};
   const auto refused = deploy(second);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().code, RegistryErrc::init_failed);
   EXPECT_EQ(refused.error().detail("line"), "7");
-  EXPECT_THAT(std::string(refused.error().detail("warnings")), HasSubstr("datasets"));
+  EXPECT_THAT(std::string(refused.error().detail("warnings")), HasSubstr("class"));
   EXPECT_EQ(registry_->find("hello"), before);
   expect_nothing_left(1);
   platform_.on_prepare = nullptr;

@@ -1,6 +1,7 @@
 // What a function is to the rest of the platform: its configuration and its immutable versions.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <compare>
 #include <cstdint>
@@ -78,6 +79,18 @@ struct FunctionConfig {
   std::vector<Trigger> on{};         ///< at most kMaxTriggers
   AsyncConfig async{};
 };
+
+/// What functions list by name, and are born with: when it changes, they have to be born again.
+struct Listed {
+  enum class Kind { secret, dataset };
+  Kind kind;
+  std::string name;
+};
+[[nodiscard]] inline bool lists(const FunctionConfig& config, const Listed& what) {
+  return what.kind == Listed::Kind::secret
+             ? std::ranges::find(config.secrets, what.name, &SecretUse::name) != config.secrets.end()
+             : std::ranges::find(config.datasets, what.name) != config.datasets.end();
+}
 
 /// One immutable deployment. Shared as `std::shared_ptr<const Version>`; never changed after it is made.
 struct Version {

@@ -17,7 +17,7 @@ inline constexpr std::size_t kMaxControl = 160U << 10U;
 /// Files that a child is born with are its descriptors kFirstFile, kFirstFile + 1, …: programs that it
 /// executes have them too.
 inline constexpr int kFirstFile = 100;
-inline constexpr std::size_t kMaxFiles = 16;
+inline constexpr std::size_t kMaxFiles = 32;
 /// Descriptors of a message besides those files.
 inline constexpr std::size_t kMaxParts = 20;
 

@@ -75,6 +75,8 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
         ("GET", "/v1/functions/{}/aliases"), ("PUT", "/v1/functions/{}/aliases/{}"), ("DELETE", "/v1/functions/{}/aliases/{}"),
         ("POST", "/v1/functions/{}/invocations"), ("POST", "/v1/functions/{}/evict"), ("GET", "/v1/functions/{}/logs"), ("GET", "/v1/status"),
         ("GET", "/v1/secrets"), ("PUT", "/v1/secrets/{}"), ("DELETE", "/v1/secrets/{}"),
+        ("GET", "/v1/datasets"), ("GET", "/v1/datasets/{}"), ("PUT", "/v1/datasets/{}"), ("DELETE", "/v1/datasets/{}"),
+        ("PUT", "/v1/datasets/{}/source"), ("POST", "/v1/datasets/{}/refresh"),
         ("GET", "/v1/keys"), ("POST", "/v1/keys"), ("DELETE", "/v1/keys/{}"),
         ("GET", "/v1/tokens"), ("POST", "/v1/tokens"), ("DELETE", "/v1/tokens/{}"),
         ("GET", "/v1/invocations"), ("GET", "/v1/invocations/{}"), ("GET", "/v1/invocations/{}/result"), ("GET", "/v1/invocations/{}/event"),
