@@ -52,6 +52,8 @@ Finding as_it_is(const Case& of) {
                             : warm        ? Form::warm
                                           : Form::per_request);
   finding.reason = "no other rule fires";
+  if (!of.history.calls_known)
+    finding.unknown.emplace_back("how often it calls other functions: not metered");
   if (sum.requests == 0) {
     finding.summary = "there are no requests in the history: nothing can be said";
     finding.confidence = Confidence::low;

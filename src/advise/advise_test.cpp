@@ -34,7 +34,7 @@ TEST(Advise, ThreeInFlightForADayAreAServiceOfFourProcesses) {
   // Each hour 11160 requests of one second: 3.1 in flight, 0.125 GiB each.
   const auto history = hours_of(24, {.requests = 11'160, .wall_s = 11'160, .cpu_s = 1'116, .gib_s = 1'395});
   auto prices = test_prices();
-  prices.request = 0;
+  prices.request = prices.background_cpu_s = 0;
   prices.kept_gib_s = 0.38 * 3.1 / 4 * prices.gib_s;
   const auto findings = advise(history, prices);
   const auto& finding = the(findings, "steady-load");
@@ -84,6 +84,13 @@ TEST(Advise, KnowsWhereItIsNight) {
   EXPECT_THAT(advise(history, test_prices()).front().unknown, Contains("no night in the history"));
 }
 
+TEST(Advise, SaysThatCallsAreNotMetered) {
+  auto history = hours_of(7 * 24, quiet_hour());
+  history.calls_known = false;
+  EXPECT_THAT(advise(history, test_prices()).front().unknown,
+              ElementsAre("how often it calls other functions: not metered"));
+}
+
 TEST(Advise, WorkThatIsTooLongIsMovedWhereItFits) {
   auto history = hours_of(10, {.requests = 100, .failures = 5, .overdue = 5, .wall_s = 200});
   struct Expected {
@@ -108,12 +115,19 @@ TEST(Advise, WorkThatIsTooLongIsMovedWhereItFits) {
 }
 
 TEST(Advise, BackgroundIsReckonedByWhatItConsumes) {
-  const auto history =
-      hours_of(24, {.requests = 6, .unattended = 6, .wall_s = 360, .cpu_s = 120, .gib_s = 45});
-  const auto findings = advise(history, test_prices());
+  const auto history = hours_of(24, {.requests = 6,
+                                     .unattended = 6,
+                                     .wall_s = 360,
+                                     .cpu_s = 120,
+                                     .other_cpu_s = 10,
+                                     .gib_s = 45,
+                                     .used_gib_s = 20});
+  auto prices = test_prices();
+  prices.background_gib_s = 1e-6;
+  const auto findings = advise(history, prices);
   const auto& finding = the(findings, "background");
   EXPECT_NEAR(*finding.cost_now, 24 * (6 * 2e-7 + 45 * 1.6e-5), 1e-12);
-  EXPECT_NEAR(*finding.cost_then, 24 * 120 * 4e-6, 1e-12);
+  EXPECT_NEAR(*finding.cost_then, 24 * (130 * 4e-6 + 20 * 1e-6), 1e-12);
   EXPECT_THAT(finding.summary, HasSubstr("nobody waits for 100 % of its 144 requests, which take 60 s each"));
 }
 
@@ -145,9 +159,20 @@ TEST(Advise, WhatIsKeptForNothingCostsItsIdleTime) {
 TEST(Advise, AChainIsPaidTwiceForItsWaiting) {
   // 100 requests of 100 ms, 80 of which they wait for 40 calls of 2 ms; a callee works for half of that.
   auto history = hours_of(1, {.requests = 100, .wall_s = 10, .cpu_s = 1, .gib_s = 1});
-  history.callees = {
-      {.function = "tax", .calls = 2'000, .waited_s = 4, .wall_s = 2, .cpu_s = 2, .gib_s = 0.2},
-      {.function = "vat", .calls = 2'000, .waited_s = 4, .wall_s = 2, .cpu_s = 2, .gib_s = 0.2}};
+  history.callees = {{.function = "tax",
+                      .calls = 2'000,
+                      .waited_s = 4,
+                      .work_known = true,
+                      .wall_s = 2,
+                      .cpu_s = 2,
+                      .gib_s = 0.2},
+                     {.function = "vat",
+                      .calls = 2'000,
+                      .waited_s = 4,
+                      .work_known = true,
+                      .wall_s = 2,
+                      .cpu_s = 2,
+                      .gib_s = 0.2}};
   const auto findings = advise(history, test_prices());
   const auto& finding = the(findings, "chatty-chain");
   EXPECT_EQ(finding.form, Form::merged);
@@ -155,6 +180,15 @@ TEST(Advise, AChainIsPaidTwiceForItsWaiting) {
   EXPECT_NEAR(*finding.cost_then, 100 * 2e-7 + 0.6 * 1.6e-5, 1e-12);
   EXPECT_THAT(finding.summary,
               HasSubstr("80 % of its time it waits for tax, vat: 40 calls a request of 2 ms each"));
+}
+
+TEST(Advise, AChainOfWhichTheCallersSideAloneIsKnownSparesItsRequestsAtLeast) {
+  auto history = hours_of(1, {.requests = 100, .wall_s = 10, .cpu_s = 1, .gib_s = 1});
+  history.callees = {{.function = "other functions", .calls = 4'000, .waited_s = 8}};
+  const auto findings = advise(history, test_prices());
+  const auto& finding = the(findings, "chatty-chain");
+  EXPECT_NEAR(*finding.cost_now - *finding.cost_then, 4'000 * 2e-7, 1e-12);
+  EXPECT_THAT(finding.unknown, Contains(HasSubstr("what the functions that it calls use")));
 }
 
 TEST(Advise, LoadedDataIsReckonedBeyondTheRuntime) {
@@ -195,7 +229,11 @@ TEST(Advise, FiguresOfAnyHistoryAreNumbers) {
       hour.cpu_s = upto(10'000);
       hour.gib_s = upto(10'000);
     }
-    history.callees = {{.function = "a", .calls = count(1e6), .waited_s = upto(1e4), .wall_s = upto(1e4)}};
+    history.callees = {{.function = "a",
+                        .calls = count(1e6),
+                        .waited_s = upto(1e4),
+                        .work_known = true,
+                        .wall_s = upto(1e4)}};
     history.configuration = {.timeout_s = 0.001 + upto(900),
                              .concurrency = 1 + static_cast<int>(count(20)),
                              .min_instances = static_cast<int>(count(5)),

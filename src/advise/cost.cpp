@@ -18,7 +18,8 @@ double per_request_cost(const Totals& totals, const Prices& prices) {
 }
 
 double background_cost(const Totals& totals, const Prices& prices) {
-  return totals.sum.cpu_s * prices.background_cpu_s + totals.sum.gib_s * prices.background_gib_s;
+  return (totals.sum.cpu_s + totals.sum.other_cpu_s) * prices.background_cpu_s +
+         totals.sum.used_gib_s * prices.background_gib_s;
 }
 
 double idle_cost(const History& history, const Totals& totals, const Prices& prices, double instances) {
@@ -29,7 +30,7 @@ double idle_cost(const History& history, const Totals& totals, const Prices& pri
 
 double service_cost(const History& history, const Totals& totals, const Prices& prices, double processes) {
   return processes * totals.sum.length_s * instance_gib(history) * prices.kept_gib_s +
-         totals.sum.cpu_s * prices.cpu_s;
+         totals.sum.cpu_s * prices.background_cpu_s;
 }
 
 double cost_now(const History& history, const Totals& totals, const Prices& prices) {

@@ -11,12 +11,13 @@ namespace mayfly::advise {
 
 /// As a function that is paid by request and time, without what keeps instances warm.
 [[nodiscard]] double per_request_cost(const Totals& totals, const Prices& prices);
-/// By what it consumed alone.
+/// By what it consumed alone, whatever for.
 [[nodiscard]] double background_cost(const Totals& totals, const Prices& prices);
 /// `instances` that are held always: the time in which they are idle.
 [[nodiscard]] double idle_cost(const History& history, const Totals& totals, const Prices& prices,
                                double instances);
-/// `processes` that run always: their memory and the same CPU.
+/// `processes` that run always: their memory, and the same CPU at the price of work in the background, which
+/// as a service's is paid by consumption.
 [[nodiscard]] double service_cost(const History& history, const Totals& totals, const Prices& prices,
                                   double processes);
 /// As it is configured.

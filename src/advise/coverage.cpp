@@ -24,7 +24,9 @@ void add(Bucket& sum, const Bucket& one) {
   sum.waiting_s += one.waiting_s;
   sum.init_s += one.init_s;
   sum.cpu_s += one.cpu_s;
+  sum.other_cpu_s += one.other_cpu_s;
   sum.gib_s += one.gib_s;
+  sum.used_gib_s += one.used_gib_s;
   sum.bytes_in += one.bytes_in;
   sum.bytes_out += one.bytes_out;
 }

@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "meter/prices.h"
+
 namespace mayfly::advise {
 
 /// What invocations that ended in some span of time have used, added up. Times in seconds.
@@ -23,8 +25,10 @@ struct Bucket {
   double wall_s = 0;             ///< running, waiting not included
   double waiting_s = 0;          ///< between acceptance and running
   double init_s = 0;             ///< of starts: until the function's code was loaded
-  double cpu_s = 0;              ///< user and system, children too
-  double gib_s = 0;              ///< memory over time: GiB (2^30 bytes) times seconds
+  double cpu_s = 0;              ///< of requests: user and system, children too
+  double other_cpu_s = 0;        ///< of starting and of being idle
+  double gib_s = 0;              ///< memory that may be used, over time: GiB (2^30 bytes) times seconds
+  double used_gib_s = 0;         ///< memory that was used, likewise
   std::uint64_t bytes_in = 0;
   std::uint64_t bytes_out = 0;
 };
@@ -33,10 +37,11 @@ struct Bucket {
 struct Callee {
   std::string function;
   std::uint64_t calls = 0;
-  double waited_s = 0;  ///< as the caller saw it
-  double wall_s = 0;    ///< what the callee ran for them
-  double cpu_s = 0;     ///< what the callee used for them
-  double gib_s = 0;     ///< the same, memory over time
+  double waited_s = 0;      ///< as the caller saw it
+  bool work_known = false;  ///< the rest is; else it is all 0
+  double wall_s = 0;        ///< what the callee ran for them
+  double cpu_s = 0;         ///< what the callee used for them
+  double gib_s = 0;         ///< the same, memory over time
 };
 
 /// The part of a function's configuration that the rules look at.
@@ -65,15 +70,6 @@ struct History {
   Configuration configuration{};
 };
 
-/// A price sheet, in units of its currency. Nothing is negative.
-struct Prices {
-  std::string currency = "EUR";
-  double request = 0;           ///< of one request
-  double gib_s = 0;             ///< of a GiB of memory for one second, while a request runs
-  double cpu_s = 0;             ///< of a second of one core, interactive
-  double background_cpu_s = 0;  ///< the same, in the background
-  double background_gib_s = 0;  ///< memory of background work
-  double kept_gib_s = 0;  ///< memory that is held whether used or not: datasets, warm instances, services
-};
+using meter::Prices;
 
 }  // namespace mayfly::advise

@@ -26,6 +26,7 @@ inline Prices test_prices() {
 inline History hours_of(int hours, Bucket hour) {
   History history{.function = "hello", .begin = kMonday, .end = kMonday + std::chrono::hours(hours)};
   hour.length_s = 3'600;
+  history.calls_known = true;
   for (int i = 0; i < hours; ++i) {
     hour.start = kMonday + std::chrono::hours(i);
     history.buckets.push_back(hour);

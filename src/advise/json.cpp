@@ -24,7 +24,9 @@ void members(Visit&& visit, Object& bucket)
   visit("waiting_s", bucket.waiting_s);
   visit("init_s", bucket.init_s);
   visit("cpu_s", bucket.cpu_s);
+  visit("other_cpu_s", bucket.other_cpu_s);
   visit("gib_s", bucket.gib_s);
+  visit("used_gib_s", bucket.used_gib_s);
   visit("bytes_in", bucket.bytes_in);
   visit("bytes_out", bucket.bytes_out);
 }
@@ -39,6 +41,7 @@ void members(Visit&& visit, Object& callee)
   visit("function", callee.function);
   visit("calls", callee.calls);
   visit("waited_s", callee.waited_s);
+  visit("work_known", callee.work_known);
   visit("wall_s", callee.wall_s);
   visit("cpu_s", callee.cpu_s);
   visit("gib_s", callee.gib_s);
@@ -63,12 +66,7 @@ void members(Visit&& visit, Object& prices)
   requires requires { prices.kept_gib_s; }
 {
   visit("currency", prices.currency);
-  visit("request", prices.request);
-  visit("gib_s", prices.gib_s);
-  visit("cpu_s", prices.cpu_s);
-  visit("background_cpu_s", prices.background_cpu_s);
-  visit("background_gib_s", prices.background_gib_s);
-  visit("kept_gib_s", prices.kept_gib_s);
+  for (const auto& field : meter::kPriceFields) visit(std::string(field.name).c_str(), prices.*field.member);
 }
 
 template <class Object>

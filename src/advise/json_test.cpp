@@ -20,11 +20,19 @@ History full_history() {
                               .waiting_s = 0.25,
                               .init_s = 0.5,
                               .cpu_s = 1.5,
+                              .other_cpu_s = 0.125,
                               .gib_s = 0.75,
+                              .used_gib_s = 0.5,
                               .bytes_in = 10,
                               .bytes_out = 20});
   history.utc_offset = std::chrono::hours(2);
-  history.callees = {{.function = "tax", .calls = 1, .waited_s = 2, .wall_s = 3, .cpu_s = 4, .gib_s = 5}};
+  history.callees = {{.function = "tax",
+                      .calls = 1,
+                      .waited_s = 2,
+                      .work_known = true,
+                      .wall_s = 3,
+                      .cpu_s = 4,
+                      .gib_s = 5}};
   history.calls_known = history.shared = true;
   history.instance_gib = 0.0625;
   history.template_gib = 0.5;

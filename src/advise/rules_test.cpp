@@ -40,7 +40,7 @@ Edge steady() {
           {hourly("less than one in flight", [](Bucket& hour) { hour.wall_s = 3'599; }),
            {"three hours of 24 have less than half of the mean",
             [](History& history, Prices&) {
-              for (int i = 0; i < 3; ++i) history.buckets[static_cast<std::size_t>(i)].wall_s = 1'600;
+              for (int i = 0; i < 3; ++i) history.buckets[static_cast<std::size_t>(i)].wall_s = 1'866;
               for (std::size_t i = 3; i < 24; ++i) history.buckets[i].wall_s = 4'000;
             }},
            {"a ninth of the time has no buckets",
@@ -101,13 +101,22 @@ Edge loaded() {
 
 Edge chain() {
   auto history = hours_of(10, {.requests = 10, .wall_s = 0.3, .cpu_s = 0.1, .gib_s = 0.0375});
-  history.calls_known = true;
-  history.callees = {
-      {.function = "tax", .calls = 300, .waited_s = 1.5, .wall_s = 0.3, .cpu_s = 0.3, .gib_s = 0.03},
-      {.function = "slow", .calls = 100, .waited_s = 1, .wall_s = 1}};
+  history.callees = {{.function = "tax",
+                      .calls = 300,
+                      .waited_s = 1.5,
+                      .work_known = true,
+                      .wall_s = 0.3,
+                      .cpu_s = 0.3,
+                      .gib_s = 0.03},
+                     {.function = "slow", .calls = 100, .waited_s = 1, .work_known = true, .wall_s = 1}};
   return {"chatty-chain",
           history,
-          {{"less than three calls a request", [](History& h, Prices&) { h.callees[0].calls = 299; }},
+          {{"less than three calls a request",
+            [](History& h, Prices&) {
+              h.callees[0].calls = 299;
+              h.callees[0].waited_s = 1.494;
+              each(h, [](Bucket& hour) { hour.wall_s = 0.2988; });
+            }},
            {"a call takes more than 5 ms", [](History& h, Prices&) { h.callees[0].waited_s = 1.51; }},
            {"less than half of the time", [](History& h, Prices&) { h.callees[0].waited_s = 1.49; }},
            {"19 requests", [](History& h, Prices&) {
@@ -155,7 +164,11 @@ Edge kept_with_short_starts() {
 Edge dying() {
   return {"deaths",
           hours_of(5, {.requests = 100, .failures = 1, .deaths = 1, .wall_s = 5}),
-          {hourly("less than 1 %", [](Bucket& hour) { hour.requests = 101; }),
+          {hourly("less than 1 %",
+                  [](Bucket& hour) {
+                    hour.requests = 101;
+                    hour.wall_s = 5.1;
+                  }),
            hourly("a fork is more than 2 % of the work", [](Bucket& hour) { hour.wall_s = 4.99; }),
            {"four deaths", [](History& h, Prices&) { h.buckets[0] = {.length_s = 3'600}; }},
            configured("each has its own", [](Configuration& c) { c.fresh_memory = true; })}};
@@ -167,7 +180,11 @@ Edge costly() {
   return {"costly-isolation",
           history,
           {hourly("a fork is less than 20 % of the work", [](Bucket& hour) { hour.wall_s = 5.01; }),
-           {"9999 requests", [](History& h, Prices&) { h.buckets[0].requests = 999; }},
+           {"9999 requests",
+            [](History& h, Prices&) {
+              h.buckets[0].requests = 999;
+              h.buckets[0].wall_s = 4.9;
+            }},
            configured("there are no forks", [](Configuration& c) { c.fresh_memory = false; })}};
 }
 
