@@ -121,6 +121,8 @@ awaitable<Result<Response>> create(const Services& services, Request& request) {
 }
 
 awaitable<Result<Response>> upload(const Services& services, Request& request) {
+  if (request.upload_size == 0)
+    co_return fail(datasets::DatasetsErrc::bad_source, "the body is empty: it is the content of the dataset");
   auto order = services.datasets.begin(request.param("dataset"), {}, request.upload);
   if (!order) co_return propagate(order);
   auto loading = load(services, std::move(*order));

@@ -5,9 +5,9 @@
 
 namespace mayfly::pool {
 
-/// Bytes that would be free if the process ended: its pages that no other process shares, and its page
-/// tables. 0: not known (it is gone, or not ours to read). Takes up to some milliseconds: the kernel walks
-/// the whole address space (proc_pid_smaps_rollup(5)). Any thread.
+/// Bytes that would be free if the process ended: its pages that no other process shares, but for those of
+/// files in memory, and its page tables. 0: not known (it is gone, or not ours to read). Takes up to some
+/// milliseconds: the kernel walks the whole address space (proc_pid_smaps_rollup(5)). Any thread.
 [[nodiscard]] std::uint64_t private_memory(int pid);
 
 /// Bytes that would be free if a template and its instances ended, less what the instances have for

@@ -30,6 +30,17 @@ TEST(PrivateMemory, CountsWhatAProcessHasForItself) {
   EXPECT_GE(private_memory(::getpid()), before + kBlock / 2);
 }
 
+TEST(PrivateMemory, AFileInMemoryStaysWhenItsOnlyReaderEnds) {
+  const int file = ::memfd_create("dataset", MFD_CLOEXEC);
+  ASSERT_EQ(::ftruncate(file, kBlock), 0);
+  void* const written = ::mmap(nullptr, kBlock, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0);
+  const auto before = private_memory(::getpid());
+  std::memset(written, 1, kBlock);
+  EXPECT_LT(private_memory(::getpid()), before + kBlock / 2);
+  ::munmap(written, kBlock);
+  ::close(file);
+}
+
 TEST(PrivateMemory, PagesSharedByAForkDoNotCount) {
   const Block block;
   int pipes[2];

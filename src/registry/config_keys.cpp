@@ -178,10 +178,12 @@ Result<void> set_datasets(FunctionSpec& spec, const ConfigValue& value) {
   const auto& names = std::get<List>(value);
   for (const auto& name : names)
     if (!check_function_name(name)) return refused();
-  auto sorted = names;
+  auto sorted = names;  // as in the variables that executables find them by
+  for (auto& name : sorted) std::ranges::replace(name, '-', '_');
   std::ranges::sort(sorted);
   if (std::ranges::adjacent_find(sorted) != sorted.end())
-    return fail(RegistryErrc::bad_config, "a dataset is listed twice");
+    return fail(RegistryErrc::bad_config,
+                "a dataset is listed twice, or two that differ in '-' and '_' only");
   if (names.size() > kMaxDatasets)
     return fail(RegistryErrc::bad_config, "at most " + std::to_string(kMaxDatasets) + " can be listed");
   spec.config.datasets = names;

@@ -204,6 +204,14 @@ TEST(ConfigToml, SecretsAreVariablesOrFiles) {
   EXPECT_THAT(error_of(many + "\"A:file\"]\n").message, HasSubstr("at most 16"));
 }
 
+TEST(ConfigToml, DatasetsAreListedOnce) {
+  EXPECT_THAT(one("[functions.f]\ndatasets = [\"a-b\", \"c\"]\n").config.datasets, ElementsAre("a-b", "c"));
+  for (const auto* bad : {"\"a\", \"a\"", "\"a-b\", \"a_b\""})
+    EXPECT_THAT(error_of("[functions.f]\ndatasets = [" + std::string(bad) + "]\n").message,
+                HasSubstr("a dataset is listed twice"))
+        << bad;
+}
+
 TEST(ConfigToml, ANameInEnvAndInSecretsIsAnError) {
   const auto error = error_of("[functions.f]\nenv = { KEY = \"x\" }\nsecrets = [\"KEY:file\"]\n");
   EXPECT_EQ(error.code, RegistryErrc::bad_config);

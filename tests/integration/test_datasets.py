@@ -121,6 +121,8 @@ def test_what_cannot_be_is_refused_and_says_why(platform, logs):
     assert platform.cli("dataset", "list", "--json").stdout.count('"other"') == 0
     refused = platform.cli("dataset", "delete", "logs", check=False)
     assert "did you mean 'log'?" in refused.stderr, refused.stderr
+    answer = platform.admin("/v1/datasets/empty", "PUT", body=b"")
+    assert answer.status == 422 and "the body is empty" in answer.json["detail"], answer.text
     assert platform.request("/lists").text == "one\ntwo\n"
 
 
