@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <ctime>
 
+#include "base/cpu_clock.h"
 #include "base/fields.h"
 
 namespace mayfly::bridge {
@@ -33,14 +34,18 @@ std::uint64_t in_nanoseconds(const timeval& time) {
          static_cast<std::uint64_t>(time.tv_usec) * 1'000U;
 }
 
-/// Of this process, and of its children that have ended.
-std::uint64_t cpu_time() {
+/// Of this process.
+std::uint64_t own_cpu_time() {
   timespec own{};
   ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &own);
+  return static_cast<std::uint64_t>(own.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(own.tv_nsec);
+}
+
+/// Of its children that have ended and were waited for.
+std::uint64_t childrens_cpu_time() {
   rusage children{};
   ::getrusage(RUSAGE_CHILDREN, &children);
-  return static_cast<std::uint64_t>(own.tv_sec) * 1'000'000'000U + static_cast<std::uint64_t>(own.tv_nsec) +
-         in_nanoseconds(children.ru_utime) + in_nanoseconds(children.ru_stime);
+  return in_nanoseconds(children.ru_utime) + in_nanoseconds(children.ru_stime);
 }
 
 }  // namespace
@@ -403,7 +408,9 @@ void Connection::append_usage() {
     return;
   usage_sent_at_ = now;
   usage_sent_completed_ = completed_;
-  const std::array<std::uint64_t, 3> usage{cpu_time(), busy_, completed_};
+  const auto of_child = cpu_time_of(child_).value_or(nanoseconds(0));
+  const auto children = childrens_cpu_time() + static_cast<std::uint64_t>(of_child.count());
+  const std::array<std::uint64_t, 4> usage{own_cpu_time() + children, busy_, completed_, children};
   wire::append_frame(
       out_, {FrameType::usage, 0, 0, 0, {reinterpret_cast<const char*>(usage.data()), sizeof usage}});
 }

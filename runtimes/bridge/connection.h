@@ -3,6 +3,8 @@
 // runtime's; it gets calls on a Service, and answers with calls on the Connection.
 #pragma once
 
+#include <sys/types.h>
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -75,6 +77,9 @@ class Connection {
   void drain();
   /// Nanoseconds in which this instance could do nothing else; what scaling is decided by.
   void add_busy(std::uint64_t nanoseconds) { busy_ += nanoseconds; }
+  /// A child that works for invocations and stays: what it uses is told while it lives. Others count when
+  /// they were waited for.
+  void count_child(pid_t pid) { child_ = pid; }
 
   // --- Answers -------------------------------------------------------------------------------------
   /// A whole answer. headers: "name NUL value NUL …", names in lower case. `done`: the invocation is over
@@ -159,6 +164,7 @@ class Connection {
   std::uint64_t busy_ = 0;
   std::uint64_t usage_sent_at_ = 0;  // monotonic ns of the last usage frame
   std::uint64_t usage_sent_completed_ = 0;
+  pid_t child_ = 0;
   bool stopping_ = false;
   // The answer that is being appended: where its frame, its headers and its body begin in `out_`.
   Stream* answering_ = nullptr;

@@ -34,6 +34,7 @@ class LambdaService final : public bridge::Service, private RuntimeApiListener {
     if (!address) connection.fatal(wire::FatalKind::uncaught, address.error().message, {});
     if (const auto started = bootstrap_.start(configuration_, *address); !started)
       connection.fatal(wire::FatalKind::uncaught, started.error().message, {});
+    connection.count_child(bootstrap_.pid());
   }
   /// It serves once it is up: until then it is the daemon's to wait, or to start another.
   [[nodiscard]] bool serves() const { return api_.initialized(); }

@@ -1,6 +1,7 @@
 #include "base/reap.h"
 
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -15,12 +16,23 @@
 #include "base/proc.h"
 
 namespace mayfly {
+namespace {
+
+std::chrono::nanoseconds time_of(const timeval& time) {
+  return std::chrono::seconds(time.tv_sec) + std::chrono::microseconds(time.tv_usec);
+}
+
+}  // namespace
 
 std::optional<Reaped> reap_any_child() {
   for (;;) {
     Reaped reaped;
-    reaped.pid = ::waitpid(-1, &reaped.wait_status, WNOHANG);
-    if (reaped.pid > 0) return reaped;
+    rusage used{};
+    reaped.pid = ::wait4(-1, &reaped.wait_status, WNOHANG, &used);
+    if (reaped.pid > 0) {
+      reaped.cpu = time_of(used.ru_utime) + time_of(used.ru_stime);
+      return reaped;
+    }
     if (reaped.pid < 0 && errno == EINTR) continue;
     return std::nullopt;
   }

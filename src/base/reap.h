@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <functional>
 #include <optional>
@@ -13,7 +14,8 @@ namespace mayfly {
 
 struct Reaped {
   pid_t pid = 0;
-  int wait_status = 0;  ///< as wait(2) gives it
+  int wait_status = 0;              ///< as wait(2) gives it
+  std::chrono::nanoseconds cpu{0};  ///< that it used, user and system, with the children that it waited for
 };
 
 /// The next child that has ended, or nothing if none has. Never waits.

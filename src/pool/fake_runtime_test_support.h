@@ -134,9 +134,10 @@ class FakeInstance : public std::enable_shared_from_this<FakeInstance> {
   }
   /// The first frame of a bridge: it serves.
   void serve() { usage(0, 0, 0); }
-  void usage(nanoseconds cpu, nanoseconds busy, std::uint64_t completed) {
-    const std::array<std::uint64_t, 3> figures{static_cast<std::uint64_t>(cpu.count()),
-                                               static_cast<std::uint64_t>(busy.count()), completed};
+  void usage(nanoseconds cpu, nanoseconds busy, std::uint64_t completed, nanoseconds children = {}) {
+    const std::array<std::uint64_t, 4> figures{static_cast<std::uint64_t>(cpu.count()),
+                                               static_cast<std::uint64_t>(busy.count()), completed,
+                                               static_cast<std::uint64_t>(children.count())};
     std::string payload(sizeof figures, '\0');
     std::memcpy(payload.data(), figures.data(), sizeof figures);
     send({wire::FrameType::usage, 0, 0, 0, payload});
@@ -278,7 +279,7 @@ class FakeRuntime final : public tmpl::Forker {
     template_ = Child();
     auto child = Child::start({.argv = {"/bin/sleep", "1000"}});
     if (child) template_ = std::move(*child);
-    template_exited = handlers.exited;
+    template_exited = [exited = handlers.exited](int status) { exited(status, nanoseconds(0)); };
     tell = [this, forked = handlers.forked] { forked(Fd(copy_of(template_.pidfd()))); };
     if (tells) boost::asio::post(io_, tell);
     if (loads) template_says(wire::ControlType::ready, report);
@@ -352,7 +353,7 @@ class FakeRuntime final : public tmpl::Forker {
     instance->direct = true;
     boost::asio::post(io_, [instance, forked = handlers.forked] { forked(Fd(copy_of(instance->pidfd()))); });
     instance->report = [this, exited = handlers.exited](int status) {
-      boost::asio::post(io_, [exited, status] { exited(status); });
+      boost::asio::post(io_, [exited, status] { exited(status, nanoseconds(0)); });
     };
   }
   std::shared_ptr<FakeInstance> make(Fd data, Fd log) {

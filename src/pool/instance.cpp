@@ -35,6 +35,8 @@ Instance::Instance(Reactor& reactor, DeadlineWheel& deadlines, InstanceOwner& ow
       deadlines_(deadlines),
       owner_(owner),
       concurrency_(static_cast<unsigned>(concurrency)),
+      meter_(owner.usage(), offers.has_value(), owner.memory_limit(), owner.inherited_memory(),
+             std::chrono::steady_clock::now()),
       patience_(*this),
       offers_(std::move(offers)),
       created_(std::chrono::steady_clock::now()),
@@ -66,9 +68,10 @@ void Instance::on_fork_failed(const Error& error) {
   finish();
 }
 
-void Instance::on_exited(int wait_status) {
+void Instance::on_exited(int wait_status, nanoseconds cpu) {
   const auto self = shared_from_this();
   wait_status_ = wait_status;
+  meter_.on_exited(cpu, std::chrono::steady_clock::now());
   // What it wrote before it ended is still in the socket: an answer, or why it ended. What it has started may
   // go on writing.
   for (std::size_t read = 0; read < kMostLeftBehind && !data_closed_ && state_ != State::ended;) {
@@ -93,6 +96,8 @@ void Instance::on_parent_gone() {
 }
 
 void Instance::disown() {
+  bring_up_to_date();
+  meter_.close();
   if (pidfd_) kill_process(pidfd_.get());
   state_ = State::ended;
   end_calls();
@@ -162,6 +167,7 @@ void Instance::finish() {
     was_heard = true;
     note_begun(stream);
     Invocation* invocation = detach(stream);
+    end_run(stream);
     stream.cancel();
     stream.id = 0;
     stream.lease = Lease();
@@ -170,6 +176,8 @@ void Instance::finish() {
       invocation->listener->on_failure(*invocation, why);
     }
   }
+  bring_up_to_date();
+  meter_.close();
   if (excess_ && !was_heard) owner_.on_failure({}, why);
   owner_.on_ended(*this, why);
 }
@@ -219,8 +227,19 @@ void Instance::free_stream(Stream& stream) {
   if (stream.lapsed) --lapsed_;
   if (offers_) progress_ = std::chrono::steady_clock::now();
   if (in_flight_ == 1) shut_ = false;
+  end_run(stream);
   vacate(stream);
   if (lapsed_ > 0 && lapsed_ == in_flight_) end(KillCause::deadline);
+}
+
+/// What its invocation has used is known.
+void Instance::end_run(Stream& stream) {
+  meter_.end(stream.run, in_flight_ - 1, pid(), std::chrono::steady_clock::now());
+}
+
+void Instance::book_unbegun(const Invocation& invocation, meter::Outcome outcome) {
+  meter_.book_unbegun(invocation, outcome);
+  meter_.take_back(in_flight_ - 1, pid(), std::chrono::steady_clock::now());
 }
 
 /// The stream forgets its invocation, and the invocation its place.
@@ -239,6 +258,7 @@ Invocation* Instance::answered(Stream& stream) {
   Invocation* invocation = detach(stream);
   if (invocation == nullptr) return nullptr;
   stream.answered = true;
+  stream.run.note(meter::Outcome::answered);
   invocation->answered = std::chrono::steady_clock::now();
   owner_.on_answered(invocation->answered - invocation->started);
   return invocation;
@@ -267,12 +287,16 @@ void Instance::run(Invocation& invocation, Lease lease) {
   stream.body_out = invocation.body.size();
   if (!stream.whole) invocation.body.clear();
   wire::end_frame(out_, begin);
+  meter_.begin(stream.run, invocation, out_.size() - begin - wire::kHeaderSize, pid(), invocation.started);
   if (owner_.single_use()) wire::append_frame(out_, {wire::FrameType::stop, 0, 0, 0, {}});
   schedule_flush();
 }
 
 void Instance::send_body(Invocation& invocation, std::string_view bytes, bool end) {
-  if (Stream* stream = find(invocation.stream)) stream->body_out += bytes.size();
+  if (Stream* stream = find(invocation.stream)) {
+    stream->body_out += bytes.size();
+    stream->run.record.bytes_in += bytes.size();
+  }
   out_.reserve(out_.size() + bytes.size() + (bytes.size() / wire::kMaxChunk + 1) * wire::kHeaderSize);
   do {
     const auto part = bytes.substr(0, wire::kMaxChunk);
@@ -293,8 +317,11 @@ void Instance::credit(Invocation& invocation, std::size_t bytes) {
 void Instance::abandon(Invocation& invocation, wire::AbortReason reason) {
   Stream* stream = find(invocation.stream);
   if (stream == nullptr) return;
-  if (!take_back(*stream)) return abort(*stream, reason);
-  detach(*stream);
+  if (!take_back(*stream)) {
+    stream->run.note(meter::Outcome::cancelled);
+    return abort(*stream, reason);
+  }
+  book_unbegun(*detach(*stream), meter::Outcome::cancelled);
   vacate(*stream);
 }
 
@@ -317,6 +344,7 @@ void Instance::overdue(Stream& stream) {
   if (take_back(stream)) return overdue_unbegun(stream);
   note_begun(stream);
   stream.overdue = true;
+  stream.run.note(meter::Outcome::timed_out);
   Invocation* invocation = stream.invocation;
   const auto waited_for = calls_ ? calls_->waiting_text(stream.id) : std::string();
   abort(stream, wire::AbortReason::deadline);
@@ -383,6 +411,7 @@ void Instance::schedule_flush() {
 }
 
 void Instance::flush() {
+  meter_.turn_ended();
   if (state_ == State::ended || data_closed_) return;
   std::string_view rest = out_;
   bool broken = false;

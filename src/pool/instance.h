@@ -13,6 +13,7 @@
 #include "base/reactor.h"
 #include "pool/calls.h"
 #include "pool/failure.h"
+#include "pool/instance_meter.h"
 #include "pool/invocation.h"
 #include "pool/last_words.h"
 #include "pool/limit_watch.h"
@@ -50,6 +51,10 @@ class InstanceOwner {
   /// Whether the kernel has killed a process of the version because its memory was used up, which explains
   /// the failure that asks. Each such kill explains one.
   [[nodiscard]] virtual bool take_memory_kill() = 0;
+  /// Where its use is booked; null: nowhere.
+  [[nodiscard]] virtual meter::UsageAccount* usage() { return nullptr; }
+  /// Bytes of memory that its instances share with what they were forked from.
+  [[nodiscard]] virtual std::uint64_t inherited_memory() const { return 0; }
   /// Its instances serve one invocation each, and leave by themselves after it.
   [[nodiscard]] virtual bool single_use() const = 0;
   /// Through which its invocations call functions; null: they cannot.
@@ -122,13 +127,16 @@ class Instance
   // What the fork server said about it.
   void on_forked(Fd pidfd);
   void on_fork_failed(const Error& error);
-  void on_exited(int wait_status);
+  /// `cpu`: what it used, with the children that it waited for; 0: unknown.
+  void on_exited(int wait_status, nanoseconds cpu = nanoseconds(0));
   /// Its template is gone, and it with it.
   void on_parent_gone();
   /// The shard ends: what its invocations called must not hear of it later.
   void end_calls() {
     if (calls_) calls_->end_all();
   }
+  /// Books what it has used until now.
+  void bring_up_to_date() { meter_.bring_up_to_date(pid(), std::chrono::steady_clock::now()); }
   /// Its owner is going: end it and tell the owner nothing any more. Invocations in it are dropped silently.
   void disown();
   /// Text that the process wrote to descriptor 2; the end of it explains some deaths.
@@ -188,6 +196,7 @@ class Instance
     std::string_view scheme;
     Chain chain;
     DeadlineOwner deadline_owner;
+    MeteredRun run;
     Lease lease;
   };
   /// Wakes when it did not come up, when a ping was not answered, and when a killed process was not reported
@@ -216,6 +225,7 @@ class Instance
   void on_turn_end() override { flush(); }
   void read();
   void on_read(std::size_t bytes);
+  void read_frames(std::size_t bytes);
   void handle(const wire::Frame& frame);
   void handle_response(const wire::Frame& frame);
   void handle_body(const wire::Frame& frame);
@@ -230,6 +240,8 @@ class Instance
   void ping();
   void handle_pong();
   void out_of_patience();
+  void end_run(Stream& stream);
+  void book_unbegun(const Invocation& invocation, meter::Outcome outcome);
   void schedule_flush();
   void flush();
   void finish();
@@ -268,6 +280,7 @@ class Instance
   std::deque<Stream> streams_;
   std::vector<std::uint32_t> free_slots_;
   std::unique_ptr<Calls> calls_;  // once it has called something
+  InstanceMeter meter_;
   Patience patience_;
   std::optional<wire::Offers> offers_;  // of a serial instance
   TailWatch tail_watch_{*this};

@@ -43,6 +43,12 @@ void Instance::read() {
 }
 
 void Instance::on_read(std::size_t bytes) {
+  meter_.turn_ended();
+  read_frames(bytes);
+  meter_.settle();
+}
+
+void Instance::read_frames(std::size_t bytes) {
   decoder_.commit(bytes);
   for (;;) {
     const auto frame = decoder_.next();
@@ -65,6 +71,7 @@ void Instance::handle(const wire::Frame& frame) {
     case FrameType::error:
       if (Stream* stream = find(frame.stream); stream != nullptr) {
         note_begun(*stream);
+        stream->run.note(meter::Outcome::failed);
         Error error = describe_handler_error(static_cast<wire::ErrorKind>(frame.aux), frame.payload);
         // A process that the handler had started.
         if (error.message.contains("SIGKILL") && owner_.take_memory_kill())
@@ -119,7 +126,9 @@ bool Instance::spend(Stream& stream, std::size_t bytes) {
 
 void Instance::handle_body(const wire::Frame& frame) {
   Stream* stream = find(frame.stream);
-  if (stream == nullptr || !spend(*stream, frame.payload.size()) || stream->invocation == nullptr) return;
+  if (stream == nullptr || !spend(*stream, frame.payload.size())) return;
+  stream->run.record.bytes_out += frame.payload.size();
+  if (stream->invocation == nullptr) return;
   if (!stream->has_head) return violated("sent a body before its head");
   if (!admit(*stream, frame.payload.size())) return;
   const bool last = frame.has(wire::kEnd);
@@ -144,6 +153,7 @@ void Instance::handle_response(const wire::Frame& frame) {
   if (!headers || frame.aux < 100 || frame.aux > 999 || std::exchange(stream->has_head, true))
     return violated("sent an answer that is none");
   note_begun(*stream);
+  stream->run.record.bytes_out += frame.payload.size();
   if (!spend(*stream, body.size())) return;
   stream->answer_bytes = 0;
   if (stream->invocation != nullptr && !admit(*stream, body.size())) {
@@ -176,16 +186,18 @@ void Instance::refuse_too_large(Stream& stream) {
       "the answer is larger than max_response, " + format_size(limit),
       {}}.with("limit", format_size(limit));
   Invocation& invocation = *stream.invocation;
+  stream.run.note(meter::Outcome::failed);
   abandon(invocation, wire::AbortReason::client);
   owner_.on_failure(invocation.id_text(), error);
   invocation.listener->on_failure(invocation, error);
 }
 
 void Instance::handle_usage(const wire::Frame& frame) {
-  std::array<std::uint64_t, 3> usage{};
+  std::array<std::uint64_t, 4> usage{};
   if (frame.payload.size() != sizeof usage) return violated("sent a usage frame of another size");
   std::memcpy(usage.data(), frame.payload.data(), sizeof usage);
-  const auto [cpu, busy, completed] = usage;
+  const auto [cpu, busy, completed, children] = usage;
+  const nanoseconds of_children(static_cast<std::int64_t>(children));
   if (completed > completed_) {
     const auto spent = std::max(cpu - cpu_, busy - busy_);
     owner_.on_cost(nanoseconds(spent / (completed - completed_)));
@@ -193,11 +205,13 @@ void Instance::handle_usage(const wire::Frame& frame) {
   cpu_ = cpu;
   busy_ = busy;
   completed_ = completed;
-  if (state_ != State::starting) return;
+  if (state_ != State::starting) return meter_.note_children(of_children);
   patience_.cancel();
   state_ = State::serving;  // the first frame says that it serves
   came_up_ = true;
   idle_since_ = came_up_at_ = std::chrono::steady_clock::now();
+  meter_.on_serving(pid(), nanoseconds(static_cast<std::int64_t>(cpu)) - of_children, of_children,
+                    came_up_at_);
   owner_.on_started(*this);
 }
 

@@ -71,6 +71,7 @@ struct Invocation {
   std::array<char, 32> id{};  ///< hexadecimal, unique
   MonotonicTime accepted{};   ///< when the platform took it
   MonotonicTime deadline{};   ///< waiting included
+  std::uint32_t attempt = 1;  ///< of an event that is delivered
   bool event = false;         ///< the body is an event's payload, not an HTTP request's
   std::string_view method{};  ///< these views must stay valid until it has begun
   std::string_view target{};

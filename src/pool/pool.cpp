@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/cpu_clock.h"
 #include "base/reap.h"
 #include "base/text.h"
 
@@ -30,7 +31,14 @@ Pool::Pool(PoolContext context, registry::VersionPtr version, PoolListener& list
       running_shown_(stats_->running),
       concurrency_(single_use() ? 1 : version_->config.concurrency.value_or(kDefaultConcurrency)),
       group_(context_.groups, context_.deadlines, *version_),
-      account_(context_.warmth, *this) {}
+      account_(context_.warmth, *this) {
+  if (context_.meter == nullptr) return;
+  const auto& config = version_->config;
+  usage_.emplace(
+      *context_.meter,
+      meter::UsageKey{version_->function, version_->number, config.tenant, config.invocation_class},
+      static_cast<meter::MeteredLater&>(*this));
+}
 
 Pool::~Pool() {
   *alive_ = false;
@@ -38,6 +46,7 @@ Pool::~Pool() {
   open_.clear();
   for (const auto& instance : instances_) instance->disown();
   for (const auto& instance : leaving_) instance->disown();
+  meter_template(&meter::Usage::idle_cpu_ns);
   if (fork_client_) fork_client_->close();
   if (template_pidfd_) kill_process(template_pidfd_.get());
   for (const auto& then : std::exchange(waiting_for_template_, {}))
@@ -75,6 +84,7 @@ bool Pool::start_instance() {
   instances_.insert(instance);
   ++starting_;
   stats_->started.add();
+  if (usage_) ++usage_->own().starts;
   instances_shown_.set(instances_.size());
   instance->start();
   fit_group();
@@ -104,6 +114,7 @@ Lease Pool::lease(int depth, bool any) {
   ++in_flight_;
   if (context_.watch != nullptr) context_.watch->busy(*this);
   running_shown_.set(static_cast<std::uint64_t>(in_flight_));
+  if (usage_) usage_->note_running(static_cast<std::uint64_t>(in_flight_));
   if (!best->has_slot())
     best->unlink();
   else if (best->in_flight() >= depth)
@@ -283,6 +294,23 @@ void Pool::end_all(KillCause cause) {
 void Pool::end_calls() {
   const auto instances = instances_;
   for (const auto& instance : instances) instance->end_calls();
+}
+
+// --- Metering ----------------------------------------------------------------------------------------
+
+bool Pool::bring_up_to_date() {
+  for (const auto& instance : instances_) instance->bring_up_to_date();
+  for (const auto& instance : leaving_) instance->bring_up_to_date();
+  meter_template(template_ == Template::building ? &meter::Usage::init_cpu_ns : &meter::Usage::idle_cpu_ns);
+  return !instances_.empty() || template_pid_ > 0;
+}
+
+/// Books what the template's process used since this was called last: while it lives.
+void Pool::meter_template(std::uint64_t meter::Usage::* what) {
+  if (!usage_ || template_pid_ <= 0) return;
+  const auto cpu = cpu_time_of(template_pid_).value_or(nanoseconds(0));
+  if (cpu > template_cpu_)
+    usage_->own().*what += static_cast<std::uint64_t>((cpu - std::exchange(template_cpu_, cpu)).count());
 }
 
 // --- Keep-alive --------------------------------------------------------------------------------------

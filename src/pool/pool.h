@@ -48,6 +48,7 @@ struct PoolContext {
   LimitWatch* watch = nullptr;         ///< null: nothing is looked at
   sandbox::Cgroups* groups = nullptr;  ///< null: there are none
   CallHost* calls = nullptr;           ///< null: functions cannot call
+  meter::Meter* meter = nullptr;       ///< null: nothing is metered
 };
 
 /// Hears of changes that let waiting invocations go on. Called on the shard's thread.
@@ -69,7 +70,11 @@ class PoolListener {
 ///
 /// With `isolation = "request"` an instance takes one invocation and leaves; a few are kept ready, so that
 /// the next invocations need not wait for a fork.
-class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, private TurnEnd {
+class Pool final : public InstanceOwner,
+                   private WarmPool,
+                   private LimitedPool,
+                   private meter::MeteredLater,
+                   private TurnEnd {
  public:
   /// Where neither the configuration nor the template says another.
   static constexpr int kDefaultConcurrency = 100;
@@ -92,6 +97,10 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   /// Whose deploy it is that fails is told already.
   void note_unavailable(const Invocation& invocation, const Error& why) {
     context_.logs.failed(*version_, invocation.id_text(), why);
+  }
+  /// Books an invocation that never came to an instance.
+  void book_unbegun(const Invocation& invocation, meter::Outcome outcome) {
+    if (usage_) usage_->add(unbegun(invocation, outcome));
   }
   /// How much of the time since `accepted` was spent on making this instance, and the template before it.
   [[nodiscard]] nanoseconds start_share(const Instance& instance, MonotonicTime accepted) const;
@@ -151,6 +160,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   std::uint64_t max_response() const override { return version_->config.max_response; }
   std::uint64_t memory_limit() const override { return version_->config.memory; }
   bool take_memory_kill() override { return group_.take_memory_kill(); }
+  meter::UsageAccount* usage() override { return usage_ ? &*usage_ : nullptr; }
+  std::uint64_t inherited_memory() const override { return template_memory_; }
   bool single_use() const override { return version_->config.isolation == registry::Isolation::request; }
   CallHost* call_host() override { return context_.calls; }
   const registry::Version* version_of_calls() const override { return version_.get(); }
@@ -160,6 +171,10 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   // LimitedPool
   [[nodiscard]] bool sample(std::vector<LimitSample>& samples) override;
   [[nodiscard]] bool sample_idle(std::vector<LimitSample>& samples) override;
+
+  // meter::MeteredLater
+  [[nodiscard]] bool bring_up_to_date() override;
+  void meter_template(std::uint64_t meter::Usage::* what);
 
   // WarmPool
   bool evict_instance() override { return end_oldest(); }
@@ -235,6 +250,7 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   registry::VersionPtr version_;
   PoolListener& listener_;
   std::shared_ptr<VersionStats> stats_;
+  std::optional<meter::UsageAccount> usage_;  // there is a meter
   Part instances_shown_;
   Part running_shown_;
   int concurrency_;
@@ -247,6 +263,8 @@ class Pool final : public InstanceOwner, private WarmPool, private LimitedPool, 
   unsigned builds_ = 0;  // begun
   Fd template_pidfd_;
   int template_pid_ = 0;
+  nanoseconds template_cpu_{0};        // booked
+  std::uint64_t template_memory_ = 0;  // bytes
   std::shared_ptr<Loading> loading_;
   std::optional<std::string> early_report_;  // of a template whose process is not known yet
   std::shared_ptr<LastWords> template_words_;

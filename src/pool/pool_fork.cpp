@@ -39,8 +39,8 @@ void Pool::fork_direct(Start& start) {
     else if (*alive)
       instance->on_fork_failed(pidfd.error());
   };
-  child.exited = [alive = alive_, instance = start.instance](int status) {
-    if (*alive) instance->on_exited(status);
+  child.exited = [alive = alive_, instance = start.instance](int status, nanoseconds cpu) {
+    if (*alive) instance->on_exited(status, cpu);
   };
   context_.runtime.fork(std::move(start.payload), std::move(start.data), std::move(start.log),
                         context_.executor, std::move(child));
@@ -61,8 +61,8 @@ void Pool::fork_instance(std::shared_ptr<Start> start) {
     else if (*alive)
       instance->on_fork_failed(pidfd.error());
   };
-  child.exited = [alive = alive_, instance = start->instance](int status) {
-    if (*alive) instance->on_exited(status);
+  child.exited = [alive = alive_, instance = start->instance](int status, nanoseconds cpu) {
+    if (*alive) instance->on_exited(status, cpu);
   };
   fork_client_->fork(start->payload, start->data.get(), start->log.get(), std::move(child));
 }

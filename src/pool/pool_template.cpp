@@ -75,7 +75,7 @@ void Pool::fork_template() {
     if (*alive && fork_client_ && fork_client_ == client.lock()) return on_template_forked(std::move(pidfd));
     if (pidfd) kill_process(pidfd->get());  // it may compute for ever, and would never hear that
   };
-  child.exited = [alive = alive_, this, build = builds_](int status) {
+  child.exited = [alive = alive_, this, build = builds_](int status, nanoseconds) {
     if (*alive && build == builds_) on_template_exited(status);
   };
   context_.runtime.fork(std::move(*payload), std::move(control->theirs), std::move(log->theirs),
@@ -102,6 +102,7 @@ void Pool::on_template_forked(Result<Fd> pidfd) {
   }
   template_pidfd_ = std::move(*pidfd);
   template_pid_ = pid_of(template_pidfd_.get());
+  template_cpu_ = nanoseconds(0);
   loading_ = std::make_shared<Loading>(*this);
   guard();
   if (early_report_) on_template_ready(*std::exchange(early_report_, {}));
@@ -137,6 +138,8 @@ void Pool::on_template_ready(const std::string& text) {
   else if (!version_->config.concurrency && !single_use())
     concurrency_ = report.concurrency > 0 ? report.concurrency : kDefaultConcurrency;
   stats_->templates.add();
+  meter_template(&meter::Usage::init_cpu_ns);
+  template_memory_ = unsafe || !usage_ ? 0 : anonymous_memory(template_pid_);
   build_deaths_ = 0;
   template_ = Template::ready;
   if (unsafe) {  // cannot be forked: each instance loads the code itself
@@ -163,6 +166,7 @@ void Pool::on_template_failed(const std::string& text) {
 /// The state of a pool without a template: `now` is none or failed. Its process may live on, whatever it has
 /// said: nothing of it may outlast this.
 void Pool::forget_template(Template now) {
+  meter_template(template_ == Template::building ? &meter::Usage::init_cpu_ns : &meter::Usage::idle_cpu_ns);
   template_ = now;
   fork_client_.reset();
   if (template_pidfd_) kill_process(template_pidfd_.get());

@@ -40,6 +40,7 @@ void Instance::note_begun(Stream& stream) {
   Invocation& invocation = *stream.invocation;
   invocation.started = std::clamp(begun_at(stream), invocation.started, std::max(invocation.started, now()));
   invocation.body.clear();
+  InstanceMeter::begun(stream.run, invocation);
 }
 
 /// True: it has not begun, and never will here.
@@ -74,6 +75,7 @@ void Instance::clear_tail() {
   const auto tail = take_back_tail();
   for (Stream* stream : tail) owner_.on_taken_back(*detach(*stream));
   for (Stream* stream : tail) vacate(*stream);
+  if (!tail.empty()) meter_.take_back(in_flight_, pid(), now());
   if (in_flight_ > 0 || state_ != State::serving) return;
   shut_ = false;
   ping();
@@ -97,6 +99,7 @@ void Instance::overdue_unbegun(Stream& stream) {
   Invocation& invocation = *detach(stream);
   invocation.started = now();
   const Error error = owner_.on_overdue(invocation);
+  book_unbegun(invocation, meter::Outcome::timed_out);
   vacate(stream);
   if (running() == nullptr) clear_tail();
   invocation.listener->on_failure(invocation, error);
@@ -112,6 +115,7 @@ void Instance::return_tail(const Error& why) {
       owner_.on_taken_back(invocation);
       continue;
     }
+    meter_.book_unbegun(invocation, meter::Outcome::failed);
     owner_.on_failure(invocation.id_text(), why);
     invocation.listener->on_failure(invocation, why);
   }

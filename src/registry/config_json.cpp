@@ -71,6 +71,7 @@ std::string config_to_json(const FunctionConfig& config) {
   if (!config.publishes.empty()) object["publishes"] = config.publishes;
   if (!config.upstream.empty()) object["upstream"] = config.upstream;
   if (!config.wrap.empty()) object["wrap"] = config.wrap;
+  if (!config.tenant.empty()) object["tenant"] = config.tenant;
   if (!config.program.empty()) object["program"] = config.program;
   for (const auto& rule : config.network_allow) object["network_allow"].push_back(rule.text());
   if (!config.interpreter.empty()) object["interpreter"] = config.interpreter;

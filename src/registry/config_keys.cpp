@@ -147,6 +147,13 @@ Result<void> set_class(FunctionSpec& spec, const ConfigValue& value) {
   return {};
 }
 
+Result<void> set_tenant(FunctionSpec& spec, const ConfigValue& value) {
+  const auto& name = std::get<std::string>(value);
+  if (!name.empty() && !check_function_name(name)) return refused();
+  spec.config.tenant = name;
+  return {};
+}
+
 Result<void> set_env(FunctionSpec& spec, const ConfigValue& value) {
   for (const auto& [name, text] : std::get<Table>(value)) {
     if (!is_variable_name(name))
@@ -343,6 +350,8 @@ constexpr std::array kKeys{
     Key{"wrap", Kind::list, "names of functions that are around it, the outermost first", set_wrap},
     Key{"routes", Kind::list, "patterns with a path, like \"GET /hello/*\"", set_routes},
     Key{"class", Kind::text, "\"interactive\" or \"background\"", set_class},
+    Key{"tenant", Kind::text, "a name like \"acme\": lower-case letters, digits, '-' and '_', at most 63",
+        set_tenant},
     Key{"access", Kind::text, "\"public\", \"key\" or \"jwt\"", set_access},
     Key{"jwt", Kind::lists,
         "{ jwks = \"https://...\", issuer = \"...\", audience = \"...\", scopes = [\"...\"] }, with texts of "

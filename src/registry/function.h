@@ -72,6 +72,7 @@ struct FunctionConfig {
   std::vector<std::string> wrap;       ///< functions around it, the outermost first
   std::vector<std::string> routes;     ///< "GET /hello/*", "api.example.com/v1/:id"; see router/
   InvocationClass invocation_class = InvocationClass::interactive;
+  std::string tenant{};  ///< whose bill it is on: [a-z0-9][a-z0-9-_]{0,62}; empty: nobody's
   Access access = Access::everyone;
   JwtConfig jwt{};
   std::optional<Rate> rate_limit{};  ///< of all calls together; unset: none

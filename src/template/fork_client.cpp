@@ -1,6 +1,8 @@
 #include "template/fork_client.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
+#include <cstring>
 #include <utility>
 
 namespace mayfly::tmpl {
@@ -93,7 +95,12 @@ bool ForkClient::handle(wire::ControlMessage& message) {
     return true;
   }
   if (message.type != ControlType::exited || !was_born) return false;
-  if (child.exited) child.exited(static_cast<int>(message.value));
+  std::uint64_t cpu = 0;
+  if (message.payload.size() == sizeof cpu) std::memcpy(&cpu, message.payload.data(), sizeof cpu);
+  constexpr std::uint64_t kMost = INT64_MAX;
+  if (child.exited)
+    child.exited(static_cast<int>(message.value),
+                 nanoseconds(static_cast<std::int64_t>(std::min(cpu, kMost))));
   return true;
 }
 

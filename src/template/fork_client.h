@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/fd.h"
 #include "sandbox/box.h"
 #include "wire/control.h"
@@ -36,7 +37,9 @@ struct Payload {
 /// What the daemon learns of one forked child. Either may be empty.
 struct ChildHandlers {
   std::function<void(Result<Fd> pidfd)> forked;  ///< once; an error: there is no child
-  std::function<void(int wait_status)> exited;   ///< once, after `forked` gave no error
+  /// Once, after `forked` gave no error. `cpu`: what it used, with the children that it waited for, as its
+  /// fork server says; 0: it says nothing of it.
+  std::function<void(int wait_status, nanoseconds cpu)> exited;
 };
 
 /// Asks a fork server for children and hears of their ends. Lives on one executor; hold it by

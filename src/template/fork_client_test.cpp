@@ -34,7 +34,10 @@ struct ForkClientTest : testing::Test {
     const Fd nothing(::dup(0));
     client->fork(Payload{"{}"}, nothing.get(), nothing.get(),
                  {[this](const Result<Fd>& pidfd) { heard.emplace_back(pidfd ? "forked" : "not forked"); },
-                  [this](int status) { heard.push_back("exited " + std::to_string(status)); }});
+                  [this](int status, nanoseconds cpu) {
+                    heard.push_back("exited " + std::to_string(status));
+                    used = cpu;
+                  }});
     const auto message = wire::receive_control(server.get());
     EXPECT_TRUE(message && *message);
     return (*message)->token;
@@ -50,6 +53,7 @@ struct ForkClientTest : testing::Test {
   boost::asio::io_context io;
   Fd server;
   std::vector<std::string> heard;
+  nanoseconds used{0};
   std::shared_ptr<ForkClient> client;
 };
 
@@ -57,8 +61,10 @@ TEST_F(ForkClientTest, ReportsWhatBecomesOfAChild) {
   const auto token = ask();
   say(ControlType::ready, 0, 0, "{}");
   say(ControlType::forked, token, 7);
-  say(ControlType::exited, token, 9);
+  const std::uint64_t cpu = 5'000;
+  say(ControlType::exited, token, 9, {reinterpret_cast<const char*>(&cpu), sizeof cpu});
   hear();
+  EXPECT_EQ(used, nanoseconds(5'000));
   EXPECT_THAT(heard, ElementsAre("ready {}", "forked", "exited 9"));
 }
 

@@ -189,8 +189,10 @@ void ForkServer::report_ended_children() {
     const auto found = children_.find(reaped->pid);
     if (found == children_.end()) continue;  // a process that a function started, or an orphan of one
     ended = true;
+    const auto cpu = static_cast<std::uint64_t>(reaped->cpu.count());
     (void)wire::send_control(control_.get(), wire::ControlType::exited, found->second.token,
-                             static_cast<std::uint64_t>(reaped->wait_status), {});
+                             static_cast<std::uint64_t>(reaped->wait_status),
+                             {reinterpret_cast<const char*>(&cpu), sizeof cpu});
     // Closing it would not: the daemon's copy keeps it in the list, and readable.
     if (found->second.pidfd) ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, found->second.pidfd.get(), nullptr);
     children_.erase(found);

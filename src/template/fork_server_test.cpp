@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -164,6 +165,11 @@ TEST_F(ForkServerProcess, ReportsHowAChildEnded) {
   EXPECT_EQ(exited.type, ControlType::exited);
   EXPECT_EQ(exited.token, 1U);
   EXPECT_EQ(WEXITSTATUS(static_cast<int>(exited.value)), 3);
+  std::uint64_t cpu = 0;
+  ASSERT_EQ(exited.payload.size(), sizeof cpu);
+  std::memcpy(&cpu, exited.payload.data(), sizeof cpu);
+  EXPECT_GT(cpu, 0U);
+  EXPECT_LT(cpu, 10'000'000'000U);
   const Fd other = fork(2, "abort");
   EXPECT_EQ(next().type, ControlType::forked);
   const auto killed = next();

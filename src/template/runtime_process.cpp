@@ -37,9 +37,9 @@ ChildHandlers on_executor(const asio::any_io_executor& executor, ChildHandlers h
       if (shared->forked) shared->forked(std::move(*holder));
     });
   };
-  moved.exited = [executor, shared](int status) {
-    asio::post(executor, [shared, status] {
-      if (shared->exited) shared->exited(status);
+  moved.exited = [executor, shared](int status, nanoseconds cpu) {
+    asio::post(executor, [shared, status, cpu] {
+      if (shared->exited) shared->exited(status, cpu);
     });
   };
   return moved;
@@ -213,11 +213,11 @@ void RuntimeProcess::fork_here(Waiting request) {
   ChildHandlers child;
   // Copies: the request may have to be made again.
   child.exited = [weak = weak_from_this(), exited = asked->handlers.exited,
-                  client = std::weak_ptr<ForkClient>(client_)](int status) {
+                  client = std::weak_ptr<ForkClient>(client_)](int status, nanoseconds cpu) {
     const auto self = weak.lock();
     const auto its = client.lock();
     if (self && its && its == self->client_) --self->children_;
-    exited(status);
+    exited(status, cpu);
   };
   child.forked = [weak = weak_from_this(), asked,
                   client = std::weak_ptr<ForkClient>(client_)](Result<Fd> pidfd) {

@@ -45,7 +45,7 @@ TEST(RuntimeProcess, TakesMoreRequestsAtOnceThanItsSocketHolds) {
       else
         errors.push_back(pidfd.error().message);
     };
-    child.exited = [&](int) { ++ended; };
+    child.exited = [&](int, nanoseconds) { ++ended; };
     runtime->fork({.json = std::string(8'000, 'x')}, nowhere(), nowhere(), io.get_executor(),
                   std::move(child));
   }
@@ -67,7 +67,7 @@ TEST(RuntimeProcess, EndsWhenNobodyNeedsItAndComesBack) {
   const auto fork = [&](std::string json, Fd channel) {
     ChildHandlers child;
     child.forked = [&](Result<Fd> pidfd) { made += pidfd ? 1 : 0; };
-    child.exited = [&](int) { ++ended; };
+    child.exited = [&](int, nanoseconds) { ++ended; };
     runtime->fork({.json = std::move(json)}, std::move(channel), nowhere(), io.get_executor(),
                   std::move(child));
   };

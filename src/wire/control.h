@@ -30,7 +30,7 @@ enum class ControlType : std::uint8_t {
   // fork server → daemon
   forked = 2,       ///< value = pid as the fork server sees it; fd: the child's pidfd
   fork_failed = 3,  ///< value = errno; payload = the step that failed
-  exited = 4,       ///< value = wait status of the child that `token` named
+  exited = 4,       ///< value = wait status of the child that `token` named; payload = its CPU time, u64 ns
   ready = 5,        ///< (template) code is loaded; payload = JSON
   failed = 6,       ///< (template) code cannot be loaded; payload = JSON {kind, message, stack, file, line}
 };
