@@ -10,6 +10,9 @@
 #include "admin/tokens.h"
 #include "datasets/datasets.h"
 #include "events/engine.h"
+#include "meter/budget.h"
+#include "meter/ledger.h"
+#include "meter/prices.h"
 #include "pipelines/pipelines.h"
 #include "registry/deploy.h"
 #include "registry/registry.h"
@@ -29,7 +32,10 @@ struct Services {
   access::Keys& keys;
   events::Engine& events;
   pipelines::Pipelines& pipelines;
-  std::string callback_secret{};  ///< that receivers of callbacks need
+  std::string callback_secret{};    ///< that receivers of callbacks need
+  meter::Ledger* ledger = nullptr;  ///< null: nothing is metered
+  const meter::BudgetBook* budgets = nullptr;
+  meter::Prices prices{};  ///< by which bills are made
 };
 
 /// Deploys what the request brings. To one that accepts application/x-ndjson the answer is what tools print,
@@ -60,6 +66,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> topic_routes(const Services& services);
 /// List, run, stop schedules: schedules_api.cpp.
 [[nodiscard]] std::vector<Route> schedule_routes(const Services& services);
+/// What was used, and what it costs: usage_api.cpp.
+[[nodiscard]] std::vector<Route> usage_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

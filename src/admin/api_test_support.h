@@ -61,6 +61,7 @@ struct FakeOperations final : Operations {
     co_return LoadedDataset{*finished, renewals};
   }
   access::KeyTablePtr keys;
+  boost::asio::awaitable<void> flush_usage() override { co_return; }
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr now) override {
     keys = std::move(now);
     co_return;

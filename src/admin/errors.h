@@ -23,6 +23,8 @@ enum class AdminErrc {
   missing_scope,
   unknown_token,
   token_exists,
+  not_metered,     ///< the daemon keeps no usage
+  unknown_tenant,  ///< no function has it
 };
 [[nodiscard]] std::error_code make_error_code(AdminErrc code);
 

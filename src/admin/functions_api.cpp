@@ -3,6 +3,7 @@
 #include "access/opening.h"
 #include "admin/api.h"
 #include "admin/endpoint.h"
+#include "admin/usage_view.h"
 #include "admin/view.h"
 #include "registry/main_version.h"
 
@@ -44,6 +45,8 @@ awaitable<Result<Response>> describe(const Services& services, Request& request)
   body["config"] = config_json(registry::main_version(**function)->config);
   body["versions"] = versions_json(**function);
   body["aliases"] = aliases_json(**function);
+  const auto& tenant = registry::main_version(**function)->config.tenant;
+  body["budgets"] = budgets_json(services.budgets, (*function)->name, tenant);
   auto asking = services.operations.live(request.param("name"));
   body["live"] = co_await std::move(asking);
   co_return json_response(body);

@@ -86,6 +86,7 @@ std::string openapi_document(const std::vector<Route>& routes) {
   document["paths"] = std::move(paths);
   auto schemas = Json::parse(openapi_schemas());
   schemas.update(Json::parse(openapi_event_schemas()));
+  schemas.update(Json::parse(openapi_usage_schemas()));
   document["components"] = {
       {"securitySchemes",
        {{"token",

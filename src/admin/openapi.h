@@ -13,5 +13,7 @@ namespace mayfly::admin {
 [[nodiscard]] std::string_view openapi_schemas();
 /// Those of the endpoints about events: openapi_event_schemas.cpp.
 [[nodiscard]] std::string_view openapi_event_schemas();
+/// Those of usage and bills: openapi_usage_schemas.cpp.
+[[nodiscard]] std::string_view openapi_usage_schemas();
 
 }  // namespace mayfly::admin

@@ -147,6 +147,7 @@ constexpr std::string_view kSchemas = R"json({
       "routes": {"type": "array", "items": {"type": "string"}},
       "traffic": {"$ref": "#/components/schemas/Traffic"},
       "aliases": {"type": "object", "additionalProperties": {"type": "integer"}},
+      "budgets": {"type": "array", "items": {"$ref": "#/components/schemas/Budget"}},
       "live": {"type": "object", "description": "Instances, queue, templates, counts, refusals by reason, last failures"}}},
   "Traffic": {"type": "object", "required": ["weights"],
     "properties": {

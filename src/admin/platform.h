@@ -109,6 +109,9 @@ class Operations {
   /// From when it comes back, these are the API keys with which functions can be called.
   virtual boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) = 0;
 
+  /// From when it comes back, all that has ended before is in the ledger's hands.
+  virtual boost::asio::awaitable<void> flush_usage() = 0;
+
   /// One invocation, to its end. An error is the platform's: the handler threw, the instance died, the
   /// deadline passed…; its details may hold "invocation", "stack" and "logs" (lines divided by '\n').
   virtual boost::asio::awaitable<Result<InvokeAnswer>> invoke(InvokeRequest request) = 0;

@@ -236,6 +236,7 @@ std::vector<Route> api_routes(const Services& services) {
   for (auto& route : queue_routes(services)) routes.push_back(std::move(route));
   for (auto& route : callback_routes(services)) routes.push_back(std::move(route));
   for (auto& route : topic_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : usage_routes(services)) routes.push_back(std::move(route));
   for (auto& route : pipeline_routes(services)) routes.push_back(std::move(route));
   for (auto& route : schedule_routes(services)) routes.push_back(std::move(route));
   auto document = std::make_shared<std::string>();

@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "cli/daemon_client.h"
 #include "cli/input.h"
+#include "cli/usage_view.h"
 #include "cli/verbs.h"
 
 namespace mayfly::cli {
@@ -219,6 +220,8 @@ Result<int> describe(Context& context, const std::string& name) {
   print_limits(context, function.at("config"));
   print_configuration(context, function.at("config"));
   print_live(context, function.value("name", ""), function.value("live", json::object()));
+  const auto budgets = budget_table(function.value("budgets", json::array()), context.out);
+  if (!budgets.empty()) context.out.write("\n" + budgets);
   return 0;
 }
 

@@ -39,6 +39,8 @@ struct ServeArguments {
   std::optional<std::string> header_timeout;
   std::optional<std::string> idle_timeout;
   std::optional<std::string> cgroups;
+  std::optional<std::string> metering;
+  std::optional<std::string> prices;
   std::optional<std::string> outbound_allow;
   std::optional<std::string> log_level;
 
@@ -67,6 +69,8 @@ struct ServeArguments {
             {"header-timeout", &header_timeout},
             {"idle-timeout", &idle_timeout},
             {"cgroups", &cgroups},
+            {"metering", &metering},
+            {"prices", &prices},
             {"outbound-allow", &outbound_allow},
             {"log-level", &log_level}};
   }
@@ -228,6 +232,10 @@ Result<ServeOptions> options_of(ServeArguments arguments) {
   if (arguments.cgroups.value_or("auto") != "auto" && *arguments.cgroups != "off")
     return bad("cgroups", *arguments.cgroups, "must be auto or off");
   options.cgroups = arguments.cgroups != "off";
+  if (arguments.metering.value_or("on") != "on" && *arguments.metering != "off")
+    return bad("metering", *arguments.metering, "must be on or off");
+  options.metering = arguments.metering != "off";
+  if (arguments.prices) options.prices = *arguments.prices;
   auto taken = take_quantities(arguments, options);
   if (!taken) return propagate(taken);
   return options;
@@ -293,6 +301,11 @@ Verb serve_verb(const ServeFunction& serve) {
             &a->idle_timeout},
            {"--cgroups", "auto|off", "Whether to limit functions by control groups, where there are (auto)",
             &a->cgroups},
+           {"--metering", "on|off", "Whether to keep what functions use, for `mayfly usage` (on)",
+            &a->metering},
+           {"--prices", "FILE",
+            "The price sheet of `mayfly bill`, in TOML; without it there is a default one", &a->prices,
+            ValueKind::path},
            {"--outbound-allow", "RANGES",
             "Addresses that callbacks, upstreams and URLs of jwks may lead to besides the public internet: "
             "10.1.0.0/16,192.168.7.9",

@@ -43,6 +43,8 @@ struct ServeOptions {
   std::chrono::milliseconds header_timeout{10'000};  ///< from a request's first byte to its header's end
   std::chrono::milliseconds idle_timeout{75'000};    ///< between two requests, or taking nothing of an answer
   bool cgroups = true;                               ///< use the host's control groups
+  bool metering = true;                              ///< keep what functions use
+  std::filesystem::path prices{};                    ///< of a price sheet; empty: the default one
   std::vector<std::string> outbound_allow{};         ///< addresses that the daemon asks besides public ones
   std::string log_level = "info";                    ///< debug, info, warn or error
 };

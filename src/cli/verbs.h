@@ -33,6 +33,8 @@ namespace mayfly::cli {
 [[nodiscard]] Verb dataset_verb();
 [[nodiscard]] Verb token_verb();
 [[nodiscard]] Verb key_verb();
+[[nodiscard]] Verb usage_verb();
+[[nodiscard]] Verb bill_verb();
 [[nodiscard]] Verb doctor_verb();
 
 using VerbList = std::shared_ptr<std::vector<Verb>>;

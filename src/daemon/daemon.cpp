@@ -3,7 +3,6 @@
 #include <fcntl.h>
 #include <spdlog/spdlog.h>
 #include <sys/file.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +23,8 @@
 #include "daemon/certificates.h"
 #include "daemon/door.h"
 #include "daemon/events.h"
+#include "daemon/host.h"
+#include "daemon/metering.h"
 #include "daemon/operations.h"
 #include "daemon/prepare_sandbox.h"
 #include "daemon/runtimes.h"
@@ -49,13 +50,6 @@ constexpr std::size_t kMostOfOneUpstream = 1'000;
 
 /// Instances, idle or not, are bounded by memory: each is taken to need this much.
 constexpr std::uint64_t kInstanceBytes = 4U << 20U;
-
-void raise_file_limit() {
-  rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
-  limit.rlim_cur = limit.rlim_max;
-  ::setrlimit(RLIMIT_NOFILE, &limit);
-}
 
 /// Two daemons on one data folder would overwrite each other's work.
 Result<Fd> lock_folder(const fs::path& folder) {
@@ -221,6 +215,7 @@ struct OfAllShards {
   events::Engine& events;
   outbound::Client& upstreams;
   pipelines::Pipelines& pipelines;
+  const Metering& metering;
 };
 
 void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOptions& options,
@@ -240,6 +235,8 @@ void make_shards(std::vector<std::unique_ptr<Shard>>& shards, const cli::ServeOp
     shard.events = &shared.events;
     shard.upstreams = &shared.upstreams;
     shard.pipelines = &shared.pipelines;
+    shard.ledger = shared.metering.ledger.get();
+    if (shard.ledger != nullptr) shard.budgets = shared.metering.budgets.get();
     shard.watch_lanes = shared.watch.executors();
     shard.refresh_keys = [&source = shared.key_source](const std::string& location) {
       source->refresh(location);
@@ -373,6 +370,8 @@ int serve(const cli::ServeOptions& options) {
   if (!layers) return complain(layers.error());
   const auto addresses = parse_addresses(options);
   if (!addresses) return complain(addresses.error());
+  const auto sheet = read_price_sheet(options);
+  if (!sheet) return complain(sheet.error());
   const auto lock = take_folder(options.data);
   if (!lock) return complain(lock.error());
   const auto token = admin::load_or_create_token(options.data);
@@ -410,9 +409,12 @@ int serve(const cli::ServeOptions& options) {
   std::optional<access::KeySource> key_source;
   const auto events = Events::open(options.data, shards, addresses->asked);
   if (!events) return complain(events.error());
+  const auto metering =
+      open_metering(options, *sheet, (*events)->engine(), *registry);  // outlives shards' threads
+  if (!metering) return complain(metering.error());
   const OfAllShards shared{
-      {secrets.get(), datasets.get()}, **boxes, *groups, watch, key_source, (*events)->engine(), upstreams,
-      (*events)->pipelines()};
+      {secrets.get(), datasets.get()}, **boxes,  *groups, watch, key_source, (*events)->engine(), upstreams,
+      (*events)->pipelines(),          *metering};
   make_shards(shards, options, runtime_of, logs, background.get_executor(), shared);
 
   const StopShards stop{shards};
@@ -442,7 +444,10 @@ int serve(const cli::ServeOptions& options) {
                                  *keys,
                                  (*events)->engine(),
                                  (*events)->pipelines(),
-                                 (*events)->callback_secret().text()};
+                                 (*events)->callback_secret().text(),
+                                 metering->ledger.get(),
+                                 metering->budgets.get(),
+                                 metering->prices};
   admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
   const auto admin_address = server.listen(addresses->listen.admin);

@@ -1,5 +1,6 @@
 #include "daemon/event_delivery.h"
 
+#include <algorithm>
 #include <boost/asio/post.hpp>
 
 #include "daemon/event_payload.h"
@@ -46,6 +47,7 @@ std::shared_ptr<events::Attempting> EventDelivery::deliver(
                           [then, verdicts = std::move(verdicts)]() mutable { then(std::move(verdicts)); });
       });
   one->version = version;
+  one->invocation.attempt = static_cast<std::uint32_t>(std::max(1, held->items.front().attempt));
   one->event_form = form;
   const auto name = held->function.substr(0, held->function.find('@'));
   auto& shard = *shards_[home_shard(name, static_cast<unsigned>(shards_.size()))];

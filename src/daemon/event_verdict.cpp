@@ -27,6 +27,7 @@ constexpr std::int64_t kLongestDelay = 86'400;
 bool was_not_tried(const std::error_code& code) {
   using scheduler::SchedulerErrc;
   return code == SchedulerErrc::queue_full || code == SchedulerErrc::unavailable ||
+         code == SchedulerErrc::budget_spent || code == SchedulerErrc::budget_throttled ||
          code == pool::PoolErrc::fork_failed || code == registry::RegistryErrc::unknown_function ||
          code == router::RouterErrc::unknown_function;
 }

@@ -335,6 +335,19 @@ awaitable<void> PlatformOperations::publish_keys(access::KeyTablePtr keys) {
   co_await std::move(published);
 }
 
+awaitable<void> PlatformOperations::flush_usage() {
+  std::function<void(std::function<void(bool)>)> start = [this](std::function<void(bool)> then) {
+    const auto open = std::make_shared<std::atomic<std::size_t>>(parts_.shards.size());
+    for (const auto& shard : parts_.shards)
+      shard->post([its = shard.get(), open, then] {
+        its->flush_usage();
+        if (--*open == 0) then(true);
+      });
+  };
+  auto flushed = await_answer<bool>(parts_.control, std::move(start));
+  co_await std::move(flushed);
+}
+
 awaitable<std::vector<admin::Renewed>> PlatformOperations::renew(registry::Listed changed) {
   struct All {
     std::mutex mutex;

@@ -59,6 +59,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   /// Loads again what is to be loaded again, for as long as the daemon runs. In operations_datasets.cpp.
   boost::asio::awaitable<void> tend_datasets();
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;
+  boost::asio::awaitable<void> flush_usage() override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
   boost::asio::awaitable<std::vector<std::string>> logs(admin::LogQuery query,
                                                         std::shared_ptr<admin::LogQueue> follow) override;

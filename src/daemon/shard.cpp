@@ -86,6 +86,8 @@ Shard::Shard(const ShardOptions& options, RuntimeOf runtime_of, pool::LogSink& l
       upstreams_(io_.get_executor(), deadlines_, options_.upstreams, logs_),
       random_(std::random_device{}()) {
   guard_.refresh = options_.refresh_keys;
+  if (options_.ledger != nullptr)
+    meter_.emplace(clock_, deadlines_, [this](meter::UsageBatch& batch) { return hand_over(batch); });
   if (!options_.watch_lanes.empty())
     watch_.emplace(deadlines_,
                    pool::LimitWatch::Options{[this](pool::LimitWatch::Lane lane, auto work, auto then) {
@@ -105,12 +107,14 @@ void Shard::start() {
   thread_ = std::thread([this] {
     serve_ready();
     io_.run();
+    ending_ = true;
     // Everything of this shard ends on its own thread. First what goes from one function to the other.
     end_calls();
     remote_.stop();
     sessions_.clear();
     functions_.clear();
     retired_.clear();
+    flush_usage();
   });
 }
 
@@ -130,6 +134,12 @@ void Shard::serve_ready() {
                               reactor_.turn(kLooks);
                               serve_ready();
                             });
+}
+
+bool Shard::hand_over(meter::UsageBatch& batch) {
+  if (!ending_) return options_.ledger->take(batch);
+  options_.ledger->take_last(std::move(batch));
+  return true;
 }
 
 /// Elsewhere, since it takes its time.
@@ -163,8 +173,9 @@ Shard::Served& Shard::served(const registry::VersionPtr& version) {
 std::unique_ptr<scheduler::Scheduler> Shard::make_scheduler(const Served& entry) {
   return std::make_unique<scheduler::Scheduler>(
       pool::PoolContext{io_.get_executor(), reactor_, deadlines_, runtime_of_(*entry.version), logs_, warmth_,
-                        stores_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups, this},
-      capacity_, entry.version, entry.stats);
+                        stores_, boxes_, watch_ ? &*watch_ : nullptr, options_.groups, this,
+                        meter_ ? &*meter_ : nullptr},
+      capacity_, entry.version, entry.stats, options_.budgets);
 }
 
 void Shard::retire(std::unique_ptr<Served> served) {

@@ -24,6 +24,8 @@
 #include "events/engine.h"
 #include "gateway/session.h"
 #include "intake/pipeline_request.h"
+#include "meter/ledger.h"
+#include "meter/meter.h"
 #include "pipelines/pipelines.h"
 #include "pool/call_host.h"
 #include "router/route_table.h"
@@ -44,6 +46,8 @@ struct ShardOptions {
   outbound::Client* upstreams = nullptr;      ///< asks them; likewise; null: nobody does
   pipelines::Pipelines* pipelines = nullptr;  ///< likewise, with `events`
   events::Engine* events = nullptr;           ///< takes what is not waited for; likewise; null: nobody does
+  meter::Ledger* ledger = nullptr;            ///< keeps what is used; likewise; null: nothing is metered
+  meter::BudgetBook* budgets = nullptr;       ///< likewise; null: there are none
   /// Where instances are measured for their limits: a thread for each pool::LimitWatch::Lane; empty: they are
   /// not.
   std::vector<boost::asio::any_io_executor> watch_lanes{};
@@ -98,6 +102,10 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   /// shard_renew.cpp.
   void renew(const registry::Listed& changed, std::function<void(std::vector<Renewed>)> then);
   void drain();
+  /// Hands over to the ledger what was used until now.
+  void flush_usage() {
+    if (meter_) meter_->flush();
+  }
   /// Live figures of a function, as admin::Operations::live() gives them.
   [[nodiscard]] nlohmann::json live(const std::string& function);
   /// Instances, connections, memory of what is warm and its budget, in bytes.
@@ -177,6 +185,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
                     const RenewedHandler& done);
   void retire(std::unique_ptr<Served> served);
   void serve_ready();
+  [[nodiscard]] bool hand_over(meter::UsageBatch& batch);
   [[nodiscard]] nlohmann::json limits(const pool::Pool& pool) const;
   void measure(int pid, bool is_template, std::function<void(std::uint64_t)> then);
   [[nodiscard]] std::vector<gateway::Session*> all_sessions() const;
@@ -192,6 +201,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   SystemClock clock_;
   access::Guard guard_;
   pool::Warmth warmth_;
+  std::optional<meter::Meter> meter_;  // there is a ledger
   std::optional<pool::LimitWatch> watch_;
   RuntimeOf runtime_of_;
   pool::LogSink& logs_;
@@ -209,6 +219,7 @@ class Shard final : public gateway::GatewayHost, private pool::CallHost {
   std::unordered_map<gateway::Session*, std::unique_ptr<gateway::Session>> sessions_;
   std::mt19937_64 random_;
   bool draining_ = false;
+  bool ending_ = false;
   std::thread thread_;
 };
 

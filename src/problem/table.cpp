@@ -33,6 +33,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "invalid-parameter", 400, "A parameter is not valid"},
     {"admin", "method-not-allowed", 405, "This route does not take this method"},
     {"admin", "missing-scope", 403, "The token does not have the right to do this"},
+    {"admin", "not-metered", 409, "Nothing is metered"},
     {"admin", "not-ready", 503, "The daemon does not serve requests now"},
     {"admin", "request-timeout", 408, "The request did not arrive in time"},
     {"admin", "token-exists", 409, "There is a token of this name"},
@@ -40,6 +41,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"admin", "unauthorized", 401, "A valid token is needed"},
     {"admin", "unknown-host", 421, "The admin plane does not go by this name"},
     {"admin", "unknown-route", 404, "There is no such route"},
+    {"admin", "unknown-tenant", 404, "There is no such tenant"},
     {"admin", "unknown-token", 404, "There is no such token"},
     // pool/calls: functions that call functions
     {"call", "bad-call", 400, "The call cannot be made"},
@@ -150,6 +152,8 @@ constexpr auto kTable = std::to_array<Row>({
     {"router", "unknown-function", 404, "There is no function here"},
     {"router", "unknown-version", 404, "There is no such version"},
     // scheduler/: waiting and running
+    {"scheduler", "budget-spent", 402, "The budget is spent"},
+    {"scheduler", "budget-throttled", 429, "The budget is spent, few requests are taken"},
     {"scheduler", "deadline-exceeded", 504, "The deadline passed"},
     {"scheduler", "queue-full", 503, "Too many requests are waiting"},
     {"scheduler", "unavailable", 503, "The function takes no requests now"},

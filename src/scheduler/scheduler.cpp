@@ -15,8 +15,9 @@ constexpr int kMaxStarting = 4;
 /// A template that could not be built is not tried again for so long; callers get its error at once.
 constexpr milliseconds kTemplateRetry{1'000};
 
-const SlugCategory<SchedulerErrc, 3> kCategory("scheduler",
-                                               std::array{"deadline-exceeded", "queue-full", "unavailable"});
+const SlugCategory<SchedulerErrc, 5> kCategory("scheduler",
+                                               std::array{"deadline-exceeded", "queue-full", "unavailable",
+                                                          "budget-spent", "budget-throttled"});
 
 std::string seconds_text(nanoseconds time) {
   std::array<char, 32> text{};
@@ -26,6 +27,12 @@ std::string seconds_text(nanoseconds time) {
     return text.data();
   }
   std::snprintf(text.data(), text.size(), "%.4g s", seconds);
+  return text.data();
+}
+
+std::string number_text(double number) {
+  std::array<char, 32> text{};
+  std::snprintf(text.data(), text.size(), "%.6g", number);
   return text.data();
 }
 
@@ -49,13 +56,14 @@ Error deadline_error(const pool::DeadlineOwner& owner, nanoseconds waited, nanos
 }
 
 Scheduler::Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
-                     std::shared_ptr<pool::VersionStats> stats)
+                     std::shared_ptr<pool::VersionStats> stats, const meter::BudgetBook* budgets)
     : deadlines_(context.deadlines),
       capacity_(capacity),
       version_(std::move(version)),
       stats_(std::move(stats)),
       pool_(std::move(context), version_, *this, stats_) {
   wait_deadline_.scheduler = this;
+  if (budgets != nullptr) budgets_ = budgets->gates_of(version_->function, version_->config.tenant);
 }
 
 Scheduler::~Scheduler() {
@@ -67,17 +75,22 @@ Scheduler::~Scheduler() {
 
 void Scheduler::submit(Invocation& invocation) {
   if (draining_) {
-    stats_->rejected.add();
+    reject(invocation);
     invocation.listener->on_failure(invocation,
                                     Error{SchedulerErrc::unavailable, "this version is being removed", {}});
     return;
   }
+  if (!budgets_.empty())
+    if (auto refused = over_budget()) {
+      reject(invocation);
+      return invocation.listener->on_failure(invocation, std::move(*refused));
+    }
   invocation.start_cost = nanoseconds(0);
   invocation.lost = 0;
   if (first_ == nullptr && run_now(invocation, at_limit())) return;
   if (waiting_count_ + static_cast<std::size_t>(pool_.queued()) >=
       static_cast<std::size_t>(version_->config.queue) + slots_to_come()) {
-    stats_->rejected.add();
+    reject(invocation);
     const auto limit = std::to_string(version_->config.queue);
     invocation.listener->on_failure(
         invocation,
@@ -89,6 +102,33 @@ void Scheduler::submit(Invocation& invocation) {
   stats_->waited.add();
   enqueue(invocation);
   consider_scaling();
+}
+
+/// Nothing: no budget keeps an invocation away now.
+std::optional<Error> Scheduler::over_budget() {
+  for (const auto& gate : budgets_) {
+    if (!gate->limits()) continue;
+    const auto& budget = gate->budget;
+    const auto what = "the budget of " + budget.subject() + " is spent until the next " +
+                      (budget.monthly ? "month" : "day");
+    if (budget.at_limit == meter::AtLimit::stop)
+      return Error{SchedulerErrc::budget_spent, what, {}}
+          .with("limit", number_text(budget.limit))
+          .with("budget", budget.subject());
+    const auto verdict = throttle_.take(budget.rate, std::chrono::steady_clock::now());
+    if (verdict.allowed) return std::nullopt;
+    const auto wait = std::chrono::ceil<std::chrono::seconds>(verdict.wait).count();
+    return Error{SchedulerErrc::budget_throttled, what + ": it runs " + format_rate(budget.rate), {}}
+        .with("limit", number_text(budget.limit))
+        .with("budget", budget.subject())
+        .with("retry-after", std::to_string(std::max<std::int64_t>(1, wait)));
+  }
+  return std::nullopt;
+}
+
+void Scheduler::reject(const Invocation& invocation) {
+  stats_->rejected.add();
+  pool_.book_unbegun(invocation, meter::Outcome::rejected);
 }
 
 /// Gives the invocation to an instance that has a slot for it. `any`: also to one that is busier than
@@ -135,6 +175,7 @@ void Scheduler::cancel(Invocation& invocation) {
   stats_->cancelled.add();
   if (invocation.state == Invocation::State::waiting) {
     dequeue(invocation);
+    pool_.book_unbegun(invocation, meter::Outcome::cancelled);
     maybe_drained();
   } else {
     invocation.runner->abandon(invocation, wire::AbortReason::client);
@@ -217,6 +258,7 @@ void Scheduler::watch_early(Invocation& invocation) {
 void Scheduler::expire(Invocation& invocation) {
   dequeue(invocation);
   stats_->timed_out.add();
+  pool_.book_unbegun(invocation, meter::Outcome::timed_out);
   const auto waited = std::chrono::steady_clock::now() - invocation.accepted;
   Error error = overdue_error(invocation, waited, nanoseconds(0));
   if (invocation.depth > 0 && at_limit()) error.message += "; every instance was busy";
@@ -238,7 +280,7 @@ void Scheduler::fail_waiting(const Error& why) {
   while (first_ != nullptr) {
     Invocation& invocation = *first_;
     dequeue(invocation);
-    stats_->rejected.add();
+    reject(invocation);
     invocation.listener->on_failure(invocation, why);
   }
   failing_ = false;

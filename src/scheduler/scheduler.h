@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "base/deadline_wheel.h"
+#include "base/rate.h"
+#include "meter/budget.h"
 #include "pool/pool.h"
 #include "scheduler/capacity.h"
 
@@ -15,6 +17,8 @@ enum class SchedulerErrc {
   deadline_exceeded = 1,  ///< details: limit, waited, ran
   queue_full,             ///< details: limit
   unavailable,            ///< the version is being removed, or the daemon stops
+  budget_spent,           ///< details: limit, budget
+  budget_throttled,       ///< details: limit, budget, retry-after
 };
 [[nodiscard]] std::error_code make_error_code(SchedulerErrc code);
 
@@ -31,10 +35,12 @@ enum class SchedulerErrc {
 /// instance (Capacity), and when those that are being made already will not be enough. So a burst never
 /// ends with more instances than it had invocations at once. Instances that run one after another are given
 /// no more than that either, also when there can be no further instance: who waits here can go anywhere.
+///
+/// While a budget that covers it is spent, it takes nothing, or no more than the budget's rate.
 class Scheduler final : public pool::Service, public pool::PoolListener, public CapacityClient {
  public:
   Scheduler(pool::PoolContext context, Capacity& capacity, registry::VersionPtr version,
-            std::shared_ptr<pool::VersionStats> stats);
+            std::shared_ptr<pool::VersionStats> stats, const meter::BudgetBook* budgets = nullptr);
   ~Scheduler() override;
 
   void submit(pool::Invocation& invocation) override;
@@ -77,6 +83,8 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
   };
 
   bool run_now(pool::Invocation& invocation, bool any);
+  void reject(const pool::Invocation& invocation);
+  [[nodiscard]] std::optional<Error> over_budget();
   void enqueue(pool::Invocation& invocation);
   void dequeue(pool::Invocation& invocation);
   void serve_waiting();
@@ -110,6 +118,8 @@ class Scheduler final : public pool::Service, public pool::PoolListener, public 
   MonotonicTime retry_template_after_{};
   Error template_error_;
   int minimum_ = 0;
+  std::vector<meter::BudgetGatePtr> budgets_;  // that cover it
+  RateBucket throttle_;                        // once one of them is spent
   bool draining_ = false;
   bool serving_ = false;  // serve_waiting is on the stack
   bool failing_ = false;  // fail_waiting is
