@@ -1,5 +1,7 @@
 """What metering costs, with and without it; and whether what it says is what the kernel has in its books."""
 
+import time
+
 from . import throughput
 from .admin import Admin
 from .report import Row
@@ -32,6 +34,15 @@ def rate_row(admins, load, rounds, seconds):
                throughput.note_of(results, "rate", "/s"), throughput.data_of(results))
 
 
+def settle(admin, name, patience=20):
+    """Until nothing runs in it: what an invocation used is booked when it ends."""
+    deadline = time.monotonic() + patience
+    while admin.call("GET", f"/v1/functions/{name}")["live"]["busy"] > 0:
+        if time.monotonic() > deadline:
+            raise NotAvailable(f"{name} is still busy")
+        time.sleep(0.05)
+
+
 def kernel_cpu(admin, name):
     """Seconds that the control group of a function's only version has used."""
     (template,) = admin.call("GET", f"/v1/functions/{name}")["live"]["templates"]
@@ -50,6 +61,7 @@ def cpu_row(admin, load, seconds):
     for name, file in FUNCTIONS.items():
         admin.deploy(name, file)
         load.wrk(port, f"/{name}/", 8, seconds)
+        settle(admin, name)
         metered, row = metered_cpu(admin, name)
         kernel = kernel_cpu(admin, name)
         found[name] = {"metered_s": metered, "kernel_s": kernel, "row": row}
