@@ -13,6 +13,8 @@ namespace {
 
 /// Reading it takes some microseconds.
 constexpr milliseconds kMemoryInterval{100};
+/// Asking the kernel takes a third of a microsecond.
+constexpr std::chrono::microseconds kSameMoment{100};
 
 std::uint64_t ns(nanoseconds time) {
   return static_cast<std::uint64_t>(std::max<std::int64_t>(time.count(), 0));
@@ -74,6 +76,7 @@ void InstanceMeter::look(pid_t pid, MonotonicTime now) {
   if (std::exchange(fresh_, true) || exited_) return;
   const auto cpu = cpu_time_of(pid);
   if (!cpu) return;
+  looked_at_ = now;
   const auto all = ns(*cpu);
   if (all > cpu_) spend(all - std::exchange(cpu_, all));
 }
@@ -97,7 +100,12 @@ void InstanceMeter::begin(MeteredRun& run, const Invocation& invocation, std::si
                           MonotonicTime now) {
   run = {};
   if (account_ == nullptr) return;
-  look(pid, now);
+  // Just after an end the kernel is not asked again: what the instance did since then was to wait for this
+  // one.
+  if (running_ == 0 && now - looked_at_ < kSameMoment)
+    pass(now);
+  else
+    look(pid, now);
   look_at_memory(pid, now);
   memory_before_ = memory_kib_;
   running_ = serial_ ? 1 : running_ + 1;

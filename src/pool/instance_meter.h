@@ -99,6 +99,7 @@ class InstanceMeter {
   const MonotonicTime created_;
   MonotonicTime counted_;      // its time is booked until then
   MonotonicTime at_;           // when who runs was looked at last
+  MonotonicTime looked_at_{};  // when the kernel was asked last
   bool fresh_ = false;         // in this turn the kernel was asked
   bool exited_ = false;        // it is not to be asked any more
   std::uint64_t running_ = 0;  // serial: at most one
