@@ -1,9 +1,10 @@
 #include "daemon/stores.h"
 
 #include <spdlog/spdlog.h>
-#include <unistd.h>
 
 #include <filesystem>
+
+#include "daemon/host.h"
 
 namespace mayfly::daemon {
 namespace {
@@ -21,12 +22,6 @@ Result<std::unique_ptr<datasets::Datasets>> open_datasets(const cli::ServeOption
 }
 
 }  // namespace
-
-std::uint64_t half_of_memory() {
-  const auto pages = ::sysconf(_SC_PHYS_PAGES);
-  const auto size = ::sysconf(_SC_PAGESIZE);
-  return static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(size) / 2;
-}
 
 Result<Stores> open_stores(const cli::ServeOptions& options, const Clock& clock) {
   const auto& data = options.data;

@@ -26,7 +26,4 @@ struct Stores {
 /// no error: functions that list it are. The clock outlives them.
 [[nodiscard]] Result<Stores> open_stores(const cli::ServeOptions& options, const Clock& clock);
 
-/// Half of the memory of this machine, bytes.
-[[nodiscard]] std::uint64_t half_of_memory();
-
 }  // namespace mayfly::daemon
