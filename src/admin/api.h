@@ -68,6 +68,8 @@ struct Services {
 [[nodiscard]] std::vector<Route> schedule_routes(const Services& services);
 /// What was used, and what it costs: usage_api.cpp.
 [[nodiscard]] std::vector<Route> usage_routes(const Services& services);
+/// Which form fits functions: advice_api.cpp.
+[[nodiscard]] std::vector<Route> advice_routes(const Services& services);
 /// All of these, and the OpenAPI document that describes them.
 [[nodiscard]] std::vector<Route> api_routes(const Services& services);
 

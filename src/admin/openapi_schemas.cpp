@@ -5,6 +5,31 @@ namespace mayfly::admin {
 namespace {
 
 constexpr std::string_view kSchemas = R"json({
+  "Finding": {"type": "object", "required": ["rule", "form", "summary", "reason", "figures", "confidence", "unknown"],
+    "properties": {
+      "rule": {"type": "string", "description": "docs/advise.md has them all", "examples": ["steady-load"]},
+      "form": {"enum": ["per-request", "warm", "background", "isolation", "dataset", "merged", "service"]},
+      "summary": {"type": "string"},
+      "reason": {"type": "string", "description": "The rule's thresholds"},
+      "figures": {"type": "object", "additionalProperties": {"type": "number"}, "description": "Units are in the names"},
+      "cost_now": {"type": "number", "description": "Of the whole history"},
+      "cost_then": {"type": "number", "description": "The same, in the form that is advised; absent: not known"},
+      "confidence": {"enum": ["low", "medium", "high"]},
+      "unknown": {"type": "array", "items": {"type": "string"}},
+      "change": {"type": "object", "description": "A key of mayfly.toml and what it is to be, as TOML",
+        "properties": {"key": {"type": "string"}, "value": {"type": "string"}}}}},
+  "Advice": {"type": "object", "required": ["currency", "functions"],
+    "properties": {
+      "currency": {"type": "string"},
+      "prices": {"type": "object", "description": "With history=true"},
+      "functions": {"type": "array", "items": {"type": "object", "required": ["function", "history", "findings"],
+        "properties": {
+          "function": {"type": "string"},
+          "history": {"type": "object", "properties": {
+            "from": {"type": "string", "format": "date-time"}, "to": {"type": "string", "format": "date-time"},
+            "requests": {"type": "integer"}}},
+          "findings": {"type": "array", "items": {"$ref": "#/components/schemas/Finding"}},
+          "input": {"type": "object", "description": "With history=true: what the rules were given"}}}}}},
   "path.name": {"type": "string", "pattern": "^[a-z0-9][a-z0-9_-]{0,62}(@[a-z0-9_-]+)?$",
     "description": "A function. Where it is called: also NAME@VERSION or NAME@ALIAS"},
   "path.version": {"type": "integer", "minimum": 1},

@@ -239,6 +239,7 @@ std::vector<Route> api_routes(const Services& services) {
   for (auto& route : usage_routes(services)) routes.push_back(std::move(route));
   for (auto& route : pipeline_routes(services)) routes.push_back(std::move(route));
   for (auto& route : schedule_routes(services)) routes.push_back(std::move(route));
+  for (auto& route : advice_routes(services)) routes.push_back(std::move(route));
   auto document = std::make_shared<std::string>();
   routes.push_back({"GET",
                     "/v1/openapi.json",

@@ -76,6 +76,7 @@ constexpr auto kTable = std::to_array<Row>({
     {"sendRunEvent", invoke},
     {"cancelRun", invoke},
     {"retryRun", invoke},
+    {"advise", read},
     {"listSchedules", read},
     {"runSchedule", invoke},
     {"pauseSchedule", deploy},

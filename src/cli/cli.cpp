@@ -44,12 +44,13 @@ int run(const std::vector<Verb>& verbs, const std::vector<std::string>& words, C
 
 VerbList all_verbs(const ServeFunction& serve) {
   auto all = std::make_shared<std::vector<Verb>>();
-  *all = {serve_verb(serve), dev_verb(),      new_verb(),           deploy_verb(),   invoke_verb(),
-          list_verb(),       describe_verb(), delete_verb(),        versions_verb(), rollback_verb(),
-          traffic_verb(),    logs_verb(),     invocation_verb(),    callback_verb(), upstream_verb(),
-          topic_verb(),      queue_verb(),    dlq_verb(),           schedule_verb(), pipeline_verb(),
-          secret_verb(),     dataset_verb(),  key_verb(),           token_verb(),    usage_verb(),
-          bill_verb(),       doctor_verb(),   completion_verb(all), man_verb(all),   help_verb(all)};
+  *all = {serve_verb(serve), dev_verb(),      new_verb(),        deploy_verb(),        invoke_verb(),
+          list_verb(),       describe_verb(), delete_verb(),     versions_verb(),      rollback_verb(),
+          traffic_verb(),    logs_verb(),     invocation_verb(), callback_verb(),      upstream_verb(),
+          topic_verb(),      queue_verb(),    dlq_verb(),        schedule_verb(),      pipeline_verb(),
+          secret_verb(),     dataset_verb(),  key_verb(),        token_verb(),         usage_verb(),
+          bill_verb(),       advise_verb(),   doctor_verb(),     completion_verb(all), man_verb(all),
+          help_verb(all)};
   return all;
 }
 

@@ -1,8 +1,6 @@
-#include <unistd.h>
-
-#include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "cli/confirm.h"
 #include "cli/daemon_client.h"
 #include "cli/error.h"
 #include "cli/input.h"
@@ -16,18 +14,6 @@ struct DeleteArguments {
   bool yes = false;
 };
 
-/// Asks on the terminal; without one, --yes must have been said.
-Result<bool> confirmed(Context& context, const DeleteArguments& arguments) {
-  if (arguments.yes) return true;
-  if (::isatty(STDIN_FILENO) != 1)
-    return fail(CliErrc::usage,
-                "nobody is here to confirm that " + arguments.name + " is to be deleted: say --yes");
-  context.err.write("delete " + arguments.name + "? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 Result<int> remove(Context& context, const DeleteArguments& arguments) {
   auto client = DaemonClient::open(context.connection);
   if (!client) return propagate(client);
@@ -38,7 +24,8 @@ Result<int> remove(Context& context, const DeleteArguments& arguments) {
     if (!number) return propagate(number);
     target += "/versions/" + version;
   }
-  auto sure = confirmed(context, arguments);
+  auto sure =
+      confirmed(context, arguments.yes, "delete " + arguments.name, arguments.name + " is to be deleted");
   if (!sure) return propagate(sure);
   if (!*sure) {
     context.err.line("nothing was deleted");

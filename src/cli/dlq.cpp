@@ -1,12 +1,10 @@
 // Dead letters: deliveries that were given up.
-#include <unistd.h>
-
 #include <array>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "cli/actions.h"
+#include "cli/confirm.h"
 #include "cli/error.h"
 #include "cli/event_view.h"
 #include "cli/input.h"
@@ -156,20 +154,10 @@ Result<int> redrive(Context& context, const DaemonClient& client, const DlqArgum
   return kOk;
 }
 
-Result<bool> confirmed(Context& context, const DlqArguments& arguments) {
-  const auto& name = arguments.names.front();
-  if (arguments.yes) return true;
-  if (::isatty(STDIN_FILENO) != 1)
-    return fail(CliErrc::usage, "nobody is here to confirm that the dead letters of " + name +
-                                    " are to be forgotten: say --yes");
-  context.err.write("forget all dead letters of " + name + "? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 Result<int> purge(Context& context, const DaemonClient& client, const DlqArguments& arguments) {
-  auto sure = confirmed(context, arguments);
+  const auto& name = arguments.names.front();
+  auto sure = confirmed(context, arguments.yes, "forget all dead letters of " + name,
+                        "the dead letters of " + name + " are to be forgotten");
   if (!sure) return propagate(sure);
   if (!*sure) {
     context.err.line("nothing was forgotten");

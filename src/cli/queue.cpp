@@ -1,11 +1,9 @@
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "cli/actions.h"
+#include "cli/confirm.h"
 #include "cli/daemon_client.h"
 #include "cli/error.h"
 #include "cli/event_view.h"
@@ -94,22 +92,12 @@ Result<int> list(Context& context, const DaemonClient& client, const QueueArgume
   return kOk;
 }
 
-Result<bool> confirmed(Context& context, const QueueArguments& arguments) {
-  const auto& name = arguments.names.front();
-  if (arguments.yes) return true;
-  if (::isatty(STDIN_FILENO) != 1)
-    return fail(CliErrc::usage,
-                "nobody is here to confirm that the queue " + name + " is to be forgotten: say --yes");
-  context.err.write("forget the queue " + name + " with all that waits in it and its dead letters? [y/N] ");
-  std::string answer;
-  std::getline(std::cin, answer);
-  return answer == "y" || answer == "Y" || answer == "yes";
-}
-
 Result<int> remove(Context& context, const DaemonClient& client, const QueueArguments& arguments) {
-  auto sure = confirmed(context, arguments);
-  if (!sure) return propagate(sure);
   const auto& name = arguments.names.front();
+  auto sure = confirmed(context, arguments.yes,
+                        "forget the queue " + name + " with all that waits in it and its dead letters",
+                        "the queue " + name + " is to be forgotten");
+  if (!sure) return propagate(sure);
   if (!*sure) {
     context.err.line("nothing was forgotten");
     return kFailed;

@@ -35,6 +35,7 @@ namespace mayfly::cli {
 [[nodiscard]] Verb key_verb();
 [[nodiscard]] Verb usage_verb();
 [[nodiscard]] Verb bill_verb();
+[[nodiscard]] Verb advise_verb();
 [[nodiscard]] Verb doctor_verb();
 
 using VerbList = std::shared_ptr<std::vector<Verb>>;

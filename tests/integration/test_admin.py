@@ -88,6 +88,7 @@ def test_the_openapi_document_and_the_routes_agree(daemon):
         ("GET", "/v1/pipelines"), ("GET", "/v1/pipelines/{}"), ("PUT", "/v1/pipelines/{}"), ("DELETE", "/v1/pipelines/{}"),
         ("GET", "/v1/pipelines/{}/runs"), ("POST", "/v1/pipelines/{}/runs"), ("GET", "/v1/runs/{}"),
         ("POST", "/v1/runs/{}/events/{}"), ("POST", "/v1/runs/{}/cancel"), ("POST", "/v1/runs/{}/retry"),
+        ("GET", "/v1/advice"),
         ("GET", "/v1/schedules"), ("POST", "/v1/schedules/{}/run"), ("POST", "/v1/schedules/{}/pause"), ("POST", "/v1/schedules/{}/resume"),
         ("GET", "/v1/usage"), ("GET", "/v1/usage/records"), ("GET", "/v1/bill"), ("GET", "/v1/openapi.json"), ("GET", "/healthz"), ("GET", "/readyz"), ("GET", "/metrics"),
     }
