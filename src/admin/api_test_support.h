@@ -58,6 +58,7 @@ struct FakeOperations final : Operations {
   boost::asio::awaitable<Result<LoadedDataset>> load(datasets::Order order) override {
     auto finished = datasets->finish(order, datasets->load(order));
     if (!finished) co_return propagate(finished);
+    datasets->settle(order.name);
     co_return LoadedDataset{*finished, renewals};
   }
   access::KeyTablePtr keys;

@@ -15,6 +15,7 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kMostRecords = 10'000;
+constexpr std::size_t kMostRows = 20'000;
 
 using Rows = std::vector<meter::UsageRow>;
 using Records = std::vector<meter::UsageBatch::Single>;
@@ -78,6 +79,10 @@ awaitable<Result<Response>> usage(const Services& services, Request& request) {
   auto reading = read(services, *query);
   auto rows = co_await std::move(reading);
   if (!rows) co_return propagate(rows);
+  if (rows->size() > kMostRows)
+    co_return fail(AdminErrc::invalid_parameter, "there are " + std::to_string(rows->size()) +
+                                                     " rows, more than " + std::to_string(kMostRows) +
+                                                     ": ask for a shorter time, or for less at a time");
   json list = json::array();
   for (const auto& row : *rows) list.push_back(usage_json(row, *query));
   if (*csv) co_return csv_response(list);

@@ -16,6 +16,11 @@ struct Rate {
   bool operator==(const Rate&) const = default;
 };
 
+/// Allows less in the long run.
+[[nodiscard]] constexpr bool is_slower(const Rate& one, const Rate& other) {
+  return one.count * other.period.count() < other.count * one.period.count();
+}
+
 /// "N/s", "N/m" or "N/h", with " burst N" behind it or not; without, the burst is what a period allows.
 [[nodiscard]] std::optional<Rate> parse_rate(std::string_view text);
 /// The shortest form that parse_rate() reads.

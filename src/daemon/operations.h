@@ -38,6 +38,11 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
     const outbound::AddressRules& addresses;  ///< that the daemon asks
   };
   explicit PlatformOperations(const Parts& parts) : parts_(parts) {}
+  PlatformOperations(const PlatformOperations&) = delete;
+  PlatformOperations& operator=(const PlatformOperations&) = delete;
+  ~PlatformOperations() override {
+    parts_.datasets.stop();
+  }  // before the thread that loads them is waited for
 
   /// Where the data plane listens, once it does.
   std::string data_address;

@@ -29,6 +29,7 @@ awaitable<Result<admin::LoadedDataset>> PlatformOperations::load(datasets::Order
   auto loading = await_answer<Loaded>(parts_.control, std::move(start));
   auto loaded = co_await std::move(loading);
   const bool is_new = loaded && *loaded;
+  auto before = parts_.datasets.get(order.name);
   auto finished = parts_.datasets.finish(order, std::move(loaded));
   if (!finished) co_return propagate(finished);
   admin::LoadedDataset done{*finished, {}};
@@ -36,6 +37,10 @@ awaitable<Result<admin::LoadedDataset>> PlatformOperations::load(datasets::Order
     registry::Listed changed{registry::Listed::Kind::dataset, order.name};
     auto renewing = renew(std::move(changed));
     done.renewed = co_await std::move(renewing);
+    parts_.datasets.settle(order.name);
+    done.dataset.loading = false;
+    // Giving gigabytes back takes the kernel a while.
+    if (before) boost::asio::post(loader_, [old = std::move(before->current)] {});
   }
   co_return done;
 }

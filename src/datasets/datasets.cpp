@@ -1,6 +1,7 @@
 #include "datasets/datasets.h"
 
 #include <fcntl.h>
+#include <unistd.h>
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
@@ -41,6 +42,16 @@ Result<void> check(const std::string& name, const Definition& definition, bool u
   return uploads ? Result<void>() : check_patterns(definition.from, data);
 }
 
+/// What was uploaded takes its place, whole and synced.
+Result<void> keep(const fs::path& upload, const fs::path& place) {
+  const Fd file(::open(upload.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file || ::fsync(file.get()) != 0) return fail_errno("keep what was uploaded");
+  std::error_code error;
+  fs::rename(upload, place, error);
+  if (error) return fail(error, "keep what was uploaded: " + error.message());
+  return {};
+}
+
 }  // namespace
 
 Datasets::Datasets(store::Database database, const DatasetsOptions& options)
@@ -78,6 +89,7 @@ void Datasets::load_all() {
     const auto order = order_of(dataset);
     dataset.loading = true;
     (void)finish(order, load(order));
+    settle(order.name);
   }
 }
 
@@ -133,7 +145,7 @@ Result<std::shared_ptr<Generation>> Datasets::load(const Order& order) {
                           uploaded ? fs::path() : options_.data);
   if (!files) return propagate(files);
   if (!order.unless.empty() && fingerprint(*files) == order.unless) return nullptr;
-  auto built = build(order.name, std::move(*files), room());
+  auto built = build(order.name, std::move(*files), room(), stopping_);
   if (!built) return propagate(built);
   if (uploaded)
     for (auto& part : built->parts) part.name = order.name;
@@ -144,15 +156,19 @@ Result<std::shared_ptr<Generation>> Datasets::load(const Order& order) {
 
 Result<void> Datasets::commit(const Order& order, const Dataset& dataset) {
   const auto place = upload_of(order.name);
-  std::error_code error;
-  if (order.definition.uploaded() && order.upload != place) fs::rename(order.upload, place, error);
-  if (error) return fail(error, "keep what was uploaded: " + error.message());
-  if (!order.definition.uploaded()) fs::remove(place, error);
-  return database_.run(
-      "INSERT INTO datasets VALUES (?1, ?2, ?3, ?4, ?5) "
-      "ON CONFLICT(name) DO UPDATE SET patterns = ?2, every = ?3, watch = ?4",
-      order.name, json(order.definition.from).dump(-1, ' ', false, json::error_handler_t::replace),
-      order.definition.every.count(), order.definition.watch ? 1 : 0, to_millis(dataset.created));
+  const auto patterns = json(order.definition.from).dump(-1, ' ', false, json::error_handler_t::replace);
+  auto done = database_.transaction([&]() -> Result<void> {
+    auto written = database_.run(
+        "INSERT INTO datasets VALUES (?1, ?2, ?3, ?4, ?5) "
+        "ON CONFLICT(name) DO UPDATE SET patterns = ?2, every = ?3, watch = ?4",
+        order.name, patterns, order.definition.every.count(), order.definition.watch ? 1 : 0,
+        to_millis(dataset.created));
+    if (!written || !order.definition.uploaded() || order.upload == place) return written;
+    return keep(order.upload, place);
+  });
+  std::error_code ignored;
+  if (done && !order.definition.uploaded()) fs::remove(place, ignored);
+  return done;
 }
 
 Result<Dataset> Datasets::finish(const Order& order, Result<std::shared_ptr<Generation>> loaded) {
@@ -167,13 +183,14 @@ Result<Dataset> Datasets::finish(const Order& order, Result<std::shared_ptr<Gene
   const bool is_new = found == datasets_.end();
   const bool changed = is_new || !(dataset.definition == order.definition) ||
                        (order.definition.uploaded() && order.upload != upload_of(order.name));
-  dataset.loading = false;
+  dataset.loading = loaded && *loaded;
   dataset.looked = clock_.now();
   Result<void> done;
   if (!loaded)
     done = propagate(loaded);
   else if (changed)
     done = commit(order, dataset);
+  if (!done) dataset.loading = false;
   dataset.failure = done ? std::nullopt : std::optional(done.error());
   if (!done && is_new) return propagate(done);
   if (done) dataset.definition = order.definition;
@@ -186,6 +203,11 @@ Result<Dataset> Datasets::finish(const Order& order, Result<std::shared_ptr<Gene
   datasets_[order.name] = dataset;
   if (!done) return propagate(done);
   return dataset;
+}
+
+void Datasets::settle(const std::string& name) {
+  const std::lock_guard lock(mutex_);
+  if (const auto found = datasets_.find(name); found != datasets_.end()) found->second.loading = false;
 }
 
 Result<void> Datasets::remove(const std::string& name) {

@@ -2,6 +2,7 @@
 // lists it.
 #pragma once
 
+#include <atomic>
 #include <filesystem>
 #include <map>
 #include <memory>
@@ -42,7 +43,7 @@ struct Dataset {
   GenerationPtr current{};         ///< null: it could not be loaded since the daemon started
   std::optional<Error> failure{};  ///< of the last attempt to load it
   WallTime created{};
-  bool loading = false;
+  bool loading = false;    ///< until those that list it have it
   MonotonicTime looked{};  ///< when its sources were looked at last
 };
 
@@ -77,6 +78,10 @@ class Datasets {
   /// What load() has given for the order: is it a generation, it is in use from now on. Errors are those of
   /// load() and of the database.
   [[nodiscard]] Result<Dataset> finish(const Order& order, Result<std::shared_ptr<Generation>> loaded);
+  /// Those that list it have the generation that finish() was given: only now the next can be begun.
+  void settle(const std::string& name);
+  /// What is being loaded is given up. Any thread.
+  void stop() { stopping_ = true; }
   [[nodiscard]] Result<void> remove(const std::string& name);
 
   /// By name, sorted.
@@ -105,6 +110,7 @@ class Datasets {
   /// Bytes that are left for another generation.
   [[nodiscard]] std::uint64_t room() const;
 
+  std::atomic<bool> stopping_ = false;
   /// Changed on the control thread only, with the lock held; other threads read with it held.
   mutable std::mutex mutex_;
   std::map<std::string, Dataset, std::less<>> datasets_;

@@ -38,12 +38,17 @@ struct DatasetsTest : testing::Test {
   Result<Dataset> make(const std::string& name, Definition definition, const fs::path& upload = {}) {
     auto order = datasets->begin(name, std::move(definition), upload);
     if (!order) return propagate(order);
-    return datasets->finish(*order, datasets->load(*order));
+    return finish(*order);
   }
   Result<Dataset> again(const std::string& name) {
     auto order = datasets->begin_again(name);
     if (!order) return propagate(order);
-    return datasets->finish(*order, datasets->load(*order));
+    return finish(*order);
+  }
+  Result<Dataset> finish(const Order& order) {
+    auto finished = datasets->finish(order, datasets->load(order));
+    datasets->settle(order.name);
+    return finished;
   }
   [[nodiscard]] Definition all() const { return {.from = {(logs() / "*.log").string()}}; }
   [[nodiscard]] std::string content(const std::string& name) const {
@@ -150,10 +155,12 @@ TEST_F(DatasetsTest, OneLoadAtATime) {
   ASSERT_TRUE(first);
   EXPECT_EQ(datasets->begin("logs", all()).error().code, DatasetsErrc::busy);
   ASSERT_TRUE(datasets->finish(*first, datasets->load(*first)));
+  EXPECT_EQ(datasets->begin_again("logs").error().code, DatasetsErrc::busy) << "functions do not have it yet";
+  datasets->settle("logs");
   auto second = datasets->begin_again("logs");
   EXPECT_EQ(datasets->begin_again("logs").error().code, DatasetsErrc::busy);
   EXPECT_EQ(datasets->remove("logs").error().code, DatasetsErrc::busy);
-  ASSERT_TRUE(datasets->finish(*second, datasets->load(*second)));
+  ASSERT_TRUE(finish(*second));
   EXPECT_TRUE(datasets->remove("logs"));
   EXPECT_EQ(datasets->current("logs").error().code, DatasetsErrc::unknown_dataset);
 }
@@ -203,7 +210,7 @@ TEST_F(DatasetsTest, IsLookedAtAgainWhenItsTimeHasComeAndLoadedWhenItHasChanged)
   clock.advance(std::chrono::seconds(2));
   orders = datasets->due(clock.now());
   ASSERT_EQ(orders.size(), 1U);
-  EXPECT_EQ(datasets->finish(orders[0], datasets->load(orders[0]))->current->number, 2U);
+  EXPECT_EQ(finish(orders[0])->current->number, 2U);
   EXPECT_EQ(content("logs"), "one\ntwo\n");
 }
 
@@ -246,6 +253,21 @@ TEST_F(DatasetsTest, NamesAndSourcesAreChecked) {
   write("a.log", "one\n");
   ASSERT_TRUE(make("access-log", all()));
   EXPECT_THAT(datasets->get("acces-log").error().message, HasSubstr("did you mean 'access-log'?"));
+}
+
+TEST_F(DatasetsTest, SizesThatAddUpToMoreThanANumberHoldsAreRefused) {
+  std::vector<SourceFile> files;
+  for (int i = 0; i < 3; ++i) files.push_back({"f", Fd(), UINT64_MAX / 2, 0});
+  const std::atomic<bool> stop = false;
+  const auto built = build("x", std::move(files), 1U << 20U, stop);
+  ASSERT_FALSE(built);
+  EXPECT_EQ(built.error().code, DatasetsErrc::out_of_memory);
+}
+
+TEST_F(DatasetsTest, WhatIsBeingLoadedIsGivenUpWhenTheDaemonEnds) {
+  write("a.log", "one\n");
+  datasets->stop();
+  EXPECT_THAT(make("logs", all()).error().message, HasSubstr("shutting down"));
 }
 
 TEST_F(DatasetsTest, WhatIsEmptyIsADatasetToo) {

@@ -1,6 +1,7 @@
 // What a dataset holds at one time: a file in memory that never changes any more.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -38,6 +39,6 @@ using GenerationPtr = std::shared_ptr<const Generation>;
 /// taken. On any thread but one that must not wait: it reads as much as there is. Errors: out_of_memory, if
 /// they have more than `room` bytes, or the machine has not; source_unreadable.
 [[nodiscard]] Result<Generation> build(const std::string& name, std::vector<SourceFile> files,
-                                       std::uint64_t room);
+                                       std::uint64_t room, const std::atomic<bool>& stop);
 
 }  // namespace mayfly::datasets

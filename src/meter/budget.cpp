@@ -42,10 +42,14 @@ Result<void> BudgetBook::read(Entry& entry, UsageTables& tables, std::int64_t be
 
 Result<void> BudgetBook::update(UsageTables& tables, std::int64_t now_ms,
                                 std::span<const UsageBatch> written) {
+  Result<void> all;
   for (auto& entry : entries_) {
     const auto [begin, end] = period_of(entry.gate->budget.monthly, now_ms);
     if (entry.begin_ms != begin) {  // what was written is in the tables already
-      if (auto done = read(entry, tables, begin, end); !done) return done;
+      if (auto done = read(entry, tables, begin, end); !done) {
+        all = std::move(done);  // it is read again the next time; the others must not miss what was written
+        continue;
+      }
     } else {
       const std::lock_guard lock(mutex_);
       for (const auto& batch : written)
@@ -55,7 +59,7 @@ Result<void> BudgetBook::update(UsageTables& tables, std::int64_t now_ms,
     }
     judge(entry);
   }
-  return {};
+  return all;
 }
 
 void BudgetBook::judge(Entry& entry) {

@@ -210,8 +210,8 @@ void Instance::handle_usage(const wire::Frame& frame) {
   state_ = State::serving;  // the first frame says that it serves
   came_up_ = true;
   idle_since_ = came_up_at_ = std::chrono::steady_clock::now();
-  meter_.on_serving(pid(), nanoseconds(static_cast<std::int64_t>(cpu)) - of_children, of_children,
-                    came_up_at_);
+  const nanoseconds own(static_cast<std::int64_t>(cpu - std::min(cpu, children)));  // it says what it likes
+  meter_.on_serving(pid(), own, of_children, came_up_at_);
   owner_.on_started(*this);
 }
 

@@ -104,26 +104,33 @@ void Scheduler::submit(Invocation& invocation) {
   consider_scaling();
 }
 
-/// Nothing: no budget keeps an invocation away now.
+/// Nothing: no budget keeps an invocation away now. One that stops goes before those that throttle, and of
+/// these the slowest holds.
 std::optional<Error> Scheduler::over_budget() {
+  const meter::BudgetGate* spent = nullptr;
   for (const auto& gate : budgets_) {
     if (!gate->limits()) continue;
-    const auto& budget = gate->budget;
-    const auto what = "the budget of " + budget.subject() + " is spent until the next " +
-                      (budget.monthly ? "month" : "day");
-    if (budget.at_limit == meter::AtLimit::stop)
-      return Error{SchedulerErrc::budget_spent, what, {}}
-          .with("limit", number_text(budget.limit))
-          .with("budget", budget.subject());
-    const auto verdict = throttle_.take(budget.rate, std::chrono::steady_clock::now());
-    if (verdict.allowed) return std::nullopt;
-    const auto wait = std::chrono::ceil<std::chrono::seconds>(verdict.wait).count();
-    return Error{SchedulerErrc::budget_throttled, what + ": it runs " + format_rate(budget.rate), {}}
-        .with("limit", number_text(budget.limit))
-        .with("budget", budget.subject())
-        .with("retry-after", std::to_string(std::max<std::int64_t>(1, wait)));
+    if (gate->budget.at_limit == meter::AtLimit::stop) {
+      spent = gate.get();
+      break;
+    }
+    if (spent == nullptr || is_slower(gate->budget.rate, spent->budget.rate)) spent = gate.get();
   }
-  return std::nullopt;
+  if (spent == nullptr) return std::nullopt;
+  const auto& budget = spent->budget;
+  const auto what =
+      "the budget of " + budget.subject() + " is spent until the next " + (budget.monthly ? "month" : "day");
+  if (budget.at_limit == meter::AtLimit::stop)
+    return Error{SchedulerErrc::budget_spent, what, {}}
+        .with("limit", number_text(budget.limit))
+        .with("budget", budget.subject());
+  const auto verdict = throttle_.take(budget.rate, std::chrono::steady_clock::now());
+  if (verdict.allowed) return std::nullopt;
+  const auto wait = std::chrono::ceil<std::chrono::seconds>(verdict.wait).count();
+  return Error{SchedulerErrc::budget_throttled, what + ": it runs " + format_rate(budget.rate), {}}
+      .with("limit", number_text(budget.limit))
+      .with("budget", budget.subject())
+      .with("retry-after", std::to_string(std::max<std::int64_t>(1, wait)));
 }
 
 void Scheduler::reject(const Invocation& invocation) {
