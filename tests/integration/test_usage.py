@@ -226,3 +226,18 @@ def test_a_budget_throttles(tmp_path):
         assert int(refused.header("retry-after")) > 3000
     finally:
         daemon.stop()
+
+
+def test_a_budget_that_stops_goes_before_one_that_throttles(tmp_path):
+    sheet = tmp_path / "prices.toml"
+    sheet.write_text(
+        'request = 1\n[[budgets]]\nfunction = "both"\nlimit = 1\nthen = "throttle"\nrate = "1000000/s"\n'
+        '[[budgets]]\ntenant = "poor"\nlimit = 1\nthen = "stop"\n'
+    )
+    daemon = Daemon(tmp_path / "data", "--prices", str(sheet)).start()
+    try:
+        daemon.deploy("both", BURN, tenant="poor")
+        assert daemon.request("/both/").status == 200
+        eventually(lambda: daemon.request("/both/").problem == "urn:mayfly:scheduler:budget-spent", 10, "the end of both")
+    finally:
+        daemon.stop()
