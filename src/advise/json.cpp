@@ -10,7 +10,7 @@ namespace {
 
 // Each member once, for writing and for reading.
 template <class Visit, class Object>
-void members(Visit&& visit, Object& bucket)
+void members(const Visit& visit, Object& bucket)
   requires requires { bucket.overdue; }
 {
   visit("length_s", bucket.length_s);
@@ -32,7 +32,7 @@ void members(Visit&& visit, Object& bucket)
 }
 
 template <class Visit, class Object>
-void members(Visit&& visit, Object& callee)
+void members(const Visit& visit, Object& callee)
   requires requires {
     callee.waited_s;
     callee.calls;
@@ -48,7 +48,7 @@ void members(Visit&& visit, Object& callee)
 }
 
 template <class Visit, class Object>
-void members(Visit&& visit, Object& configuration)
+void members(const Visit& visit, Object& configuration)
   requires requires { configuration.timeout_s; }
 {
   visit("timeout_s", configuration.timeout_s);
@@ -62,7 +62,7 @@ void members(Visit&& visit, Object& configuration)
 }
 
 template <class Visit, class Object>
-void members(Visit&& visit, Object& prices)
+void members(const Visit& visit, Object& prices)
   requires requires { prices.kept_gib_s; }
 {
   visit("currency", prices.currency);

@@ -16,7 +16,7 @@ std::optional<Finding> deaths(const Case& of) {
   if (kFork_s > kForkIsFree * wall_s) return std::nullopt;
 
   auto finding = finding_of(of, "deaths", Form::isolation);
-  finding.cost_then = *finding.cost_now;
+  finding.cost_then = finding.cost_now;
   finding.figures = {{"requests", requests}, {"deaths", dead}, {"wall_mean_s", wall_s}, {"fork_s", kFork_s}};
   finding.summary = fmt::format(
       "its instances died at {} of {}: isolation = \"request\" gives each a memory of its own, so that none "

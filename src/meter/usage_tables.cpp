@@ -9,7 +9,6 @@ namespace mayfly::meter {
 namespace {
 
 using store::Row;
-using store::Value;
 
 /// Migrations that were released are never edited: add another.
 constexpr std::array kMigrations = {
