@@ -362,20 +362,37 @@ std::unique_ptr<network::Networks> make_networks(const std::vector<sandbox::Laye
   return sandbox::has_layer(layers, "namespaces") ? std::make_unique<network::Networks>() : nullptr;
 }
 
+/// What is checked, and taken, before anything else begins.
+struct Beginning {
+  std::vector<sandbox::Layer> layers;
+  Addresses addresses;
+  meter::PriceSheet sheet;
+  Fd lock;  ///< of the data folder
+  std::string token;
+};
+
+Result<Beginning> begin(const cli::ServeOptions& options) {
+  set_up_process(options);
+  auto layers = prepare_sandbox(options);
+  if (!layers) return propagate(layers);
+  auto addresses = parse_addresses(options);
+  if (!addresses) return propagate(addresses);
+  auto sheet = read_price_sheet(options);
+  if (!sheet) return propagate(sheet);
+  auto lock = take_folder(options.data);
+  if (!lock) return propagate(lock);
+  auto token = admin::load_or_create_token(options.data);
+  if (!token) return propagate(token);
+  return Beginning{std::move(*layers), std::move(*addresses), std::move(*sheet), std::move(*lock),
+                   std::move(*token)};
+}
+
 }  // namespace
 
 int serve(const cli::ServeOptions& options) {
-  set_up_process(options);
-  const auto layers = prepare_sandbox(options);
-  if (!layers) return complain(layers.error());
-  const auto addresses = parse_addresses(options);
-  if (!addresses) return complain(addresses.error());
-  const auto sheet = read_price_sheet(options);
-  if (!sheet) return complain(sheet.error());
-  const auto lock = take_folder(options.data);
-  if (!lock) return complain(lock.error());
-  const auto token = admin::load_or_create_token(options.data);
-  if (!token) return complain(token.error());
+  const auto begun = begin(options);
+  if (!begun) return complain(begun.error());
+  const auto& [layers, addresses, sheet, lock, token] = *begun;
   const SystemClock clock;
   const auto stores = open_stores(options, clock);
   if (!stores) return complain(stores.error());
@@ -393,24 +410,23 @@ int serve(const cli::ServeOptions& options) {
   const auto runtime_of = [&runtimes](const registry::Version& version) -> tmpl::Forker& {
     return runtimes.of(version.runtime, version.config);
   };
-
-  const auto networks = make_networks(*layers);
-  const auto boxes = make_boxes(options, *layers, runtimes, networks.get());
+  const auto networks = make_networks(layers);
+  const auto boxes = make_boxes(options, layers, runtimes, networks.get());
   if (!boxes) return complain(boxes.error());
 
   std::vector<std::unique_ptr<Shard>> shards;
   // Ends before the shards go, to which it answers.
   outbound::Client upstreams(
-      {.rules = &addresses->asked, .most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
+      {.rules = &addresses.asked, .most = kMostUpstreamRequests, .most_of_host = kMostOfOneUpstream});
   asio::thread_pool background(1);  // ends before what its work answers to
   // Limits must not wait for what the other has to do.
   WatchThreads watch(groups->has(sandbox::CgroupPart::cpu));
   // Its thread ends before the shards do, to which it publishes.
   std::optional<access::KeySource> key_source;
-  const auto events = Events::open(options.data, shards, addresses->asked);
+  const auto events = Events::open(options.data, shards, addresses.asked);
   if (!events) return complain(events.error());
   const auto metering =
-      open_metering(options, *sheet, (*events)->engine(), *registry);  // outlives shards' threads
+      open_metering(options, sheet, (*events)->engine(), *registry);  // outlives shards' threads
   if (!metering) return complain(metering.error());
   const OfAllShards shared{
       {secrets.get(), datasets.get()}, **boxes,  *groups, watch, key_source, (*events)->engine(), upstreams,
@@ -419,9 +435,9 @@ int serve(const cli::ServeOptions& options) {
 
   const StopShards stop{shards};
   const NetworksEnd networks_end{networks.get()};
-  key_source.emplace(access::KeySourceOptions{.rules = &addresses->asked}, publisher_of(shards), say_keys);
+  key_source.emplace(access::KeySourceOptions{.rules = &addresses.asked}, publisher_of(shards), say_keys);
   PlatformOperations operations({control, shards, logs, runtimes, *secrets, *datasets, **boxes, *key_source,
-                                 *groups, **events, addresses->asked});
+                                 *groups, **events, addresses.asked});
   registry::Deployer deployer(control.get_executor(), *registry, operations,
                               deploy_options(options, runtimes, *groups));
   start_shards(shards, keys->table());
@@ -429,7 +445,7 @@ int serve(const cli::ServeOptions& options) {
   (*events)->engine().adopt_rest();
 
   Door door(control, shards, certificates.data());
-  const auto data_address = door.open(addresses->listen.data);
+  const auto data_address = door.open(addresses.listen.data);
   if (!data_address) return complain(data_address.error());
   operations.data_address = text_of(*data_address);
   operations.data_url = url_of(operations.data_address, certificates.data());
@@ -448,16 +464,14 @@ int serve(const cli::ServeOptions& options) {
                                  metering->ledger.get(),
                                  metering->budgets.get(),
                                  metering->prices};
-  admin::Server server(control, server_options(options, *token, tokens.get(), certificates.admin()),
+  admin::Server server(control, server_options(options, token, tokens.get(), certificates.admin()),
                        admin::api_routes(services));
-  const auto admin_address = server.listen(addresses->listen.admin);
+  const auto admin_address = server.listen(addresses.listen.admin);
   if (!admin_address) return complain(admin_address.error());
   if (const auto written = write_address(options, *admin_address, certificates.admin()); !written)
     return complain(written.error());
   operations.serving = true;
-
   certificates.watch();
-
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
   asio::co_spawn(control, operations.tend_datasets(), asio::detached);
