@@ -474,7 +474,7 @@ int serve(const cli::ServeOptions& options) {
   certificates.watch();
   greet(options, operations.data_url, url_of(text_of(*admin_address), certificates.admin()), runtimes);
 
-  asio::co_spawn(control, operations.tend_datasets(), asio::detached);
+  operations.look_at_datasets();
   asio::co_spawn(control, collect_now_and_then(*registry, runtimes, *groups, background), asio::detached);
 
   asio::signal_set signals(control, SIGTERM, SIGINT);

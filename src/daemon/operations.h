@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <map>
 #include <memory>
@@ -61,8 +62,9 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
   boost::asio::awaitable<std::vector<admin::Renewed>> renew(registry::Listed changed) override;
   boost::asio::awaitable<Result<admin::LoadedDataset>> load(datasets::Order order) override;
-  /// Loads again what is to be loaded again, for as long as the daemon runs. In operations_datasets.cpp.
-  boost::asio::awaitable<void> tend_datasets();
+  /// Loads again what is to be loaded again, when it is time: of datasets that were there at the start. Wakes
+  /// nobody where there are none. In operations_datasets.cpp.
+  void look_at_datasets();
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;
   boost::asio::awaitable<void> flush_usage() override;
   boost::asio::awaitable<Result<admin::InvokeAnswer>> invoke(admin::InvokeRequest request) override;
@@ -77,6 +79,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<void> load_again(datasets::Order order);
 
   Parts parts_;
+  boost::asio::steady_timer look_{parts_.control};
   boost::asio::thread_pool loader_{1};  ///< reads the sources of datasets, one after the other
   [[nodiscard]] std::vector<registry::FunctionPtr> all_functions() const;
 

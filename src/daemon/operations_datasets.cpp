@@ -4,8 +4,6 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/detached.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/this_coro.hpp>
 
 #include "daemon/ask_shard.h"
 #include "daemon/operations.h"
@@ -13,13 +11,6 @@
 namespace mayfly::daemon {
 
 using boost::asio::awaitable;
-
-namespace {
-
-/// As often as a source is looked at that may have changed.
-constexpr std::chrono::milliseconds kRound{250};
-
-}  // namespace
 
 awaitable<Result<admin::LoadedDataset>> PlatformOperations::load(datasets::Order order) {
   using Loaded = Result<std::shared_ptr<datasets::Generation>>;
@@ -31,6 +22,7 @@ awaitable<Result<admin::LoadedDataset>> PlatformOperations::load(datasets::Order
   const bool is_new = loaded && *loaded;
   auto before = parts_.datasets.get(order.name);
   auto finished = parts_.datasets.finish(order, std::move(loaded));
+  look_at_datasets();
   if (!finished) co_return propagate(finished);
   admin::LoadedDataset done{*finished, {}};
   if (is_new) {
@@ -38,6 +30,7 @@ awaitable<Result<admin::LoadedDataset>> PlatformOperations::load(datasets::Order
     auto renewing = renew(std::move(changed));
     done.renewed = co_await std::move(renewing);
     parts_.datasets.settle(order.name);
+    look_at_datasets();
     done.dataset.loading = false;
     // Giving gigabytes back takes the kernel a while.
     if (before) boost::asio::post(loader_, [old = std::move(before->current)] {});
@@ -60,14 +53,16 @@ awaitable<void> PlatformOperations::load_again(datasets::Order order) {
                     one.address, name, one.error->message);
 }
 
-awaitable<void> PlatformOperations::tend_datasets() {
-  boost::asio::steady_timer timer(co_await boost::asio::this_coro::executor);
-  for (;;) {
-    timer.expires_after(kRound);
-    co_await timer.async_wait(boost::asio::use_awaitable);
+void PlatformOperations::look_at_datasets() {
+  const auto next = parts_.datasets.next_look();
+  if (!next) return;
+  look_.expires_at(*next);
+  look_.async_wait([this](const boost::system::error_code& stopped) {
+    if (stopped) return;
     for (auto& order : parts_.datasets.due(std::chrono::steady_clock::now()))
       boost::asio::co_spawn(parts_.control, load_again(std::move(order)), boost::asio::detached);
-  }
+    look_at_datasets();
+  });
 }
 
 }  // namespace mayfly::daemon

@@ -42,6 +42,15 @@ Result<void> check(const std::string& name, const Definition& definition, bool u
   return uploads ? Result<void>() : check_patterns(definition.from, data);
 }
 
+/// When its sources are to be looked at again; nothing: not by itself, or not while it is loaded.
+std::optional<MonotonicTime> look_time(const Dataset& dataset) {
+  const auto& definition = dataset.definition;
+  if (dataset.loading) return std::nullopt;
+  if (definition.watch) return dataset.looked + kWatchEvery;
+  if (definition.every.count() > 0) return dataset.looked + definition.every;
+  return std::nullopt;
+}
+
 /// What was uploaded takes its place, whole and synced.
 Result<void> keep(const fs::path& upload, const fs::path& place) {
   const Fd file(::open(upload.c_str(), O_RDONLY | O_CLOEXEC));
@@ -245,15 +254,20 @@ Result<Dataset> Datasets::get(std::string_view name) const {
 std::vector<Order> Datasets::due(MonotonicTime now) {
   std::vector<Order> orders;
   for (auto& [name, dataset] : datasets_) {
-    const auto& definition = dataset.definition;
-    const bool by_time = definition.every.count() > 0 && now - dataset.looked >= definition.every;
-    const bool by_change = definition.watch && now - dataset.looked >= kWatchEvery;
-    if (dataset.loading || !(by_time || by_change)) continue;
+    const auto time = look_time(dataset);
+    if (!time || now < *time) continue;
     dataset.loading = true;
     orders.push_back(order_of(dataset));
     if (dataset.current) orders.back().unless = dataset.current->fingerprint;
   }
   return orders;
+}
+
+std::optional<MonotonicTime> Datasets::next_look() const {
+  std::optional<MonotonicTime> next;
+  for (const auto& [name, dataset] : datasets_)
+    if (const auto time = look_time(dataset); time && (!next || *time < *next)) next = time;
+  return next;
 }
 
 std::uint64_t Datasets::used() const {

@@ -90,6 +90,8 @@ class Datasets {
   [[nodiscard]] Result<Dataset> get(std::string_view name) const;
   /// Those whose time has come to be looked at again (Definition::every and ::watch), as begun orders.
   [[nodiscard]] std::vector<Order> due(MonotonicTime now);
+  /// When the next one is due; nothing: none ever is.
+  [[nodiscard]] std::optional<MonotonicTime> next_look() const;
   [[nodiscard]] std::uint64_t used() const;  ///< bytes of all current generations
   [[nodiscard]] std::uint64_t budget() const { return options_.budget; }
 

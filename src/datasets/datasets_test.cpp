@@ -68,6 +68,7 @@ TEST_F(DatasetsTest, FilesLieOneBehindTheOther) {
   fs::create_directories(logs() / "folder.log");
   const auto made = make("logs", all());
   ASSERT_TRUE(made) << made.error().message;
+  EXPECT_FALSE(datasets->next_look()) << "nobody is woken for it";
   EXPECT_EQ(content("logs"), "one\ntwo\n");
   ASSERT_EQ(made->current->parts.size(), 2U);
   EXPECT_EQ(made->current->parts[1].name, (logs() / "b.log").string());
@@ -175,6 +176,7 @@ TEST_F(DatasetsTest, ItIsThereAgainAfterARestart) {
   open();
   EXPECT_EQ(content("logs"), "one\n");
   EXPECT_EQ(content("cities"), "uploaded");
+  EXPECT_TRUE(datasets->next_look());
   EXPECT_EQ(datasets->get("cities")->current->parts[0].name, "cities");
   EXPECT_EQ(datasets->get("logs")->definition.every, milliseconds(60'000));
   EXPECT_TRUE(datasets->get("logs")->definition.watch);
@@ -199,6 +201,7 @@ TEST_F(DatasetsTest, IsLookedAtAgainWhenItsTimeHasComeAndLoadedWhenItHasChanged)
   write("a.log", "one\n");
   ASSERT_TRUE(make("logs", {.from = {(logs() / "*.log").string()}, .watch = true}));
   EXPECT_THAT(datasets->due(clock.now()), IsEmpty());
+  EXPECT_EQ(datasets->next_look(), clock.now() + std::chrono::seconds(1));
   clock.advance(std::chrono::seconds(2));
   auto orders = datasets->due(clock.now());
   ASSERT_EQ(orders.size(), 1U);

@@ -67,7 +67,8 @@ std::string Row::blob(int column) const {
 
 bool Row::is_null(int column) const { return sqlite3_column_type(statement_, column) == SQLITE_NULL; }
 
-void Database::Close::operator()(sqlite3* db) const noexcept { sqlite3_close(db); }
+/// When a database is assigned to, its statements are finalized only after this: v2 waits for them.
+void Database::Close::operator()(sqlite3* db) const noexcept { sqlite3_close_v2(db); }
 void Database::Finalize::operator()(sqlite3_stmt* statement) const noexcept { sqlite3_finalize(statement); }
 
 Result<Database> Database::open(const std::filesystem::path& file) { return open(file, Options{}); }
