@@ -60,11 +60,6 @@ Result<int> show_loaded(Context& context, const std::string& name, const Result<
   return kOk;
 }
 
-/// What is in this folder has another path for the daemon.
-std::string absolute(const std::string& path) {
-  return std::filesystem::path(path).is_absolute() ? path : (std::filesystem::current_path() / path).string();
-}
-
 Result<int> create(Context& context, const DatasetArguments& arguments) {
   const auto& name = arguments.names.front();
   const bool uploads = arguments.from == std::vector<std::string>{"-"};
@@ -82,7 +77,8 @@ Result<int> create(Context& context, const DatasetArguments& arguments) {
     request.body = std::move(*content);
   } else {
     json body{{"from", json::array()}, {"watch", arguments.watch}};
-    for (const auto& path : arguments.from) body["from"].push_back(absolute(path));
+    // What is in this folder has another path for the daemon.
+    for (const auto& path : arguments.from) body["from"].push_back(std::filesystem::absolute(path).string());
     if (arguments.every) body["every"] = *arguments.every;
     request.target = target_of(name, "/source");
     request.headers = {{"Content-Type", "application/json"}};

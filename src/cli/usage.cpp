@@ -1,6 +1,5 @@
 #include <nlohmann/json.hpp>
 
-#include "cli/daemon_client.h"
 #include "cli/error.h"
 #include "cli/usage_view.h"
 #include "cli/verbs.h"
@@ -53,21 +52,11 @@ Table records_table(const json& records) {
 }
 
 Result<int> usage(Context& context, const UsageArguments& arguments) {
-  auto client = DaemonClient::open(context.connection);
-  if (!client) return propagate(client);
   const auto target = (arguments.records ? "/v1/usage/records" : "/v1/usage") + usage_query(arguments);
-  if (arguments.csv) {
-    auto answer = client->send({.method = "GET", .target = target});
-    if (!answer) return propagate(answer);
-    context.out.write(answer->body);
-    return kOk;
-  }
-  const auto answer = client->get(target);
-  if (!answer) return std::unexpected(answer.error());
-  if (context.json) {
-    context.out.line(answer->dump(2));
-    return kOk;
-  }
+  auto asked = usage_answer(context, target, arguments.csv);
+  if (!asked) return propagate(asked);
+  const auto& answer = *asked;
+  if (!answer) return kOk;
   const auto& rows = answer->at(arguments.records ? "records" : "rows");
   if (rows.empty())
     context.out.line("nothing was used");

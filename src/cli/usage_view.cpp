@@ -6,6 +6,7 @@
 #include <cmath>
 #include <nlohmann/json.hpp>
 
+#include "cli/daemon_client.h"
 #include "cli/http_client.h"
 
 namespace mayfly::cli {
@@ -52,6 +53,22 @@ std::string usage_query(const UsageArguments& arguments) {
     if (*value) add(name, **value);
   if (arguments.csv) add("format", "csv");
   return query;
+}
+
+Result<std::optional<json>> usage_answer(Context& context, const std::string& target, bool csv) {
+  auto client = DaemonClient::open(context.connection);
+  if (!client) return propagate(client);
+  if (csv) {
+    auto answer = client->send({.method = "GET", .target = target});
+    if (!answer) return propagate(answer);
+    context.out.write(answer->body);
+    return std::nullopt;
+  }
+  auto answer = client->get(target);
+  if (!answer) return propagate(answer);
+  if (!context.json) return std::move(*answer);
+  context.out.line(answer->dump(2));
+  return std::nullopt;
 }
 
 std::vector<std::string> key_heads(const json& rows) {

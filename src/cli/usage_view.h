@@ -1,7 +1,7 @@
 // What `usage` and `bill` share: their options, and figures for people.
 #pragma once
 
-#include <nlohmann/json_fwd.hpp>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
@@ -22,6 +22,10 @@ struct UsageArguments {
 [[nodiscard]] std::vector<Argument> usage_arguments(UsageArguments& arguments);
 /// "?by=…" for the admin API; empty: nothing was said.
 [[nodiscard]] std::string usage_query(const UsageArguments& arguments);
+
+/// What the admin API answers. Nothing: it was asked for as CSV or JSON, and is printed.
+[[nodiscard]] Result<std::optional<nlohmann::json>> usage_answer(Context& context, const std::string& target,
+                                                                 bool csv);
 
 /// What rows are kept apart by: the heads of its columns, and its cells of a row.
 [[nodiscard]] std::vector<std::string> key_heads(const nlohmann::json& rows);

@@ -56,14 +56,16 @@ std::string said_while_loading(const std::vector<std::string>& lines, const regi
   });
 }
 
+std::unexpected<Error> refused_key(const char* key, const std::string& why) {
+  auto error = fail(registry::RegistryErrc::bad_config, why);
+  error.error().with("key", key);
+  return error;
+}
+
 /// What a deployed version lists must be there and be readable; a name that is unknown is a mistake in its
 /// configuration.
 Result<void> check_secrets(const registry::FunctionConfig& config, const secrets::Secrets& secrets) {
-  const auto refused = [](const std::string& why) {
-    auto error = fail(registry::RegistryErrc::bad_config, "secrets: " + why);
-    error.error().with("key", "secrets");
-    return error;
-  };
+  const auto refused = [](const std::string& why) { return refused_key("secrets", "secrets: " + why); };
   for (const auto& secret : config.secrets) {
     const auto value = secrets.reveal(secret.name);
     if (!value && value.error().code == secrets::SecretsErrc::unknown_secret)
@@ -80,19 +82,11 @@ Result<void> check_datasets(const registry::FunctionConfig& config, const datase
     const auto current = datasets.current(name);
     if (current) continue;
     const bool unknown = current.error().code == datasets::DatasetsErrc::unknown_dataset;
-    auto error = fail(registry::RegistryErrc::bad_config,
-                      "datasets: " + current.error().message +
-                          (unknown ? "; `mayfly dataset create " + name + " --from PATH` makes it" : ""));
-    error.error().with("key", "datasets");
-    return error;
+    return refused_key("datasets",
+                       "datasets: " + current.error().message +
+                           (unknown ? "; `mayfly dataset create " + name + " --from PATH` makes it" : ""));
   }
   return {};
-}
-
-std::unexpected<Error> refused_key(const char* key, const std::string& why) {
-  auto error = fail(registry::RegistryErrc::bad_config, why);
-  error.error().with("key", key);
-  return error;
 }
 
 /// What is known before it is asked; a name is looked up then, and its addresses are judged.
@@ -321,30 +315,30 @@ awaitable<void> PlatformOperations::evict(std::string function, bool templates) 
   co_await std::move(asked);
 }
 
-awaitable<void> PlatformOperations::publish_keys(access::KeyTablePtr keys) {
-  // All are asked before any is waited for: a shard that is slow does not keep the others from knowing.
-  std::function<void(std::function<void(bool)>)> start = [this, keys](std::function<void(bool)> then) {
+/// Until every shard has done it. All are asked before any is waited for: one that is slow does not keep the
+/// others from it.
+awaitable<void> PlatformOperations::on_every_shard(std::function<void(Shard&)> work) {
+  std::function<void(std::function<void(bool)>)> start = [this, work](std::function<void(bool)> then) {
     const auto open = std::make_shared<std::atomic<std::size_t>>(parts_.shards.size());
     for (const auto& shard : parts_.shards)
-      shard->post([its = shard.get(), keys, open, then] {
-        its->publish_keys(keys);
+      shard->post([its = shard.get(), work, open, then] {
+        work(*its);
         if (--*open == 0) then(true);
       });
   };
-  auto published = await_answer<bool>(parts_.control, std::move(start));
+  auto done = await_answer<bool>(parts_.control, std::move(start));
+  co_await std::move(done);
+}
+
+awaitable<void> PlatformOperations::publish_keys(access::KeyTablePtr keys) {
+  std::function<void(Shard&)> publish = [keys](Shard& shard) { shard.publish_keys(keys); };
+  auto published = on_every_shard(std::move(publish));
   co_await std::move(published);
 }
 
 awaitable<void> PlatformOperations::flush_usage() {
-  std::function<void(std::function<void(bool)>)> start = [this](std::function<void(bool)> then) {
-    const auto open = std::make_shared<std::atomic<std::size_t>>(parts_.shards.size());
-    for (const auto& shard : parts_.shards)
-      shard->post([its = shard.get(), open, then] {
-        its->flush_usage();
-        if (--*open == 0) then(true);
-      });
-  };
-  auto flushed = await_answer<bool>(parts_.control, std::move(start));
+  std::function<void(Shard&)> flush = [](Shard& shard) { shard.flush_usage(); };
+  auto flushed = on_every_shard(std::move(flush));
   co_await std::move(flushed);
 }
 

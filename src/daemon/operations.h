@@ -62,8 +62,8 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<void> evict(std::string function, bool templates) override;
   boost::asio::awaitable<std::vector<admin::Renewed>> renew(registry::Listed changed) override;
   boost::asio::awaitable<Result<admin::LoadedDataset>> load(datasets::Order order) override;
-  /// Loads again what is to be loaded again, when it is time: of datasets that were there at the start. Wakes
-  /// nobody where there are none. In operations_datasets.cpp.
+  /// Loads datasets again when it is time. To be called once the daemon serves; wakes nobody where none is
+  /// loaded again by itself. In operations_datasets.cpp.
   void look_at_datasets();
   boost::asio::awaitable<void> publish_keys(access::KeyTablePtr keys) override;
   boost::asio::awaitable<void> flush_usage() override;
@@ -77,6 +77,7 @@ class PlatformOperations final : public registry::Platform, public admin::Operat
   boost::asio::awaitable<Shard::RefusalFigures> refusals();
 
   boost::asio::awaitable<void> load_again(datasets::Order order);
+  boost::asio::awaitable<void> on_every_shard(std::function<void(Shard&)> work);
 
   Parts parts_;
   boost::asio::steady_timer look_{parts_.control};

@@ -192,14 +192,13 @@ Result<Dataset> Datasets::finish(const Order& order, Result<std::shared_ptr<Gene
   const bool is_new = found == datasets_.end();
   const bool changed = is_new || !(dataset.definition == order.definition) ||
                        (order.definition.uploaded() && order.upload != upload_of(order.name));
-  dataset.loading = loaded && *loaded;
   dataset.looked = clock_.now();
   Result<void> done;
   if (!loaded)
     done = propagate(loaded);
   else if (changed)
     done = commit(order, dataset);
-  if (!done) dataset.loading = false;
+  dataset.loading = done && *loaded;
   dataset.failure = done ? std::nullopt : std::optional(done.error());
   if (!done && is_new) return propagate(done);
   if (done) dataset.definition = order.definition;

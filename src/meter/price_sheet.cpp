@@ -17,9 +17,7 @@ std::unexpected<Error> wrong(const std::string& name, const toml::node& where, c
 }
 
 std::string unknown(const char* what, std::string_view key, std::span<const std::string_view> names) {
-  const auto near = nearest(key, names);
-  return std::string("there is no ") + what + " '" + std::string(key) + "'" +
-         (near.empty() ? "" : " (did you mean '" + std::string(near) + "'?)");
+  return std::string("there is no ") + what + " '" + std::string(key) + "'" + did_you_mean(key, names);
 }
 
 std::string unknown_price(std::string_view key) {

@@ -36,6 +36,11 @@ bool speaks_of_memory(std::string_view words) {
 
 bool killed_by(int status, int signal) { return WIFSIGNALED(status) && WTERMSIG(status) == signal; }
 
+/// "SIGSEGV" as "signal SEGV"
+std::string signal_in_words(const std::string& name) {
+  return name.starts_with("SIG") ? "signal " + name.substr(3) : name;
+}
+
 /// A process that asked for what its filter forbids says so before it dies of SIGSYS. A program that it has
 /// executed cannot: then the name is not known.
 Error forbidden_call(std::string_view last_words) {
@@ -86,7 +91,7 @@ Error describe_loading_death(const Death& death) {
     error.with("exitCode", code);
   } else if (death.status >= 0) {
     const auto name = signal_name(WTERMSIG(death.status));
-    how = "was ended by " + (name.starts_with("SIG") ? "signal " + name.substr(3) : name);
+    how = "was ended by " + signal_in_words(name);
     error.with("signal", name);
   }
   error.message = "the process " + how + " while it loaded the code";
@@ -145,8 +150,8 @@ Error describe_death(const Death& death) {
     error.message += ": the heap of the runtime is full";
     return error.with("signal", name);
   }
-  const auto words = name.starts_with("SIG") ? "signal " + name.substr(3) : name;
-  return Error{PoolErrc::instance_killed, "the instance was ended by " + words, {}}.with("signal", name);
+  return Error{PoolErrc::instance_killed, "the instance was ended by " + signal_in_words(name), {}}.with(
+      "signal", name);
 }
 
 Error describe_fatal(wire::FatalKind kind, std::string_view payload) {

@@ -1,12 +1,10 @@
 #include "pool/instance_meter.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <thread>
 
 #include "base/cpu_clock.h"
-#include "base/proc.h"
+#include "pool/process_memory.h"
 
 namespace mayfly::pool {
 namespace {
@@ -21,17 +19,6 @@ std::uint64_t ns(nanoseconds time) {
 }
 
 }  // namespace
-
-std::uint64_t anonymous_memory(pid_t pid) {
-  static const auto page_kib = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE)) >> 10U;
-  ProcBuffer buffer;
-  auto text = read_proc("/proc/" + std::to_string(pid) + "/statm", buffer);
-  (void)take_number(text);  // its size
-  const auto resident = take_number(text);
-  const auto shared = take_number(text);  // files and shared memory
-  if (!resident || !shared) return 0;
-  return (*resident - std::min(*resident, *shared)) * page_kib << 10U;
-}
 
 meter::UsageRecord unbegun(const Invocation& invocation, meter::Outcome outcome) {
   meter::UsageRecord record;

@@ -31,10 +31,6 @@ struct MeteredRun {
 /// The record of one that never ran.
 [[nodiscard]] meter::UsageRecord unbegun(const Invocation& invocation, meter::Outcome outcome);
 
-/// Bytes of memory of its own that a process has: heap and stacks, what it shares with its parent by
-/// copy-on-write included. 0: it cannot be read. Some microseconds. Any thread.
-[[nodiscard]] std::uint64_t anonymous_memory(pid_t pid);
-
 /// Belongs to one instance and its thread. Does nothing without an account.
 ///
 /// The kernel says what the process has used (base/cpu_clock.h). It is asked when an invocation begins or

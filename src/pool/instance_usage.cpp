@@ -1,7 +1,6 @@
 #include "pool/instance_usage.h"
 
 #include <dirent.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <memory>
@@ -9,6 +8,7 @@
 #include <vector>
 
 #include "base/proc.h"
+#include "pool/process_memory.h"
 
 namespace mayfly::pool {
 namespace {
@@ -22,14 +22,8 @@ struct Process {
 };
 
 Process look_at(int pid) {
-  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
   Process process;
-  ProcBuffer buffer;
-  auto text = read_proc(folder_of(pid) + "/statm", buffer);
-  (void)take_number(text);  // its size
-  const auto resident = take_number(text);
-  const auto shared = take_number(text);  // files and shared memory
-  if (resident && shared) process.anonymous = (*resident - std::min(*resident, *shared)) * page;
+  process.anonymous = anonymous_memory(pid);
   process.stat = stat_of(pid).value_or(ProcessStat{});
   return process;
 }

@@ -8,6 +8,7 @@
 
 #include "base/reap.h"
 #include "pool/payload.h"
+#include "pool/process_memory.h"
 #include "pool/template_report.h"
 
 namespace mayfly::pool {

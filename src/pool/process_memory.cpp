@@ -1,10 +1,14 @@
 #include "pool/process_memory.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <fstream>
 #include <initializer_list>
 #include <limits>
 #include <string>
+
+#include "base/proc.h"
 
 namespace mayfly::pool {
 namespace {
@@ -39,6 +43,16 @@ std::uint64_t private_memory(int pid) {
       sum_of(folder + "/smaps_rollup", {"Private_Clean:", "Private_Dirty:", "Private_Hugetlb:"});
   const auto lent = std::min(pages, files_in_memory(folder));
   return pages == 0 ? 0 : (pages - lent + sum_of(folder + "/status", {"VmPTE:"})) * 1024;
+}
+
+std::uint64_t anonymous_memory(int pid) {
+  static const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  ProcBuffer buffer;
+  auto text = read_proc("/proc/" + std::to_string(pid) + "/statm", buffer);
+  (void)take_number(text);  // its size
+  const auto resident = take_number(text);
+  const auto shared = take_number(text);  // files and shared memory
+  return resident && shared ? (*resident - std::min(*resident, *shared)) * page : 0;
 }
 
 std::uint64_t template_memory(int pid, std::uint64_t copied) {
