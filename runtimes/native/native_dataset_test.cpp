@@ -59,8 +59,9 @@ TEST_F(NativeDatasets, AreThereForInitAndInEachInstance) {
   add("empty", "");
   const auto report = load_with_datasets();
   EXPECT_TRUE(report["unsafe"].empty()) << report;
+  std::vector<Instance> instances;  // all stay: the end of one would come between the words on the next
   for (int i = 0; i < 2; ++i) {
-    auto instance = start();
+    auto& instance = instances.emplace_back(start());
     instance.invoke();
     EXPECT_EQ(instance.finish(), 200U);
     EXPECT_EQ(instance.answer, "2 same a.log=one\n b.log=two\n empty 0 unlisted 00");
